@@ -1,0 +1,202 @@
+"""Facts: what is known of the systems at one moment, as frozen values.
+
+The same value comes from the live systems (``facts.live``) and from a folder of datafiles with an
+optional Postgres (``facts.folder``), so that a plan does not care where its facts are from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Literal
+
+PipeKind = Literal["copy", "materialized", "endpoint", "sink", "pipe"]
+
+
+@dataclass(frozen=True)
+class Column:
+    name: str
+    type: str  # ClickHouse, as Tinybird shows it: "Nullable(DateTime64(3))"
+    jsonpath: str | None = None  # "$.record.id"
+    default: str | None = None  # the expression after DEFAULT: "''", "0", "toDateTime64(0, 3)"
+    codec: str | None = None
+
+
+@dataclass(frozen=True)
+class Index:
+    name: str
+    expression: str
+    type: str
+    granularity: str = "1"
+
+
+@dataclass(frozen=True)
+class Datasource:
+    name: str
+    columns: tuple[Column, ...]
+    engine: str = "MergeTree"
+    sorting_key: tuple[str, ...] = ()
+    partition_key: str = ""
+    version: str = ""  # ENGINE_VER
+    ttl: str = ""
+    settings: str = ""
+    indexes: tuple[Index, ...] = ()
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    id: str = ""  # "t_…"; empty from a folder
+    rows: int | None = None
+    bytes: int | None = None
+    quarantine_rows: int | None = None
+    shared: bool = False
+
+    def column(self, name: str) -> Column | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class Node:
+    name: str
+    sql: str  # as in the datafile, templates and a leading % included
+    kind: Literal["standard", "copy", "materialized", "endpoint", "sink"] = "standard"
+    description: str = ""
+    id: str = ""
+    target: str | None = None  # of a copy or materialized node: the datasource's name
+    mode: str | None = None  # append | replace
+    schedule: str | None = None  # cron in UTC, or @on-demand
+
+
+@dataclass(frozen=True)
+class Pipe:
+    name: str
+    nodes: tuple[Node, ...]
+    kind: PipeKind = "pipe"
+    description: str = ""
+    tags: tuple[str, ...] = ()
+    id: str = ""
+    schedule_status: str | None = None  # running | shutdown; None without a schedule or from a folder
+
+    @property
+    def output(self) -> Node:
+        """The node that is published, copied, materialized or sunk; the last one of a plain pipe."""
+        special = [n for n in self.nodes if n.kind != "standard"]
+        return special[-1] if special else self.nodes[-1]
+
+
+@dataclass(frozen=True)
+class Backfill:
+    id: str
+    state: str  # active | paused | completed | failed | cancelled
+    table: str  # "public.members"
+    rows_total: int | None
+    rows_done: int
+
+
+@dataclass(frozen=True)
+class Sink:
+    """A Sequin sink. ``table`` is ``public.members``; ``status`` active | paused | disabled."""
+
+    name: str
+    table: str
+    topic: str
+    status: str
+    health: str
+    database: str
+    batch_size: int = 1
+    backfills: tuple[Backfill, ...] = ()
+
+
+@dataclass(frozen=True)
+class PgColumn:
+    name: str
+    type: str  # format_type: "text", "timestamp with time zone", "character varying(255)", "text[]"
+    nullable: bool
+    default: str | None = None
+
+
+@dataclass(frozen=True)
+class PgTable:
+    schema: str
+    name: str
+    columns: tuple[PgColumn, ...]
+    primary_key: tuple[str, ...] = ()
+    unique: tuple[tuple[str, ...], ...] = ()  # columns of each full (not partial) unique index, the primary key's included
+    indexes: tuple[tuple[str, ...], ...] = ()
+    identity: str = "d"  # pg_class.relreplident: d | f | n | i
+    published: bool = False
+    published_columns: tuple[str, ...] | None = None  # None: all columns, no column list
+    granted: bool = False  # the role sequin may SELECT
+    rows: int | None = None  # estimate
+    bytes: int | None = None
+    writes_per_s: float | None = None  # from two readings of pg_stat_user_tables
+    owned: bool = True  # the migrating role owns it
+
+    def column(self, name: str) -> PgColumn | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class Slot:
+    name: str
+    active: bool
+    wal_status: str  # reserved | extended | unreserved | lost
+    lag_bytes: int | None
+    retained_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Connector:
+    name: str
+    state: str  # RUNNING | PAUSED | STOPPED | FAILED | UNASSIGNED
+    tasks: tuple[str, ...]
+    topics: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Token:
+    """A workspace token's name and scopes; never its value."""
+
+    name: str
+    scopes: tuple[tuple[str, str | None], ...]  # ("DATASOURCES:APPEND", "members")
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What planning may rely on, from tbops.toml."""
+
+    copy_quota: int = 12
+    copy_timeout_s: int = 3600
+    connect_rows_per_s: float | None = None  # measured where possible
+    backfill_max_s: int = 6 * 3600
+    rewrite_max_bytes: int = 10 * 2**30
+    slot_restart_s: int = 15
+    sink_buffer_messages: int = 50_000  # facts/systems.md §1.5
+    sink_buffer_bytes: int = 102 * 10**6
+    message_bytes: int | None = None  # mean message on the topic, where sampled
+
+
+@dataclass(frozen=True)
+class Facts:
+    environment: str
+    now: datetime
+    datasources: Mapping[str, Datasource]
+    pipes: Mapping[str, Pipe]
+    sinks: Mapping[str, Sink] = field(default_factory=dict[str, Sink])  # by sink name
+    tables: Mapping[str, PgTable] | None = None  # by table name; None: Postgres was not asked
+    slot: Slot | None = None
+    connector: Connector | None = None
+    tokens: tuple[Token, ...] = ()
+    limits: Limits = Limits()
+    capabilities: Mapping[str, str] = field(default_factory=dict[str, str])  # learnt by probing, e.g. {"rename": "keeps-references"}
+    calls: Mapping[str, int] | None = None  # endpoint name -> requests in the last 7 days, where known
+    live: bool = True  # False: from a folder
+
+    def sink_of(self, datasource: str) -> Sink | None:
+        """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""
+        return next((s for s in self.sinks.values() if s.topic == datasource), None)
+
+    def table_of(self, datasource: str) -> PgTable | None:
+        """The Postgres table that a datasource replicates, if Postgres was asked and has it."""
+        if self.tables is None:
+            return None
+        sink = self.sink_of(datasource)
+        name = sink.table.rpartition(".")[2] if sink else datasource
+        return self.tables.get(name)

@@ -1,0 +1,110 @@
+"""What people ask for, once the grammar has understood it: frozen values that a plan is made from.
+
+Names are as typed and checked against ``NAME``; types and defaults are ClickHouse's or Postgres's words
+and are resolved by planning, which writes what it inferred into the plan's ``request``.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"  # ASCII only: no homoglyphs, quotes, templates or control characters
+
+Name = Annotated[str, Field(pattern=NAME)]
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class NewField(_Frozen):
+    """``type`` and ``default`` are None when not typed; ``source`` is a JSON path (``$.record.x``) or an SQL expression."""
+
+    name: Name
+    type: str | None = None
+    default: str | None = None  # a literal, as typed: '' or 'x' or 0 or NULL
+    source: str | None = None
+
+
+class AddFields(_Frozen):
+    kind: Literal["add fields"] = "add fields"
+    fields: tuple[NewField, ...]
+
+
+class ChangeType(_Frozen):
+    kind: Literal["change field"] = "change field"
+    name: Name
+    type: str
+    default: str | None = None
+
+
+class SetDefault(_Frozen):
+    kind: Literal["set default"] = "set default"
+    name: Name
+    default: str
+
+
+class RemoveFields(_Frozen):
+    kind: Literal["remove fields"] = "remove fields"
+    names: tuple[Name, ...]
+
+
+class SortBy(_Frozen):
+    kind: Literal["sort by"] = "sort by"
+    columns: tuple[Name, ...]
+
+
+class AddIndex(_Frozen):
+    kind: Literal["add index"] = "add index"
+    name: Name
+    expression: str
+    type: str
+
+
+Change = Annotated[AddFields | ChangeType | SetDefault | RemoveFields | SortBy | AddIndex, Field(discriminator="kind")]
+
+
+class Migrate(_Frozen):
+    kind: Literal["migrate"] = "migrate"
+    datasources: tuple[Name, ...]
+    change: Change
+
+
+class Replicate(_Frozen):
+    kind: Literal["replicate"] = "replicate"
+    table: Name
+    datasource: Name | None = None
+
+
+class Unreplicate(_Frozen):
+    kind: Literal["unreplicate"] = "unreplicate"
+    table: Name
+
+
+class Rename(_Frozen):
+    kind: Literal["rename"] = "rename"
+    datasource: Name
+    to: Name
+
+
+Job = Annotated[Migrate | Replicate | Unreplicate | Rename, Field(discriminator="kind")]
+
+
+class Request(_Frozen):
+    """One request for a run. ``text`` is the line as typed, for people; planning reads only the rest."""
+
+    text: str
+    job: Job
+    environment: str | None = None  # None: the default environment of tbops.toml
+    strategy: str | None = None
+    at: datetime | None = None
+    note: str | None = None
+
+
+_adapter: TypeAdapter[Request] = TypeAdapter(Request)
+
+
+def parse_stored(value: dict[str, Any]) -> Request:
+    """A request as the ledger stored it (``Request.model_dump(mode="json")``)."""
+    return _adapter.validate_python(value)

@@ -1,0 +1,52 @@
+"""Where a step looks and acts: the clients of one environment, bound to one tick's permit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from runbooks.facts.model import Limits
+
+if TYPE_CHECKING:
+    from systems.connect import Connect
+    from systems.kafka import Kafka
+    from systems.postgres import Postgres
+    from systems.sequin import Sequin
+    from systems.tinybird import Tinybird
+
+
+@dataclass(frozen=True)
+class Names:
+    """The environment's fixed names, from tbops.toml."""
+
+    sequin_database: str = "cm-local"
+    publication: str = "sequin_pub"
+    slot: str = "sequin_slot"
+    sequin_role: str = "sequin"
+    connector: str = "tinybird-sink"
+    connect_group: str = "connect-tinybird-sink"
+    connect_token: str = "connect"  # the name of the workspace token that Kafka Connect uses
+
+
+@dataclass(frozen=True)
+class Site:
+    """One environment as a tick sees it. ``now`` is the calendar's time when the tick began (DESIGN §8, Clock);
+    ``memo`` is what the last look of this very step stored; ``proven`` and ``touched`` are the tables that
+    finished steps of this run reported so; ``run`` is 0 while planning."""
+
+    environment: str
+    run: int
+    now: datetime
+    tinybird: Tinybird
+    sequin: Sequin
+    connect: Connect
+    kafka: Kafka
+    postgres: Postgres
+    names: Names = Names()
+    limits: Limits = Limits()
+    capabilities: Mapping[str, str] = field(default_factory=dict[str, str])
+    memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    proven: frozenset[str] = frozenset()
+    touched: frozenset[str] = frozenset()

@@ -1,0 +1,57 @@
+"""The platform clock: one time for everything that the pretended platform does.
+
+Copy schedules, job and backfill durations, Sequin's start delay and every timestamp a stand-in
+writes are read from here. Slack, HTTP and lock timeouts and Kafka are never scaled: they use the
+machine's own clock.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+
+class PlatformClock:
+    """``origin + (wall - started) * speed + advanced``, in UTC. Safe to use from any thread."""
+
+    def __init__(self, *, speed: float = 1.0, wall: Callable[[], float] = time.time) -> None:
+        if speed <= 0:
+            raise ValueError(f"the clock's speed must be above 0, not {speed}")
+        self._wall = wall
+        self._lock = threading.Lock()
+        self._moved = threading.Condition(self._lock)
+        self.speed = speed
+        self.started = wall()
+        self.advanced_s = 0.0
+
+    def time(self) -> float:
+        """Platform time in seconds since 1970."""
+        return self.started + (self._wall() - self.started) * self.speed + self.advanced_s
+
+    def now(self) -> datetime:
+        """Platform time, aware, in UTC."""
+        return datetime.fromtimestamp(self.time(), UTC)
+
+    def advance(self, seconds: float) -> datetime:
+        """Move the platform on at once; never backwards. Wakes whoever waits in ``sleep_until``."""
+        if seconds < 0:
+            raise ValueError("the platform clock only goes forward")
+        with self._moved:
+            self.advanced_s += seconds
+            self._moved.notify_all()
+        return self.now()
+
+    def wall_seconds_until(self, when: datetime) -> float:
+        """How long by the machine's clock until the platform's reads ``when`` (0 if it is past)."""
+        return max(0.0, (when - self.now()) / timedelta(seconds=1) / self.speed)
+
+    def wait_until(self, when: datetime, *, at_most_wall_s: float = 1.0) -> bool:
+        """Block this thread until ``when``, an ``advance`` past it, or ``at_most_wall_s``; True when reached."""
+        deadline = self._wall() + at_most_wall_s
+        with self._moved:
+            while self.now() < when:
+                left = min(deadline - self._wall(), self.wall_seconds_until(when))
+                if left <= 0:
+                    return self.now() >= when
+                self._moved.wait(left)
+        return True

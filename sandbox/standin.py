@@ -1,0 +1,250 @@
+"""What every stand-in shares: the world it lives in, and the door each request comes through.
+
+A stand-in is a Starlette application wrapped by ``door``: the door writes the request log and serves
+the faults, so that no stand-in needs to know of either.
+"""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sandbox.clock import PlatformClock
+from sandbox.faults import Fault, Faults
+from sandbox.log import RequestLog
+
+# Behaviours of the real systems that differ between workspaces or are not known for certain
+# (facts/procedures.md §7). Tests set them by POST /sandbox/knobs; a reset brings these back.
+KNOBS: dict[str, Any] = {
+    "tinybird.rename_rewrites_references": False,
+    "tinybird.delete_drops_scopes": True,
+    "tinybird.events_visible_after_s": 0.0,  # 202 before visible
+    "tinybird.events_stale_schema_s": 0.0,  # after alter or recreate, by the platform clock
+    "tinybird.exchange_enabled": False,
+    "tinybird.copy_quota": 12,
+    "tinybird.copy_rows_per_s": 50_000.0,  # by the platform clock
+    "tinybird.copy_cancel_working": True,
+    "tinybird.forward": False,
+    "sequin.backfill_start_delay_s": 20.0,
+    "sequin.slot_restart_s": 5.0,
+    "sequin.redeliver_on_restart": 0,  # how many of the last messages come again, in their old shape
+    "sequin.buffer_messages": 50_000,
+    "sequin.backfill_rows_per_s": 2_000.0,
+    "connect.offset_flush_s": 10.0,
+    "connect.pause_lost_on_restart": False,
+    "connect.batch_count": 10,
+}
+
+
+@dataclass(frozen=True)
+class Ports:
+    """The contract's ports: ``base`` is Slack's, the others follow in this order."""
+
+    base: int
+
+    @property
+    def slack(self) -> int:
+        return self.base
+
+    @property
+    def tinybird(self) -> int:
+        return self.base + 1
+
+    @property
+    def sequin(self) -> int:
+        return self.base + 2
+
+    @property
+    def connect(self) -> int:
+        return self.base + 3
+
+    @property
+    def kubernetes(self) -> int:
+        return self.base + 4
+
+    @property
+    def github(self) -> int:
+        return self.base + 5
+
+    @property
+    def kafka(self) -> int:
+        return self.base + 6
+
+    @property
+    def postgres(self) -> int:
+        return self.base + 7
+
+    @property
+    def redis(self) -> int:
+        return self.base + 8
+
+
+@dataclass
+class World:
+    """What the stand-ins share: the clock, the log, the faults, the knobs and where things are."""
+
+    ports: Ports
+    clock: PlatformClock
+    data: Path  # a private folder that is removed at the end
+    seed: str = "small"
+    log: RequestLog = field(default_factory=RequestLog)
+    faults: Faults = field(default_factory=Faults)
+    knobs: dict[str, Any] = field(default_factory=lambda: dict(KNOBS))
+
+    def url(self, port: int) -> str:
+        return f"http://127.0.0.1:{port}"
+
+    @property
+    def kafka(self) -> str:
+        return f"127.0.0.1:{self.ports.kafka}"
+
+    @property
+    def redis(self) -> str:
+        return f"redis://127.0.0.1:{self.ports.redis}/0"
+
+    def dsn(self, database: str, user: str = "postgres") -> str:
+        return f"postgresql://{user}@127.0.0.1:{self.ports.postgres}/{database}"
+
+
+class StandIn(Protocol):
+    """One pretended system. ``create(world)`` in its package's ``__init__`` makes it."""
+
+    name: str
+    app: ASGIApp
+
+    async def start(self) -> None:
+        """Bring up threads and tables; called once, when Postgres, Redis and Kafka answer."""
+        ...
+
+    async def reset(self) -> None:
+        """Back to the seed, in well under 0.5 s (DESIGN §11)."""
+        ...
+
+    async def stop(self) -> None: ...
+
+
+class Dropped(Exception):
+    """The connection is cut here, on purpose; uvicorn closes the socket without an answer."""
+
+
+def door(world: World, system: str, app: ASGIApp) -> ASGIApp:
+    """Wrap a stand-in's application: log each request, serve a fault where one is due."""
+
+    async def through(scope: Scope, receive: Receive, send: Send) -> None:
+        path: str = scope.get("path", "")
+        if scope["type"] != "http" or path.startswith("/sandbox") or path in ("/", "/favicon.ico") or path.startswith("/page"):
+            await app(scope, receive, send)
+            return
+        body = await _read(receive)
+        query: str = scope.get("query_string", b"").decode("latin-1")
+        entry = world.log.add(system, scope["method"], path, query, body.decode("utf-8", "replace"))
+        fault = world.faults.take(system, scope["method"], path)
+        entry.fault = fault.fault if fault else None
+        sent: list[int] = []
+
+        async def tap(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                sent.append(message["status"])
+            await send(message)
+
+        try:
+            await _serve(app, scope, body, tap, fault)
+        except Dropped:
+            await _cut(scope, send)
+        finally:
+            world.log.finish(entry, sent[0] if sent else None)
+
+    return through
+
+
+async def _read(receive: Receive) -> bytes:
+    chunks: list[bytes] = []
+    while True:
+        message = await receive()
+        if message["type"] != "http.request":
+            break
+        chunks.append(message.get("body", b""))
+        if not message.get("more_body"):
+            break
+    return b"".join(chunks)
+
+
+async def _serve(app: ASGIApp, scope: Scope, body: bytes, send: Send, fault: Fault | None) -> None:
+    if fault is None:
+        await app(scope, _replay(body), send)
+        return
+    match fault.kind:
+        case "status":
+            code, *rest = fault.arguments
+            headers = [(b"content-type", b"application/json")]
+            if rest:
+                headers.append((b"retry-after", rest[0].encode()))
+            text = b'{"ok":false,"error":"ratelimited"}' if code == "429" else b'{"ok":false,"error":"injected fault"}'
+            await _answer(send, int(code), headers, text)
+        case "drop_before":
+            raise Dropped
+        case "drop_after":
+            await app(scope, _replay(body), _swallow)
+            raise Dropped
+        case "stall":
+            await asyncio.sleep(float(fault.arguments[0]))
+            await app(scope, _replay(body), send)
+        case "garble":
+            await app(scope, _replay(body), _garbling(send))
+        case _:
+            page = b"<html><body><h1>502 Bad Gateway</h1></body></html>"
+            await _answer(send, 502, [(b"content-type", b"text/html")], page)
+
+
+def _replay(body: bytes) -> Receive:
+    given = False
+
+    async def receive() -> Message:
+        nonlocal given
+        if given:
+            await asyncio.Event().wait()  # the client is still there; nothing more comes
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return receive
+
+
+async def _swallow(_: Message) -> None:
+    return None
+
+
+def _garbling(send: Send) -> Send:
+    async def cut_short(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            kept = [(k, v) for k, v in message["headers"] if k.lower() != b"content-length"]
+            message = {**message, "headers": kept}
+        elif message.get("body"):
+            message = {**message, "body": message["body"][: max(1, len(message["body"]) // 2)]}
+        await send(message)
+
+    return cut_short
+
+
+async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _cut(scope: Scope, send: Send) -> None:
+    """Close the socket so that the client sees a connection dropped without an answer."""
+    transport = scope.get("extensions", {}).get("sandbox.transport")
+    if transport is not None:
+        transport.abort()
+        return
+    # uvicorn closes the connection when an application ends in the middle of a promised body
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000000")]})
+    await send({"type": "http.response.body", "body": b"{", "more_body": True})
+    raise Dropped
+
+
+def wall() -> float:
+    """The machine's clock in seconds, for what is never scaled."""
+    return time.time()
