@@ -1,0 +1,97 @@
+"""The change that a strategy plans for: everything inferred, both sides written out, nothing left to guess."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from runbooks.facts.model import Column, Datasource, PgTable, Sink
+from runbooks.plan import Reader
+
+if TYPE_CHECKING:
+    from runbooks.lineage import Lineage
+
+
+@dataclass(frozen=True)
+class PlannedField:
+    """One new column, on both sides. ``pg_type`` is None where Postgres gets no column: the datasource is not
+    replicated, or the field lies inside a jsonb column that is there already."""
+
+    column: Column
+    pg_type: str | None = None
+    pg_default: str | None = None  # an SQL literal, quoted
+    in_postgres: bool = False  # the column, or the jsonb column it lies in, is already there and may hold values
+
+
+@dataclass(frozen=True)
+class Altered:
+    """One datasource before and after; ``copy`` is the wildcard copy that makes a target follow its source."""
+
+    before: Datasource
+    after: Datasource
+    copy: str | None = None
+
+    @property
+    def added(self) -> tuple[Column, ...]:
+        known = {c.name for c in self.before.columns}
+        return tuple(c for c in self.after.columns if c.name not in known)
+
+
+@dataclass(frozen=True)
+class ReachingCopy:
+    """A copy pipe that reads the target, itself or through pipes, without passing another copy's target."""
+
+    name: str
+    target: str
+    mode: str  # append | replace
+    schedule: str | None  # cron, UTC; None: on demand
+    paused: bool = False  # shut down before the run began: must stay so
+
+
+@dataclass(frozen=True)
+class Migration:
+    """The file that enters the project's migration history (facts/procedures.md §2.14).
+
+    ``name`` holds the words ``{epoch}``: resolved when it is written, so that the hash does not depend on the time.
+    """
+
+    name: str
+    text: str
+
+
+@dataclass(frozen=True)
+class PlannedChange:
+    """What ``planner`` hands to every strategy, and the chosen one turns into steps."""
+
+    request: dict[str, Any]  # the change with every inferred value, as the plan's ``request``
+    target: Altered
+    fields: tuple[PlannedField, ...]
+    sql: tuple[str, ...]  # additive and idempotent, one statement each, for Postgres
+    migration: Migration | None
+    table: PgTable | None  # None: not in Postgres, or Postgres was not asked
+    sink: Sink | None  # the Sequin sink that feeds the target
+    replicated: bool  # the rows come from Postgres through Sequin, whether or not Postgres was asked
+    targets: tuple[Altered, ...]  # copy targets that must take the column first, the most downstream first
+    copies: tuple[ReachingCopy, ...]  # in the order in which they must run again
+    sink_pipes: tuple[str, ...]  # sink pipes that reach the target through pipes
+    readers: tuple[Reader, ...]
+    lineage: Lineage
+
+    @property
+    def name(self) -> str:
+        """The target datasource's name."""
+        return self.target.before.name
+
+    @property
+    def added(self) -> tuple[Column, ...]:
+        return tuple(f.column for f in self.fields)
+
+    @property
+    def holds_values(self) -> bool:
+        """Some new column has values in Postgres already: only a backfill brings those."""
+        return any(f.in_postgres for f in self.fields)
+
+    @property
+    def endpoints(self) -> tuple[Reader, ...]:
+        """The endpoints that read the target itself, directly or through pipes: they break while it is away."""
+        return tuple(r for r in self.readers if r.kind == "endpoint")
