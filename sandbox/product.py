@@ -1,0 +1,142 @@
+"""What the product needs to run against this sandbox: a generated ``tbops.toml`` and its secrets.
+
+The only place that knows the product's configuration keys.
+"""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import quote
+
+from sandbox.platform import Platform
+from sandbox.processes import SandboxError
+from sandbox.slack.people import ANA, BEN, CHEN, ROOMS
+from sandbox.standin import World
+
+ENVIRONMENT = "sandbox"
+
+
+@dataclass(frozen=True)
+class Product:
+    """Where the configuration lies, and the environment variables a bot or worker is started with."""
+
+    config: Path
+    environment: dict[str, str]
+
+
+def ledger_dsn(world: World) -> str:
+    """The ledger as the product opens it: ``tbops.clock=sandbox`` makes ``ledger.now()`` the platform's time."""
+    return f"{world.dsn('tbops', 'tbops')}?options={quote('-c tbops.clock=sandbox')}"
+
+
+def source_dsn(world: World) -> str:
+    """The source database as the product opens it: the role that owns the tables."""
+    return world.dsn("cm", "tbops_migrator")
+
+
+def write(platform: Platform) -> Product:
+    """Write ``tbops.toml`` into the sandbox's folder; secrets go into the environment, as they always should."""
+    world = platform.world
+    config = world.data / "tbops.toml"
+    config.write_text(_toml(world))
+    one = f"TBOPS_ENVIRONMENTS__{ENVIRONMENT.upper()}__"
+    return Product(
+        config,
+        {
+            "TBOPS_CONFIG": str(config),
+            "TBOPS_SLACK__BOT_TOKEN": platform.slack.bot_token,
+            "TBOPS_SLACK__APP_TOKEN": platform.slack.app_token,
+            "TBOPS_SLACK__SIGNING_SECRET": platform.slack.signing_secret,
+            "TBOPS_LEDGER_DSN": ledger_dsn(world),
+            "TBOPS_REDIS_URL": world.redis,
+            f"{one}TINYBIRD__TOKEN": platform.tinybird.admin_token,
+            f"{one}SEQUIN__TOKEN": platform.sequin.token,
+            f"{one}POSTGRES__DSN": source_dsn(world),
+        },
+    )
+
+
+def _toml(world: World) -> str:
+    """Tables and keys as in ``config/settings.py``."""
+    ports, knobs = world.ports, world.knobs
+    channels = {room.name: room.id for room in ROOMS}
+    environment = f"environments.{ENVIRONMENT}"
+    tables: dict[str, dict[str, object]] = {
+        "": {"default_environment": ENVIRONMENT},
+        "slack": {"mode": "socket", "api_url": f"{world.url(ports.slack)}/api/"},
+        "engine": {"lease_s": 10.0},
+        environment: {"production": False},
+        f"{environment}.tinybird": {"url": world.url(ports.tinybird)},
+        f"{environment}.sequin": {
+            "url": world.url(ports.sequin),
+            "database": "cm-local",
+        },
+        f"{environment}.connect": {
+            "url": world.url(ports.connect),
+            "connector": "tinybird-sink",
+        },
+        f"{environment}.kafka": {"bootstrap": world.kafka},
+        f"{environment}.postgres": {
+            "publication": "sequin_pub",
+            "slot": "sequin_slot",
+            "sequin_role": "sequin",
+        },
+        f"{environment}.channels": {
+            "migrations": channels["migrations"],
+            "alerts": channels["alerts"],
+        },
+        f"{environment}.rules": {
+            "request": [ANA.id],
+            "approve": [BEN.id, CHEN.id],
+            "self_approval": False,
+        },
+        f"{environment}.limits": {
+            "copy_quota": knobs["tinybird.copy_quota"],
+            "slot_restart_s": int(knobs["sequin.slot_restart_s"]),
+        },
+    }
+    lines: list[str] = []
+    for name, values in tables.items():
+        lines += [f"[{name}]"] if name else []
+        lines += [
+            *(f"{key} = {json.dumps(value)}" for key, value in values.items()),
+            "",
+        ]
+    return "\n".join(lines)
+
+
+def prepare_ledger(made: Product) -> None:
+    """Make the ledger's schema by the product's own command, ``tbops init-db``."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tbops", "init-db"],
+        env={**os.environ, **made.environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    if done.returncode:
+        raise SandboxError(
+            f"`tbops init-db` ended with code {done.returncode}:\n{done.stdout}{done.stderr}"
+        )
+
+
+def start(platform: Platform, made: Product) -> None:
+    """Start bot and worker as children of the sandbox. Main thread only."""
+    for name in ("bot", "worker"):
+        platform.processes.start(
+            name,
+            [sys.executable, "-m", "tbops", name],
+            environment={**os.environ, **made.environment},
+            death_signal=signal.SIGTERM,  # a worker must have the time to end its own children
+        )
+
+
+def exists() -> bool:
+    """False in a checkout that has no command line yet."""
+    return importlib.util.find_spec("tbops.cli") is not None

@@ -1,0 +1,39 @@
+"""Fills the source database: the tables of ``source.sql`` with the rows of ``rows.py``."""
+
+from importlib import resources
+
+import psycopg
+from psycopg import sql
+
+from sandbox.seed.rows import Rows
+
+# The tables in the publication. Each has a Sequin sink, a topic and a data source of its name.
+REPLICATED = (
+    "members",
+    "organizations",
+    "segments",
+    "collections",
+    "insightsProjects",
+    "collectionsInsightsProjects",
+    "activityRelations",
+)
+
+
+def build_source(connection: psycopg.Connection) -> None:
+    """Make tables, publication, grants and rows in an empty database, all owned by ``tbops_migrator``."""
+    connection.execute("SET ROLE tbops_migrator")
+    connection.execute(
+        resources.files("sandbox.seed").joinpath("source.sql").read_bytes()
+    )
+    for table, rows in Rows().tables().items():
+        names = list(rows[0])
+        into = sql.SQL("COPY {} ({}) FROM STDIN").format(
+            sql.Identifier(table),
+            sql.SQL(", ").join(sql.Identifier(name) for name in names),
+        )
+        with connection.cursor().copy(into) as copy:
+            for row in rows:
+                copy.write_row([row[name] for name in names])
+    connection.commit()
+    connection.autocommit = True
+    connection.execute("ANALYZE")
