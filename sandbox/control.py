@@ -1,0 +1,100 @@
+"""The /sandbox/* routes on the Slack port: log, faults, reset, clock, knobs, state (DESIGN §8)."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+
+from sandbox.slack import Slack
+from sandbox.slack import control as slack_control
+from sandbox.slack.control import BadRequest, body_of, needed, plainly
+from sandbox.standin import World
+
+LONGEST_WAIT_S = 60.0
+SYSTEMS = ("slack", "tinybird", "sequin", "connect", "kubernetes", "github")
+
+
+class WorldControl:
+    def __init__(self, world: World, slack: Slack, reset: Callable[[], Awaitable[None]]) -> None:
+        self._world = world
+        self._slack = slack
+        self._reset = reset
+
+    async def log(self, request: Request) -> Response:
+        """Requests with a number above ``after``; waits up to ``wait`` seconds for the first one."""
+        try:
+            after = int(request.query_params.get("after", "0"))
+            wait = min(float(request.query_params.get("wait", "0")), LONGEST_WAIT_S)
+        except ValueError as exc:
+            raise BadRequest("after must be a whole number, wait a number of seconds") from exc
+        entries = await self._world.log.wait_after(after, wait)
+        return JSONResponse({"ok": True, "entries": entries, "last": entries[-1]["n"] if entries else after})
+
+    async def faults(self, request: Request) -> Response:
+        body = await body_of(request)
+        system, match, fault = needed(body, "system", "match", "fault")
+        if system not in SYSTEMS:
+            raise BadRequest(f"unknown system {system!r}; known are {', '.join(SYSTEMS)}")
+        try:
+            made = self._world.faults.add(system, str(match), str(fault), int(body.get("times", 1)))
+        except ValueError as exc:
+            raise BadRequest(str(exc)) from exc
+        return JSONResponse({"ok": True, **asdict(made)})
+
+    async def reset(self, _: Request) -> Response:
+        await self._reset()
+        return JSONResponse({"ok": True})
+
+    async def clock(self, request: Request) -> Response:
+        body = await body_of(request)
+        try:
+            self._world.clock.advance(float(body.get("advance_s", 0)))
+        except (TypeError, ValueError) as exc:
+            raise BadRequest(f"advance_s must be a number of seconds of 0 or more: {exc}") from exc
+        self._slack.feed.tell("clock", **self._time())
+        return JSONResponse({"ok": True, **self._time()})
+
+    async def knobs(self, request: Request) -> Response:
+        """Set knobs by name; all of them are answered."""
+        wanted = await body_of(request)
+        for name, value in wanted.items():
+            if name not in self._world.knobs:
+                raise BadRequest(f"unknown knob {name!r}; known are {', '.join(sorted(self._world.knobs))}")
+            _same_kind(name, self._world.knobs[name], value)
+        self._world.knobs.update(wanted)
+        return JSONResponse({"ok": True, "knobs": self._world.knobs})
+
+    async def state(self, _: Request) -> Response:
+        ports = self._world.ports
+        names = (*SYSTEMS, "kafka", "postgres", "redis")
+        return JSONResponse({"ok": True, "ports": {n: getattr(ports, n) for n in names}, "knobs": self._world.knobs,
+                             "seed": self._world.seed, **self._time()})  # fmt: skip
+
+    def _time(self) -> dict[str, Any]:
+        clock = self._world.clock
+        return {"now": clock.now().isoformat(), "time": clock.time(), "speed": clock.speed}
+
+
+def _same_kind(name: str, now: Any, wanted: Any) -> None:
+    """A knob keeps its kind: a truth stays a truth, a number a number."""
+    if isinstance(now, bool) != isinstance(wanted, bool) or not isinstance(wanted, (bool, int, float, str)):
+        raise BadRequest(f"knob {name!r} takes a value like {now!r}, not {wanted!r}")
+    if isinstance(now, (int, float)) != isinstance(wanted, (int, float)):
+        raise BadRequest(f"knob {name!r} takes a value like {now!r}, not {wanted!r}")
+
+
+def routes(world: World, slack: Slack, reset: Callable[[], Awaitable[None]]) -> list[BaseRoute]:
+    """All control routes, Slack's own included. ``reset`` puts every stand-in back to its seed."""
+    control = WorldControl(world, slack, reset)
+    return [
+        Route("/sandbox/log", plainly(control.log)),
+        Route("/sandbox/faults", plainly(control.faults), methods=["POST"]),
+        Route("/sandbox/reset", plainly(control.reset), methods=["POST"]),
+        Route("/sandbox/clock", plainly(control.clock), methods=["POST"]),
+        Route("/sandbox/knobs", plainly(control.knobs), methods=["POST"]),
+        Route("/sandbox/state", plainly(control.state)),
+        *slack_control.routes(slack),
+    ]

@@ -1,0 +1,1 @@
+"""Block Kit's rules: lengths, counts, surfaces and shapes (facts/slack.md §3.2, §3.3)."""

@@ -1,0 +1,176 @@
+"""The /sandbox/slack/* routes: people's hands and eyes for tests, the demo and the page (DESIGN §8)."""
+
+import json
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from sandbox.slack import forms, people
+from sandbox.slack.hands import Hands, Impossible
+from sandbox.slack.payloads import view_body
+from sandbox.slack.standin import Slack
+from sandbox.slack.store import Channel, Json, Message, View
+
+Handler = Callable[[Request], Awaitable[Response]]
+
+
+class BadRequest(Exception):
+    """The body is not what the route takes."""
+
+
+async def body_of(request: Request) -> Json:
+    try:
+        body = json.loads(await request.body() or b"{}")
+    except ValueError as exc:
+        raise BadRequest("the body is not JSON") from exc
+    if not isinstance(body, dict):
+        raise BadRequest("the body must be a JSON object")
+    return body
+
+
+def needed(body: Json, *names: str) -> list[Any]:
+    missing = [name for name in names if name not in body]
+    if missing:
+        raise BadRequest(f"missing in the body: {', '.join(missing)}")
+    return [body[name] for name in names]
+
+
+def plainly(handler: Handler) -> Handler:
+    """What a person cannot do is 404, what cannot be read is 400; both say why."""
+
+    async def answer(request: Request) -> Response:
+        try:
+            return await handler(request)
+        except Impossible as exc:
+            return JSONResponse({"ok": False, "error": str(exc)}, 404)
+        except (BadRequest, forms.UnknownChoice) as exc:
+            return JSONResponse({"ok": False, "error": str(exc)}, 400)
+
+    return answer
+
+
+def message_shown(message: Message, channel: Channel) -> Json:
+    """A message as people see it."""
+    known = people.person(message.user)
+    replies = channel.replies(message.ts)
+    return {
+        "ts": message.ts,
+        "thread_ts": message.thread_ts,
+        "user": message.user,
+        "user_name": known.name if known else message.user,
+        "text": message.text,
+        "blocks": message.blocks,
+        "edited": message.edited is not None,
+        "ephemeral": message.ephemeral_to is not None,
+        "deleted": message.subtype == "tombstone",
+        "reply_count": len(replies),
+        "revisions": message.revisions,
+        "reactions": {name: list(users) for name, users in message.reactions.items()},
+        "files": message.files,
+        "metadata": message.metadata,
+    }
+
+
+def view_shown(view: View) -> Json:
+    return {**view_body(view), "errors": view.errors}
+
+
+class Control:
+    def __init__(self, slack: Slack) -> None:
+        self._slack = slack
+        self._hands = Hands(slack)
+
+    async def command(self, request: Request) -> Response:
+        body = await body_of(request)
+        user, channel, text = needed(body, "user", "channel", "text")
+        who = self._hands.person(user).id
+        outcome = await self._hands.types(who, self._hands.channel(channel, who), str(text), body.get("thread_ts"))
+        return JSONResponse(outcome.body())
+
+    async def click(self, request: Request) -> Response:
+        body = await body_of(request)
+        user, action_id = needed(body, "user", "action_id")
+        who = self._hands.person(user).id
+        value, values = body.get("value"), body.get("values") or {}
+        if "view_id" in body:
+            outcome = await self._hands.presses_in_view(who, str(body["view_id"]), action_id, value, values)
+            return JSONResponse(outcome.body())
+        channel, ts = needed(body, "channel", "message_ts")
+        outcome = await self._hands.presses(who, self._hands.channel(channel, who), str(ts), action_id, value, values)
+        return JSONResponse(outcome.body())
+
+    async def submit(self, request: Request) -> Response:
+        body = await body_of(request)
+        user, view_id = needed(body, "user", "view_id")
+        outcome = await self._hands.submits(self._hands.person(user).id, str(view_id), body.get("values") or {})
+        return JSONResponse(outcome.body())
+
+    async def close(self, request: Request) -> Response:
+        user, view_id = needed(await body_of(request), "user", "view_id")
+        return JSONResponse((await self._hands.closes(self._hands.person(user).id, str(view_id))).body())
+
+    async def home(self, request: Request) -> Response:
+        (user,) = needed(await body_of(request), "user")
+        return JSONResponse((await self._hands.opens_home(self._hands.person(user).id)).body())
+
+    async def messages(self, request: Request) -> Response:
+        name = request.path_params["name"]
+        user = request.query_params.get("user")
+        who = self._hands.person(user).id if user else None
+        channel = self._hands.channel(name, who) if who else self._slack.workspace.channel(name)
+        if channel is None:
+            raise Impossible(f"there is no channel {name!r}")
+        shown = [message_shown(message, channel) for message in channel.visible_to(who)]
+        return JSONResponse({"ok": True, "channel": channel.id, "messages": shown})
+
+    async def views(self, request: Request) -> Response:
+        who = self._hands.person(request.query_params.get("user", "")).id
+        home = self._slack.workspace.homes.get(who)
+        stack = [view_shown(view) for view in self._slack.modals.stack(who)]
+        return JSONResponse({"ok": True, "views": stack, "home": view_shown(home) if home else None})
+
+    async def directory(self, request: Request) -> Response:
+        """Who there is and which channels this person sees: what the page starts from."""
+        who = self._hands.person(request.query_params.get("user", people.ANA.name)).id
+        rooms = [c for c in self._slack.workspace.channels.values() if who in c.members]
+        listed = [{"id": c.id, "name": people.BOT_NAME if c.direct_with else c.name, "topic": c.topic,
+                   "private": c.private, "direct": c.direct_with is not None} for c in rooms]  # fmt: skip
+        humans = [{"id": p.id, "name": p.name, "real_name": p.real_name, "bot": p.is_bot} for p in people.EVERYONE]
+        groups = [{"id": g.id, "handle": g.handle} for g in people.GROUPS]
+        return JSONResponse({"ok": True, "people": humans, "groups": groups, "channels": listed})
+
+    async def request_url(self, request: Request) -> Response:
+        """Switch to signed HTTP; the app must answer Slack's challenge first. ``null`` goes back to sockets."""
+        (url,) = needed(await body_of(request), "url")
+        if url and not await self._slack.delivery.verify(str(url)):
+            return JSONResponse({"ok": False, "error": f"{url} did not answer the challenge"}, 400)
+        self._slack.delivery.request_url = str(url) if url else None
+        return JSONResponse({"ok": True, "request_url": self._slack.delivery.request_url})
+
+    async def disconnect(self, request: Request) -> Response:
+        body = await body_of(request)
+        asked = await self._slack.sockets.disconnect(str(body.get("reason", "refresh_requested")))
+        return JSONResponse({"ok": True, "connections": asked})
+
+    async def drop(self, _: Request) -> Response:
+        return JSONResponse({"ok": True, "connections": self._slack.sockets.drop()})
+
+    async def stats(self, _: Request) -> Response:
+        return JSONResponse({"ok": True, **self._slack.delivery.stats()})
+
+    async def feed(self, _: Request) -> Response:
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return StreamingResponse(self._slack.feed.stream(), media_type="text/event-stream", headers=headers)
+
+
+def routes(slack: Slack) -> list[Route]:
+    control = Control(slack)
+    posts = ("command", "click", "submit", "close", "home", "request_url", "disconnect", "drop")
+    gets = ("views", "directory", "stats", "feed")
+    found = [Route(f"/sandbox/slack/{name}", plainly(getattr(control, name)), methods=["POST"]) for name in posts]
+    found += [Route(f"/sandbox/slack/{name}", plainly(getattr(control, name))) for name in gets]
+    found.append(Route("/sandbox/slack/channels/{name}/messages", plainly(control.messages)))
+    return found
