@@ -1,0 +1,110 @@
+"""What a person can mean by a line, other than a request for a run (``runbooks.request.Request``). Frozen values."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from runbooks.request import Request
+
+Deed = Literal["approve", "reject", "pause", "resume", "abort", "revert", "retry"]
+
+
+@dataclass(frozen=True)
+class Decide:
+    """A decision on a run. ``step`` is the first step of a block; ``up_to`` (approve only) takes all blocks before it too."""
+
+    deed: Deed
+    run: int
+    step: int | None = None
+    up_to: bool = False
+    note: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanOnly:
+    request: Request
+
+
+@dataclass(frozen=True)
+class Runs:
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Show:
+    run: int
+
+
+@dataclass(frozen=True)
+class Lineage:
+    resource: str
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Copies:
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Copy:
+    pipe: str
+    deed: Literal["run", "pause", "resume"]
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Incident:
+    deed: Literal["ack", "snooze"]
+    incident: int
+    duration: str | None = None
+
+
+@dataclass(frozen=True)
+class Move:
+    """Datafiles between the repository and a workspace."""
+
+    deed: Literal["pull", "push", "promote"]
+    pattern: str | None = None
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Freeze:
+    """``environment`` None freezes all."""
+
+    reason: str = ""
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Unfreeze:
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Doctor:
+    probe: bool = False
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Help:
+    command: str | None = None
+
+
+Command = (
+    Request
+    | PlanOnly
+    | Decide
+    | Runs
+    | Show
+    | Lineage
+    | Copies
+    | Copy
+    | Incident
+    | Move
+    | Freeze
+    | Unfreeze
+    | Doctor
+    | Help
+)
