@@ -24,6 +24,12 @@ BEGIN
     RETURN clock_timestamp();
 END $$;
 
+-- Seconds of the calendar in one second of the machine: 1, unless the connection is on the sandbox's clock.
+CREATE FUNCTION ledger.speed() RETURNS double precision LANGUAGE sql STABLE AS $$
+    SELECT CASE WHEN coalesce(current_setting('tbops.clock', true), '') = 'sandbox'
+        THEN coalesce((SELECT speed FROM ledger.clock), 1) ELSE 1 END
+$$;
+
 -- Everything that people sent, exactly once per delivery.
 CREATE TABLE ledger.inbox (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -96,6 +102,7 @@ CREATE TABLE ledger.step (
     progress    jsonb,                  -- {"done", "total", "unit", "why"}
     said        text NOT NULL DEFAULT '',
     acts        int NOT NULL DEFAULT 0, -- effects begun
+    failures    int NOT NULL DEFAULT 0, -- in a row: no answer from a system, or an effect that did not take
     started_at  timestamptz,
     finished_at timestamptz,
     PRIMARY KEY (run, phase, number)
@@ -128,8 +135,9 @@ CREATE TABLE ledger.decision (
     until   timestamptz,                -- an approval's life
     acknowledged jsonb NOT NULL DEFAULT '[]'
 );
--- n-of-m counts distinct people
-CREATE UNIQUE INDEX decision_once ON ledger.decision (run, block, actor, hash) WHERE action = 'approve';
+-- n-of-m counts distinct people under the run's row lock. Not unique: an approval that has run out, or was
+-- dropped with an older plan, may be given again.
+CREATE INDEX decision_run ON ledger.decision (run, block);
 
 CREATE TABLE ledger.lock (
     resource text PRIMARY KEY,          -- production/table/members, production/connector/tinybird-sink
@@ -159,6 +167,7 @@ CREATE TABLE ledger.message (
     created_at timestamptz NOT NULL DEFAULT ledger.now(),
     UNIQUE (purpose, ref, channel)
 );
+CREATE INDEX message_ref ON ledger.message (ref text_pattern_ops);
 CREATE INDEX message_behind ON ledger.message (id) WHERE wanted_rev > sent_rev AND trouble IS NULL;
 
 -- Questions (lineage, doctor, copies, …): the answer is a value in the ledger, the bot renders it.
@@ -202,3 +211,11 @@ CREATE TABLE ledger.audit (
     before  bytea NOT NULL,
     hash    bytea NOT NULL
 );
+
+-- The last line, locked by whoever appends the next: ids have no gap, and lines cut off the end are missed.
+CREATE TABLE ledger.audit_head (
+    only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    id       bigint NOT NULL,
+    hash     bytea NOT NULL
+);
+INSERT INTO ledger.audit_head (id, hash) VALUES (0, decode(repeat('00', 32), 'hex'));
