@@ -53,7 +53,11 @@ class _Redact(logging.Filter):
 
 def configure(form: Literal["json", "text"] = "json", level: int = logging.INFO) -> None:
     """Set up structlog and the standard library's logging for this process; logs go to standard error."""
-    renderer = structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    renderer = (
+        structlog.processors.JSONRenderer()
+        if form == "json"
+        else structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    )
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

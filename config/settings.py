@@ -161,7 +161,11 @@ class EngineSettings(_Frozen):
 
 class Settings(BaseSettings):
     model_config = SettingsConfigDict(
-        frozen=True, extra="forbid", env_prefix=PREFIX, env_nested_delimiter="__", nested_model_default_partial_update=True
+        frozen=True,
+        extra="forbid",
+        env_prefix=PREFIX,
+        env_nested_delimiter="__",
+        nested_model_default_partial_update=True,
     )
 
     ledger_dsn: Secret
@@ -212,7 +216,9 @@ def load() -> Settings:
     try:
         return Settings()  # pyright: ignore[reportCallIssue]  # filled from the sources above
     except ValidationError as wrong:
-        raise SettingsError("\n".join(_explain(error["loc"], error["type"], error["msg"]) for error in wrong.errors())) from None
+        raise SettingsError(
+            "\n".join(_explain(error["loc"], error["type"], error["msg"]) for error in wrong.errors())
+        ) from None
     except ValueError as unreadable:
         raise SettingsError(f"{path} cannot be read: {unreadable}") from None
 

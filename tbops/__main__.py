@@ -1,0 +1,7 @@
+"""``python -m tbops`` is ``tbops``."""
+
+import sys
+
+from tbops.cli import main
+
+sys.exit(main())
