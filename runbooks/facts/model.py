@@ -19,6 +19,7 @@ class Column:
     jsonpath: str | None = None  # "$.record.id"
     default: str | None = None  # the expression after DEFAULT: "''", "0", "toDateTime64(0, 3)"
     codec: str | None = None
+    materialized: str | None = None  # the expression after MATERIALIZED
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Datasource:
     bytes: int | None = None
     quarantine_rows: int | None = None
     shared: bool = False
+    engine_options: tuple[tuple[str, str], ...] = ()  # further ENGINE_… lines: ("PRIMARY_KEY", "id")
+    directives: tuple[tuple[str, str], ...] = ()  # of a datafile, kept as they are: ("KAFKA_TOPIC", "x")
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
@@ -62,6 +65,7 @@ class Node:
     target: str | None = None  # of a copy or materialized node: the datasource's name
     mode: str | None = None  # append | replace
     schedule: str | None = None  # cron in UTC, or @on-demand
+    directives: tuple[tuple[str, str], ...] = ()  # of a datafile, kept as they are: ("EXPORT_SERVICE", "kafka")
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class Pipe:
     tags: tuple[str, ...] = ()
     id: str = ""
     schedule_status: str | None = None  # running | shutdown; None without a schedule or from a folder
+    directives: tuple[tuple[str, str], ...] = ()
 
     @property
     def output(self) -> Node:
@@ -188,6 +193,7 @@ class Facts:
     capabilities: Mapping[str, str] = field(default_factory=dict[str, str])  # learnt by probing, e.g. {"rename": "keeps-references"}
     calls: Mapping[str, int] | None = None  # endpoint name -> requests in the last 7 days, where known
     live: bool = True  # False: from a folder
+    broken: Mapping[str, str] = field(default_factory=dict[str, str])  # datafile -> why it could not be read
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""

@@ -24,7 +24,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
-from typing import Protocol
+from typing import Protocol, Self
 
 from runbooks.facts.model import Facts
 from runbooks.plan import Estimate
@@ -51,6 +51,7 @@ NAMES = ("alter", "recreate", "swap", "rename", "exchange", "pipe-by-pipe")  # a
 NOTHING_BROKEN = Estimate(seconds=0, formula="no read is broken")
 NOTHING_HELD = Estimate(seconds=0, formula="nothing is held")
 NOTHING_STALE = Estimate(seconds=0, formula="nothing gets stale")
+NOT_ESTIMATED = Estimate(seconds=0, formula="")
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class Assessment:
     downtime: Estimate = NOTHING_BROKEN
     hold: Estimate = NOTHING_HELD
     stale: Estimate = NOTHING_STALE
-    took: Estimate = Estimate(seconds=0, formula="")
+    took: Estimate = NOT_ESTIMATED
     breaks_reads: bool = False
 
 
@@ -92,7 +93,7 @@ class Hold:
     def __init__(self, budget: Estimate) -> None:
         self.budget = budget
 
-    def __enter__(self) -> Hold:
+    def __enter__(self) -> Self:
         if _open.get() is not None:
             raise RuntimeError("a hold inside a hold: its budget would be nobody's")
         _open.set(self)
