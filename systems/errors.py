@@ -13,7 +13,9 @@ class SystemsError(Exception):
     may succeed later; ``said`` is the system's own words, redacted and cut to a line or two.
     """
 
-    def __init__(self, system: str, call: str, *, status: int | None = None, retryable: bool = False, said: str = "") -> None:
+    def __init__(
+        self, system: str, call: str, *, status: int | None = None, retryable: bool = False, said: str = ""
+    ) -> None:
         self.system = system
         self.call = call
         self.status = status

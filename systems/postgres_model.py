@@ -1,0 +1,53 @@
+"""What the Postgres client answers with."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    name: str
+    type: str  # format_type
+    nullable: bool
+    default: str | None
+
+
+@dataclass(frozen=True)
+class TableInfo:
+    schema: str
+    name: str
+    columns: tuple[ColumnInfo, ...]
+    primary_key: tuple[str, ...]
+    unique: tuple[tuple[str, ...], ...]  # full unique indexes, the primary key's included
+    indexes: tuple[tuple[str, ...], ...]
+    identity: str  # d | f | n | i
+    published: bool
+    published_columns: tuple[str, ...] | None  # None: all
+    granted: bool
+    owned: bool
+    rows: int | None  # estimate; None before the first analyze
+    bytes: int
+    changes: int  # inserts, updates and deletes since the statistics began
+
+
+@dataclass(frozen=True)
+class SlotInfo:
+    name: str
+    active: bool
+    wal_status: str  # reserved | extended | unreserved | lost
+    lag_bytes: int | None
+    retained_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Blocker:
+    """A session that holds a lock on a table. ``age_s``: since its transaction began."""
+
+    pid: int
+    user: str
+    application: str
+    state: str
+    age_s: int
+
+    def __str__(self) -> str:
+        who = self.application or self.user or "a session"
+        return f"{who} (pid {self.pid}, {self.state}, in its transaction for {self.age_s} s)"

@@ -1,0 +1,60 @@
+"""The catalog questions (facts/systems.md §2.4), one round trip each for all tables of a schema."""
+
+TABLES = """
+SELECT c.oid::bigint, c.relname, c.relreplident::text,
+       coalesce(has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE'), false),
+       pg_has_role(c.relowner, 'USAGE'),
+       CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END, pg_total_relation_size(c.oid),
+       coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_roles r ON r.rolname = %(role)s
+LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+"""
+
+COLUMNS = """
+SELECT c.oid::bigint, a.attname, format_type(a.atttypid, a.atttypmod), NOT a.attnotnull, pg_get_expr(d.adbin, d.adrelid)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
+WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND (%(table)s::text IS NULL OR c.relname = %(table)s)
+ORDER BY c.oid, a.attnum
+"""
+
+# Only key columns count (INCLUDE columns do not), and an expression (attnum 0) makes an index unfit as a key.
+INDEXES = """
+SELECT i.indrelid::bigint, i.indisprimary, i.indisunique AND i.indpred IS NULL AND i.indisvalid,
+       array(SELECT coalesce(a.attname::text, '') FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
+             LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.attnum > 0
+             WHERE k.place <= i.indnkeyatts ORDER BY k.place)
+FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE n.nspname = %(schema)s
+"""
+
+# prattrs is null without a column list; FOR ALL TABLES has no pg_publication_rel row.
+PUBLISHED = """
+SELECT t.tablename, (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
+                     WHERE a.attrelid = pr.prrelid AND a.attnum = ANY (pr.prattrs::int2[]))
+FROM pg_publication_tables t JOIN pg_publication p ON p.pubname = t.pubname
+LEFT JOIN pg_publication_rel pr ON pr.prpubid = p.oid
+      AND pr.prrelid = format('%%I.%%I', t.schemaname, t.tablename)::regclass
+WHERE t.pubname = %(publication)s AND t.schemaname = %(schema)s
+"""
+
+CHANGES = """
+SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_user_tables WHERE schemaname = %(schema)s
+"""
+
+SLOT = """
+SELECT slot_name, active, wal_status, pg_wal_lsn_diff(pg_current_wal_lsn(), confirmed_flush_lsn)::bigint,
+       pg_wal_lsn_diff(pg_current_wal_lsn(), restart_lsn)::bigint
+FROM pg_replication_slots WHERE slot_name = %(slot)s
+"""
+
+BLOCKERS = """
+SELECT DISTINCT a.pid, a.usename, a.application_name, a.state, extract(epoch FROM now() - a.xact_start)::int
+FROM pg_locks l JOIN pg_stat_activity a USING (pid)
+WHERE l.relation = to_regclass(%(table)s) AND l.granted AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
+ORDER BY 5 DESC NULLS LAST LIMIT 5
+"""
