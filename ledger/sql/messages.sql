@@ -1,0 +1,75 @@
+-- want --
+-- A message is wanted, or wanted anew
+INSERT INTO ledger.message (purpose, ref, channel, thread, thread_ts, recipient, body)
+VALUES (%(purpose)s, %(ref)s, %(channel)s, %(thread)s, %(thread_ts)s, %(recipient)s, %(body)s)
+ON CONFLICT (purpose, ref, channel) DO UPDATE
+SET wanted_rev = message.wanted_rev + 1, body = coalesce(excluded.body, message.body)
+RETURNING id
+
+-- touch --
+-- What these messages show has changed
+UPDATE ledger.message SET wanted_rev = wanted_rev + 1 WHERE ref = ANY(%(refs)s) RETURNING id
+
+-- root --
+-- The root message of a run
+SELECT * FROM ledger.message WHERE purpose = 'root' AND ref = %(ref)s ORDER BY id LIMIT 1
+
+-- get --
+-- One message
+SELECT * FROM ledger.message WHERE id = %(id)s
+
+-- of_run --
+-- A run's messages in order
+SELECT * FROM ledger.message WHERE ref = %(ref)s OR ref LIKE %(below)s ORDER BY id
+
+-- behind_of --
+-- A run's messages that show an older state
+SELECT id FROM ledger.message
+WHERE (ref = %(ref)s OR ref LIKE %(below)s) AND wanted_rev > sent_rev AND trouble IS NULL
+ORDER BY id
+
+-- claim --
+-- Take a message for sending, unless it is up to date, spaced out or being sent by another
+WITH before AS (
+    SELECT id, posting_at FROM ledger.message
+    WHERE id = %(id)s AND wanted_rev > sent_rev AND trouble IS NULL
+      AND (not_before IS NULL OR not_before <= clock_timestamp())
+      AND (posting_at IS NULL OR posting_at <= clock_timestamp() - make_interval(secs => %(stale_s)s))
+    FOR UPDATE
+)
+UPDATE ledger.message SET posting_at = clock_timestamp()
+FROM before WHERE message.id = before.id
+RETURNING message.*, before.posting_at IS NOT NULL AS retaken
+
+-- sent --
+-- It was sent as of a revision; the spacing of the next edit
+UPDATE ledger.message
+SET ts = coalesce(%(ts)s, ts), sent_rev = greatest(sent_rev, %(rev)s), posting_at = NULL, failures = 0,
+    not_before = CASE WHEN %(quiet_s)s > 0 THEN clock_timestamp() + make_interval(secs => %(quiet_s)s) END
+WHERE id = %(id)s
+RETURNING wanted_rev > sent_rev AS behind
+
+-- postpone --
+-- Give it back, to be sent later
+UPDATE ledger.message
+SET posting_at = NULL, not_before = clock_timestamp() + make_interval(secs => %(seconds)s)
+WHERE id = %(id)s
+
+-- failed --
+-- Give it back after a failure, to be tried again later
+UPDATE ledger.message
+SET posting_at = NULL, not_before = clock_timestamp() + make_interval(secs => %(seconds)s), failures = failures + 1
+WHERE id = %(id)s
+RETURNING failures
+
+-- trouble --
+-- It cannot be sent at all
+UPDATE ledger.message SET posting_at = NULL, trouble = %(why)s WHERE id = %(id)s
+
+-- behind --
+-- Messages that show an older state and may be sent now
+SELECT id FROM ledger.message
+WHERE wanted_rev > sent_rev AND trouble IS NULL
+  AND (not_before IS NULL OR not_before <= clock_timestamp())
+  AND (posting_at IS NULL OR posting_at <= clock_timestamp() - make_interval(secs => %(stale_s)s))
+ORDER BY id LIMIT %(limit)s
