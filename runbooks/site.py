@@ -48,5 +48,6 @@ class Site:
     limits: Limits = Limits()
     capabilities: Mapping[str, str] = field(default_factory=dict[str, str])
     memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    answered: int = 0  # acts of this very step that came back without an error: all that shows an unseen effect took
     proven: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset()
