@@ -1,4 +1,4 @@
-"""Datafiles read into facts. ``TOKEN`` lines are not kept: a pulled file must not grant anything (facts/estate.md §1)."""
+"""Datafiles read into facts. ``TOKEN`` lines are not kept: a pulled file grants nothing (facts/estate.md §1)."""
 
 import textwrap
 from collections.abc import Callable

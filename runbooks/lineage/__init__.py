@@ -1,0 +1,6 @@
+"""Lineage: what reads a data source, near and far, so that no plan says "no readers" without having looked."""
+
+from runbooks.lineage.graph import Lineage, NodeUse, WildcardCopy
+from runbooks.lineage.sql import Bound, NotParsed, Understood, Use, understand
+
+__all__ = ["Bound", "Lineage", "NodeUse", "NotParsed", "Understood", "Use", "WildcardCopy", "understand"]

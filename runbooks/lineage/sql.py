@@ -1,0 +1,228 @@
+"""What one SQL text reads: tables, columns, wildcards, FINAL, bounds in time. Parsed once a text, by sqlglot."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from runbooks.lineage.templates import NotUnderstood, plain, plain_alone
+
+_CLOCK = re.compile(r"\b(?:now|now64|today|yesterday|toStartOf\w+\(\s*now)\s*\(|\bjob_timestamp\b", re.IGNORECASE)
+_UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 7 * 86400, "MONTH": 30 * 86400}
+
+
+@dataclass(frozen=True)
+class Use:
+    """One table in one text. ``columns`` are those that the text may read of it, by their own names."""
+
+    table: str
+    final: bool = False  # every place where it stands says FINAL
+    wildcard: bool = False  # some ``*`` or ``x.*`` takes all its columns
+    emitted: bool = False  # all its columns come out of the text's outermost SELECT
+    columns: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Bound:
+    """A row is read only when ``column`` is past a moment. ``table`` is set for ``max(…)`` of a table, ``look_back_s``
+    for an interval before now."""
+
+    column: str
+    table: str | None = None
+    look_back_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Understood:
+    uses: tuple[Use, ...]
+    bounds: tuple[Bound, ...] = ()
+
+    def use(self, table: str) -> Use | None:
+        return next((u for u in self.uses if u.table == table), None)
+
+
+@dataclass(frozen=True)
+class NotParsed:
+    why: str
+
+
+@lru_cache(maxsize=50_000)
+def understand(sql: str) -> Understood | NotParsed:
+    """What the node's SQL (templates included) reads, or why that cannot be said."""
+    try:
+        trees = [_parse(text) for text in plain(sql)]
+    except NotUnderstood as exc:
+        return NotParsed(str(exc))
+    except SqlglotError as first:
+        try:
+            trees = [_parse(text) for text in plain_alone(sql) if text.strip()]
+        except (SqlglotError, NotUnderstood):
+            return NotParsed(_first_line(first))
+    except RecursionError:
+        return NotParsed("it is nested too deeply")
+    merged: dict[str, Use] = {}
+    bounds: dict[Bound, None] = {}
+    for tree in trees:
+        for use in _uses(tree):
+            merged[use.table] = _join(merged[use.table], use) if use.table in merged else use
+        bounds.update(dict.fromkeys(_bounds(tree)))
+    return Understood(tuple(merged.values()), tuple(bounds))
+
+
+def _parse(text: str) -> exp.Expr:
+    tree = sqlglot.parse_one(text.strip().rstrip(";"), read="clickhouse")
+    if not isinstance(tree, exp.Query):
+        raise NotUnderstood("it is not a SELECT")
+    return tree
+
+
+def _first_line(error: Exception) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()[0][:200]
+
+
+def _join(a: Use, b: Use) -> Use:
+    return Use(
+        a.table, a.final and b.final, a.wildcard or b.wildcard, a.emitted or b.emitted, frozenset(a.columns | b.columns)
+    )
+
+
+def _uses(tree: exp.Expr) -> Iterator[Use]:
+    emitted = _emitted(tree)
+    for select in tree.find_all(exp.Select):
+        tables = [t for t in _sources(select) if isinstance(t, exp.Table)]
+        real = {_alias(t): t for t in tables if t.name and not _is_cte(t)}
+        columns, stars = _columns_of(select)
+        for alias, table in real.items():
+            named = columns.get(alias, set()) | columns.get(table.name, set()) | columns.get("", set())
+            starred = bool({"", alias, table.name} & stars)
+            final = isinstance(table.parent, exp.Final)
+            yield Use(table.name, final, starred, table.name in emitted, frozenset(named))
+    yield from _named_elsewhere(tree)
+
+
+def _sources(select: exp.Select) -> Iterator[exp.Expr]:
+    """What stands in the FROM and the JOINs of this very SELECT; arrays of ARRAY JOIN left out."""
+    places = [select.args.get("from_"), *(j for j in select.args.get("joins") or () if j.kind != "ARRAY")]
+    for place in places:
+        if place is not None:
+            source = place.this
+            yield source.this if isinstance(source, exp.Final) else source
+
+
+def _alias(source: exp.Expr) -> str:
+    return source.alias or source.name
+
+
+def _is_cte(table: exp.Table) -> bool:
+    """Whether a WITH that is visible here gives the name; inside its own definition it is the table."""
+    if table.args.get("db"):
+        return False
+    node: exp.Expr = table
+    while (parent := node.parent) is not None:
+        if isinstance(parent, exp.With):
+            before = parent.expressions[: parent.expressions.index(node)]
+            if table.name in {c.alias for c in before}:
+                return True
+        elif (with_ := parent.args.get("with_")) is not node and table.name in _tables_of(with_):
+            return True
+        node = parent
+    return False
+
+
+def _tables_of(with_: exp.With | None) -> set[str]:
+    return {c.alias for c in with_.expressions if not c.args.get("scalar")} if with_ else set()
+
+
+def _columns_of(select: exp.Select) -> tuple[dict[str, set[str]], set[str]]:
+    """Columns named in this SELECT (not in the queries inside it) by their qualifier, and the qualifiers of stars."""
+    columns: dict[str, set[str]] = {}
+    stars: set[str] = set()
+    for node in select.walk(prune=lambda n: isinstance(n, exp.Query) and n is not select):
+        if isinstance(node, exp.Column):
+            if isinstance(node.this, exp.Star):
+                stars.add(node.table)
+            else:
+                columns.setdefault(node.table, set()).add(node.name)
+        elif isinstance(node, exp.Columns) or (isinstance(node, exp.Star) and node.parent is select):
+            stars.add("")
+    return columns, stars
+
+
+def _emitted(query: exp.Expr, known: dict[str, frozenset[str]] | None = None) -> frozenset[str]:
+    """The tables all of whose columns come out of ``query``, looked for through subqueries and WITH."""
+    known = dict(known or {})
+    if (with_ := query.args.get("with_")) is not None:
+        for cte in with_.expressions:
+            known[cte.alias] = _emitted(cte.this, known)
+    if isinstance(query, exp.Subquery):
+        return _emitted(query.this, known)
+    if isinstance(query, exp.SetOperation):
+        return _emitted(query.this, known) | _emitted(query.expression, known)
+    if not isinstance(query, exp.Select):
+        return frozenset()
+    stars = {e.table if isinstance(e, exp.Column) else "" for e in query.expressions if _is_star(e)}
+    found: set[str] = set()
+    for source in _sources(query):
+        if {"", _alias(source), source.name} & stars:
+            if isinstance(source, exp.Table):
+                found |= known.get(source.name, frozenset({source.name}))
+            else:
+                found |= _emitted(source, known)
+    return frozenset(found)
+
+
+def _is_star(expression: exp.Expr) -> bool:
+    return isinstance(expression, (exp.Star, exp.Columns)) or (
+        isinstance(expression, exp.Column) and isinstance(expression.this, exp.Star)
+    )
+
+
+def _named_elsewhere(tree: exp.Expr) -> Iterator[Use]:
+    """Tables named outside FROM: ``x IN table`` and ``joinGet('table', …)``."""
+    for node in tree.find_all(exp.In, exp.Anonymous):
+        if isinstance(node, exp.In):
+            operand = node.args.get("field")
+            if isinstance(operand, exp.Column) and not operand.table:
+                yield Use(operand.name)
+        elif node.name.lower().startswith(("joinget", "dictget")) and node.expressions:
+            yield Use(node.expressions[0].name)
+
+
+def _bounds(tree: exp.Expr) -> Iterator[Bound]:
+    """Comparisons ``column > moment`` where the moment is a clock's or the newest row's of a table."""
+    for node in tree.find_all(exp.GT, exp.GTE, exp.LT, exp.LTE):
+        newer = isinstance(node, (exp.GT, exp.GTE))
+        column, moment = (node.this, node.expression) if newer else (node.expression, node.this)
+        if not isinstance(column, exp.Column):
+            continue
+        if newest := _newest_of(moment):
+            yield Bound(column.name, table=newest)
+        elif _CLOCK.search(moment.sql(dialect="clickhouse")):
+            yield Bound(column.name, look_back_s=_interval_s(moment))
+
+
+def _newest_of(moment: exp.Expr) -> str | None:
+    found = moment.find(exp.Max)
+    select = found.find_ancestor(exp.Select) if found else None
+    table = select.find(exp.Table) if select and moment.find(exp.Select) else None
+    return table.name if table else None
+
+
+def _interval_s(moment: exp.Expr) -> int | None:
+    for node in moment.find_all(exp.Interval, exp.Anonymous):
+        if isinstance(node, exp.Interval) and node.this is not None and node.unit is not None:
+            amount, unit = node.this.name, node.unit.name.upper().rstrip("S")
+        elif isinstance(node, exp.Anonymous) and node.name.lower().startswith(("tointerval", "subtract")):
+            amount = node.expressions[-1].name if node.expressions else ""
+            unit = re.sub(r"(?i)^(tointerval|subtract)", "", node.name).upper().rstrip("S")
+        else:
+            continue
+        if amount.isdigit() and unit in _UNITS:
+            return int(amount) * _UNITS[unit]
+    return None

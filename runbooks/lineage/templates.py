@@ -1,0 +1,141 @@
+"""Templated SQL made plain, so that a parser can read it (facts/tinybird.md §11).
+
+No template is evaluated. Every branch of ``{% if %}`` is kept: where branches exclude each other the text is
+given more than once, so that each branch stands in at least one of them. ``{{…}}`` becomes a literal of its type.
+"""
+
+import ast
+import re
+from dataclasses import dataclass, field
+from itertools import zip_longest
+
+_TAG = re.compile(r"\{%(.*?)%\}|\{\{(.*?)\}\}|\{#.*?#\}", re.DOTALL)
+_OPENS = ("if", "for", "while", "try", "block", "apply")
+_BRANCHES = ("else", "elif", "else if", "except", "finally")
+_TABLE_PLACE = re.compile(r"\b(?:FROM|JOIN)\s*$", re.IGNORECASE)
+_NUMBERS = re.compile(r"(?:U?Int|Float|Decimal)\d*$")
+_STRINGS = frozenset(
+    {"String", "UUID", "FixedString", "LowCardinality", "sql_unescape", "error", "custom_error", "JSON"}
+)
+
+
+class NotUnderstood(ValueError):
+    """The template cannot be made plain without running it."""
+
+
+@dataclass
+class _Block:
+    """``branches`` are sequences of texts and blocks; ``optional`` when none of them may be taken (no else)."""
+
+    branches: list["list[str | _Block]"] = field(default_factory=lambda: [[]])
+    optional: bool = True
+
+
+def plain(sql: str) -> list[str]:
+    """The texts that together hold every branch of ``sql``; one text where nothing excludes anything.
+
+    Raises ``NotUnderstood`` where a table's name is computed.
+    """
+    return _variants(_tree(sql), alone=False)
+
+
+def plain_alone(sql: str) -> list[str]:
+    """The same with at most one optional branch in each text: for branches that exclude each other without an else."""
+    return _variants(_tree(sql), alone=True)
+
+
+def _tree(sql: str) -> "list[str | _Block]":
+    body = sql.lstrip()
+    if not body.startswith("%") and "{{" not in body and "{%" not in body:
+        return [sql]
+    body = body.removeprefix("%")
+    root: list[str | _Block] = []
+    stack: list[_Block] = []
+    at = 0
+    for tag in _TAG.finditer(body):
+        here = stack[-1].branches[-1] if stack else root
+        here.append(body[at : tag.start()])
+        at = tag.end()
+        if tag.group(2) is not None:
+            here.append(_literal(tag.group(2).strip(), body[: tag.start()]))
+        elif tag.group(1) is not None:
+            _statement(tag.group(1).strip(), here, stack)
+    if stack:
+        raise NotUnderstood("an {% if %} or {% for %} has no {% end %}")
+    root.append(body[at:])
+    return root
+
+
+def _statement(words: str, here: "list[str | _Block]", stack: list[_Block]) -> None:
+    word = words.split(None, 1)[0] if words else ""
+    if word in _OPENS:
+        block = _Block(optional=word == "if")
+        here.append(block)
+        stack.append(block)
+    elif word in _BRANCHES:
+        if not stack:
+            raise NotUnderstood(f"{{% {words} %}} stands outside a block")
+        stack[-1].branches.append([])
+        if words == "else":
+            stack[-1].optional = False
+    elif word == "end":
+        if not stack:
+            raise NotUnderstood("an {% end %} too many")
+        stack.pop()
+
+
+def _variants(tree: "list[str | _Block]", *, alone: bool) -> list[str]:
+    parts: list[list[str]] = []
+    for item in tree:
+        if isinstance(item, str):
+            parts.append([item])
+            continue
+        branches = [text for branch in item.branches for text in _variants(branch, alone=alone)]
+        parts.append(branches)
+        if alone and item.optional:
+            parts[-1] = ["", *branches]
+    if alone:
+        return _one_at_a_time(parts)
+    longest = max((len(p) for p in parts), default=1)
+    rows = zip_longest(*(p if len(p) == longest else [*p, *([p[-1]] * (longest - len(p)))] for p in parts))
+    return ["".join(row) for row in rows] or [""]
+
+
+def _one_at_a_time(parts: list[list[str]]) -> list[str]:
+    first = [p[0] for p in parts]
+    texts = ["".join(first)]
+    for at, choices in enumerate(parts):
+        texts.extend("".join([*first[:at], choice, *first[at + 1 :]]) for choice in choices[1:])
+    return texts
+
+
+def _literal(expression: str, before: str) -> str:
+    """What stands for ``{{expression}}``. Inside quotes or a name only a word can stand."""
+    function, arguments = _call(expression)
+    if function in ("table", "TABLE", "column", "Column", "symbol"):
+        if not arguments:
+            raise NotUnderstood(f"the name in {{{{{expression}}}}} is computed")
+        return arguments[0] if function.lower() == "table" else arguments[-1]
+    if _TABLE_PLACE.search(before):
+        raise NotUnderstood(f"the table in {{{{{expression}}}}} is computed")
+    if before[-1:] in ("'", '"', "`", "_") or before[-1:].isalnum():
+        return "x"
+    if function == "columns":
+        return arguments[0] if arguments else "x"
+    if function == "Array" or function == "split_to_array":
+        return "['x']"
+    if function in _STRINGS or function.startswith(("Date", "date_time")):
+        return "'2020-01-01'" if function.startswith("Date") else "'x'"
+    return "1" if function == "sql_and" or not _NUMBERS.match(function) else "0"
+
+
+def _call(expression: str) -> tuple[str, list[str]]:
+    """The function's name and its literal string arguments; empty where it is no call."""
+    try:
+        tree = ast.parse(expression, mode="eval").body
+    except SyntaxError:
+        return "", []
+    if not isinstance(tree, ast.Call) or not isinstance(tree.func, ast.Name):
+        return "", []
+    strings = [a.value for a in tree.args if isinstance(a, ast.Constant) and isinstance(a.value, str)]
+    return tree.func.id, strings
