@@ -1,0 +1,90 @@
+"""`tbops plan` and `tbops lint`: reading only. Exit 0 clean, 1 with findings of level error, 2 for usage."""
+
+import json
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from bot import grammar
+from config import settings as config
+from runbooks.errors import RunbooksError
+from runbooks.facts import folder, live
+from runbooks.facts.model import Facts, PgTable
+from runbooks.lint import lint as hazards_of
+from runbooks.plan import Hazard
+from runbooks.planner import make_plan
+from runbooks.request import Request
+from systems.errors import SystemsError
+from systems.permit import read_only
+from systems.postgres import Postgres
+from tbops.build import Sites
+from tbops.text import hazard_lines, plan_text
+
+CLEAN, FINDINGS, USAGE = 0, 1, 2
+OFFLINE = "datafiles"  # the environment's name where there is none
+
+
+def plan(words: str, *, datafiles: str | None, dsn: str | None, as_json: bool) -> int:
+    request = _request(words)
+    if request is None:
+        return USAGE
+    try:
+        facts = _from_folder(datafiles, dsn, request.environment) if datafiles else _from_systems(request)
+        made = make_plan(request, facts)
+    except (RunbooksError, SystemsError) as refused:
+        print(refused, file=sys.stderr)
+        return USAGE
+    print(json.dumps(made.to_json(), indent=2, ensure_ascii=False) if as_json else plan_text(made))
+    return FINDINGS if made.blocked else CLEAN
+
+
+def lint(datafiles: str, *, dsn: str | None, as_json: bool) -> int:
+    try:
+        found = hazards_of(_from_folder(datafiles, dsn, None))
+    except (RunbooksError, SystemsError) as refused:
+        print(refused, file=sys.stderr)
+        return USAGE
+    _print_hazards(found, as_json=as_json)
+    return FINDINGS if any(hazard.level == "error" for hazard in found) else CLEAN
+
+
+def _request(words: str) -> Request | None:
+    """The request in a line as typed after /tb; what is wrong with it is said."""
+    match grammar.parse(words):
+        case grammar.Refusal() as refusal:
+            print(refusal.sentence, file=sys.stderr)
+        case Request() as request:
+            return request
+        case grammar.PlanOnly(request=request):
+            return request
+        case _:
+            print("Only a command that makes a run has a plan, such as `migrate members add field x`.", file=sys.stderr)
+    return None
+
+
+def _from_systems(request: Request) -> Facts:
+    settings = config.load()
+    environment = request.environment or settings.default_environment
+    site = Sites(settings)(environment, 0, read_only)
+    return live.read(replace(site, now=datetime.now(UTC)))
+
+
+def _from_folder(path: str, dsn: str | None, environment: str | None) -> Facts:
+    return folder.read_folder(
+        Path(path), tables=_tables(dsn) if dsn else None, environment=environment or OFFLINE, now=datetime.now(UTC)
+    )
+
+
+def _tables(dsn: str) -> Mapping[str, PgTable]:
+    found = Postgres(dsn, read_only).catalog(publication="sequin_pub", role="sequin")
+    return {name: live.table(info) for name, info in found.items()}
+
+
+def _print_hazards(found: Iterable[Hazard], *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps([hazard.model_dump(mode="json") for hazard in found], indent=2, ensure_ascii=False))
+        return
+    lines = hazard_lines(found)
+    print("\n".join(lines) if lines else "No hazard found.")
