@@ -1,0 +1,44 @@
+"""What a worker process works with: given once by whoever starts it, asked for by the jobs.
+
+Jobs are named by path and take one integer (DESIGN §5), so that what they need cannot travel with them.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from config.settings import Settings
+from ledger.bell import Bell
+from ledger.connection import Pool
+from runbooks.guards import digest_of
+from runbooks.site import Site
+from systems.permit import Permit
+from workers.lease import Desk
+
+MakeSite = Callable[[str, int, Permit], Site]  # environment, run (0 while planning), permit
+
+
+@dataclass(frozen=True)
+class Context:
+    """``owner`` names this process in leases (host and pid). ``desk`` shows the pulse the lease being worked under."""
+
+    pool: Pool
+    settings: Settings
+    site: MakeSite
+    bell: Bell
+    owner: str
+    digest_of: Callable[[Site, str], str] = digest_of
+    desk: Desk = field(default_factory=Desk)
+
+
+_given: list[Context] = []
+
+
+def configure(given: Context) -> None:
+    """Give this process its context; a later one takes the place of an earlier one (after a fork, in a test)."""
+    _given[:] = [given]
+
+
+def context() -> Context:
+    if not _given:
+        raise RuntimeError("this process has no context: workers.context.configure was not called")
+    return _given[0]
