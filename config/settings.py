@@ -77,7 +77,7 @@ class SequinSettings(_Frozen):
 class ConnectSettings(_Frozen):
     url: Url
     connector: str = "tinybird-sink"
-    tinybird_token: str = "connect"  # the name of the workspace token that the connector posts with
+    tinybird_token: str = "connect"  # noqa: S105  # the name of the token that the connector posts with, not its value
 
 
 class KafkaSettings(_Frozen):
@@ -103,7 +103,7 @@ class Channels(_Frozen):
 
 
 class Rules(_Frozen):
-    """Who may. Entries are user ids (``U…``), user groups (``S…``), ``cli:<os user>``; ``*`` means anyone in the workspace."""
+    """Who may. Entries are user ids (``U…``), user groups (``S…``), ``cli:<os user>``, or ``*`` for anyone."""
 
     request: tuple[str, ...] = ()
     approve: tuple[str, ...] = ()
@@ -125,7 +125,7 @@ class Rules(_Frozen):
 
 
 class LimitSettings(_Frozen):
-    """What planning may rely on; none of it is read from a system (facts/tinybird.md §4: limits come from configuration)."""
+    """What planning may rely on; no system tells it (facts/tinybird.md §4)."""
 
     copy_quota: int = 12
     copy_timeout_s: int = 3600
@@ -208,7 +208,7 @@ def config_path() -> Path:
 
 
 def load() -> Settings:
-    """Read the settings, or raise ``SettingsError`` naming each one that is missing or wrong. Values are never shown."""
+    """Read the settings, or raise ``SettingsError`` naming each that is missing or wrong; values are never shown."""
     path = config_path()
     if not path.exists() and CONFIG_VARIABLE in os.environ:
         raise SettingsError(f"{CONFIG_VARIABLE} names {path}, which does not exist")

@@ -13,7 +13,7 @@ _FORM = re.compile(
 
 @dataclass(frozen=True)
 class Window:
-    """Open on ``days`` (0 = Monday) from ``start`` to ``end``, local time of ``zone``; past midnight if end <= start."""
+    """Open on ``days`` (0 = Monday) from ``start`` to ``end`` in ``zone``; past midnight if end <= start."""
 
     text: str
     days: frozenset[int]
