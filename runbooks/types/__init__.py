@@ -1,0 +1,1 @@
+"""Types and default values of both sides."""
