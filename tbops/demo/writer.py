@@ -18,7 +18,7 @@ class Writer:
 
     def __init__(self, stage: Stage, *, seed: int = 1) -> None:
         self._stage = stage
-        self._random = random.Random(seed)  # noqa: S311  # play, not secrecy
+        self._random = random.Random(seed)  # play, not secrecy
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._write, name="writer", daemon=True)
         self._mine: list[str] = []

@@ -1,0 +1,112 @@
+"""A missing or wrong setting stops the start with the setting's name, and never with its value."""
+
+from pathlib import Path
+
+import pytest
+
+from config import settings
+
+WHOLE = """
+default_environment = "staging"
+[slack]
+mode = "socket"
+[environments.staging.tinybird]
+url = "https://tinybird.test"
+[environments.staging.sequin]
+url = "https://sequin.test"
+database = "cm"
+[environments.staging.connect]
+url = "https://connect.test"
+[environments.staging.kafka]
+bootstrap = "kafka.test:9092"
+[environments.staging.postgres]
+[environments.staging.channels]
+migrations = "C1"
+alerts = "C2"
+[environments.staging.rules]
+windows = ["Mon-Fri 08:00-18:00 Europe/Berlin"]
+"""
+SECRETS = {
+    "TBOPS_LEDGER_DSN": "postgresql://ledger.test/tbops",
+    "TBOPS_REDIS_URL": "redis://redis.test",
+    "TBOPS_SLACK__BOT_TOKEN": "xoxb-planted-secret",
+    "TBOPS_SLACK__APP_TOKEN": "xapp-planted-secret",
+    "TBOPS_ENVIRONMENTS__STAGING__TINYBIRD__TOKEN": "p.planted-secret",
+    "TBOPS_ENVIRONMENTS__STAGING__SEQUIN__TOKEN": "planted-secret",
+    "TBOPS_ENVIRONMENTS__STAGING__POSTGRES__DSN": "postgresql://u:planted-secret@pg.test/cm",
+}
+
+
+@pytest.fixture
+def configured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A whole configuration: the file, and its secrets in the environment."""
+    file = tmp_path / "tbops.toml"
+    file.write_text(WHOLE)
+    monkeypatch.setenv("TBOPS_CONFIG", str(file))
+    for name, value in SECRETS.items():
+        monkeypatch.setenv(name, value)
+    return file
+
+
+def test_file_and_environment_together_make_the_settings(configured: Path) -> None:
+    made = settings.load()
+
+    assert made.environment("staging").tinybird.url == "https://tinybird.test"
+    assert made.environment("staging").tinybird.token.get_secret_value() == "p.planted-secret"
+    assert made.engine.lease_s == 10.0
+
+
+@pytest.mark.parametrize("variable", sorted(SECRETS))
+def test_a_missing_secret_is_named(configured: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    monkeypatch.delenv(variable)
+
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.load()
+
+    assert variable in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "named"),
+    [
+        ('url = "https://sequin.test"', 'url = "sequin.test"', "environments.staging.sequin.url"),
+        ('bootstrap = "kafka.test:9092"', 'bootstrap = "k:1"\nprotocol = "TLS"', "environments.staging.kafka.protocol"),
+        ('mode = "socket"', 'mode = "smoke"', "slack.mode"),
+        ("Mon-Fri 08:00-18:00 Europe/Berlin", "weekdays", "Mon-Fri 08:00-18:00 Europe/Berlin"),
+        ("Europe/Berlin", "Europe/Atlantis", "Europe/Atlantis"),
+        ('default_environment = "staging"', 'default_environment = "stagin"', "stagin"),
+        ("[environments.staging.postgres]", "[environments.staging.postgres]\nslott = 1", "environments.staging.postgres.slott"),
+    ],
+)  # fmt: skip
+def test_a_wrong_setting_is_named(configured: Path, line: str, by: str, named: str) -> None:
+    configured.write_text(configured.read_text().replace(line, by))
+
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.load()
+
+    assert named in str(refused.value)
+
+
+def test_no_value_of_a_secret_is_shown(configured: Path) -> None:
+    made = settings.load()
+    configured.write_text(WHOLE.replace("[environments.staging.channels]", "[environments.staging.canals]"))
+
+    with pytest.raises(settings.SettingsError) as refused:
+        settings.load()
+
+    assert "planted-secret" not in str(refused.value)
+    assert "planted-secret" not in repr(made)
+
+
+def test_a_file_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("TBOPS_CONFIG", str(tmp_path / "nowhere.toml"))
+
+    with pytest.raises(settings.SettingsError, match=r"nowhere\.toml"):
+        settings.load()
+
+
+def test_a_file_that_is_not_toml_is_named(configured: Path) -> None:
+    configured.write_text("this is not toml")
+
+    with pytest.raises(settings.SettingsError, match="cannot be read"):
+        settings.load()
