@@ -6,7 +6,7 @@ from typing import Any, TypedDict, Unpack
 
 from psycopg.pq import TransactionStatus
 
-from ledger import audit, messages, states, stored
+from ledger import audit, locks, messages, states, stored
 from ledger.connection import Conn, calendar, row_of
 from ledger.errors import AlreadyBegun, NoSuchRun, NotThatState
 from ledger.queries import load
@@ -97,7 +97,8 @@ def replan(conn: Conn, run: int, **made: Unpack[Proposal]) -> bool:
     if made["hash"] == now.hash:
         _freshen(conn, now, made)
         return True
-    for query in ("drop_steps", "unlock", "forget_approvals"):
+    locks.release_all(conn, run)
+    for query in ("drop_steps", "forget_approvals"):
         conn.execute(_sql[query], {"run": run})
     _put(conn, run, made)
     detail = {"hash": made["hash"], "kept": False, "before": now.hash}
@@ -177,14 +178,14 @@ def _view(conn: Conn, run: int) -> RunView:
         raise NoSuchRun(run)
     steps = steps_of(conn, run)
     with conn.cursor(row_factory=row_of(LockRow)) as cursor:
-        locks = cursor.execute(_sql["locks"], {"run": run}).fetchall()
+        taken = cursor.execute(_sql["locks"], {"run": run}).fetchall()
     return RunView(
         run=row,
         steps=tuple(step for step in steps if step.phase == "plan"),
         restore=tuple(step for step in steps if step.phase == "restore"),
         decisions=tuple(decisions_of(conn, run)),
         messages=tuple(messages.of_run(conn, run)),
-        locks=tuple(locks),
+        locks=tuple(taken),
         now=calendar(conn),
     )
 

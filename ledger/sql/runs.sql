@@ -57,10 +57,6 @@ SELECT * FROM ledger.decision WHERE run = %(run)s ORDER BY id
 -- What a run holds
 SELECT * FROM ledger.lock WHERE run = %(run)s ORDER BY resource
 
--- unlock --
--- Give back what a run holds
-DELETE FROM ledger.lock WHERE run = %(run)s
-
 -- lapsed --
 -- Proposed runs that nobody decided on in time
 SELECT id FROM ledger.run WHERE state = 'proposed' AND expires_at <= ledger.now()
