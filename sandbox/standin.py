@@ -28,6 +28,12 @@ KNOBS: dict[str, Any] = {
     "tinybird.copy_rows_per_s": 50_000.0,  # by the platform clock
     "tinybird.copy_cancel_working": True,
     "tinybird.forward": False,
+    "tinybird.copy_timeout_s": 3600.0,  # by the platform clock
+    "tinybird.rename_moves_scopes": True,  # scopes hang on the table's id and follow its new name
+    "tinybird.alter_changes_default": True,
+    "tinybird.null_takes_default": True,  # an explicit JSON null into a column with DEFAULT; else quarantine
+    "tinybird.insert_deduplication": False,  # an identical insert is swallowed
+    "tinybird.creates_per_minute": 1000,  # 25 in the real one; by the machine's clock
     "sequin.backfill_start_delay_s": 20.0,
     "sequin.slot_restart_s": 5.0,
     "sequin.redeliver_on_restart": 0,  # how many of the last messages come again, in their old shape
@@ -133,9 +139,7 @@ class StandIn(Protocol):
     async def stop(self) -> None: ...
 
 
-TRANSPORT = (
-    "sandbox.transport"  # where the server leaves a request's connection in its scope
-)
+TRANSPORT = "sandbox.transport"  # where the server leaves a request's connection in its scope
 
 
 class Dropped(Exception):
@@ -147,18 +151,12 @@ def door(world: World, system: str, app: ASGIApp) -> ASGIApp:
 
     async def through(scope: Scope, receive: Receive, send: Send) -> None:
         path: str = scope.get("path", "")
-        if (
-            scope["type"] != "http"
-            or path.startswith(("/sandbox", "/page"))
-            or path in ("/", "/favicon.ico")
-        ):
+        if scope["type"] != "http" or path.startswith(("/sandbox", "/page")) or path in ("/", "/favicon.ico"):
             await app(scope, receive, send)
             return
         body = await _read(receive)
         query: str = scope.get("query_string", b"").decode("latin-1")
-        entry = world.log.add(
-            system, scope["method"], path, query, body.decode("utf-8", "replace")
-        )
+        entry = world.log.add(system, scope["method"], path, query, body.decode("utf-8", "replace"))
         fault = world.faults.take(system, scope["method"], path)
         entry.fault = fault.fault if fault else None
         sent: list[int] = []
@@ -190,9 +188,7 @@ async def _read(receive: Receive) -> bytes:
     return b"".join(chunks)
 
 
-async def _serve(
-    app: ASGIApp, scope: Scope, body: bytes, send: Send, fault: Fault | None
-) -> None:
+async def _serve(app: ASGIApp, scope: Scope, body: bytes, send: Send, fault: Fault | None) -> None:
     if fault is None:
         await app(scope, _replay(body), send)
         return
@@ -202,11 +198,7 @@ async def _serve(
             headers = [(b"content-type", b"application/json")]
             if rest:
                 headers.append((b"retry-after", rest[0].encode()))
-            text = (
-                b'{"ok":false,"error":"ratelimited"}'
-                if code == "429"
-                else b'{"ok":false,"error":"injected fault"}'
-            )
+            text = b'{"ok":false,"error":"ratelimited"}' if code == "429" else b'{"ok":false,"error":"injected fault"}'
             await _answer(send, int(code), headers, text)
         case "drop_before":
             raise Dropped
@@ -229,9 +221,7 @@ def _replay(body: bytes) -> Receive:
     async def receive() -> Message:
         nonlocal given
         if given:
-            await (
-                asyncio.Event().wait()
-            )  # the client is still there; nothing more comes
+            await asyncio.Event().wait()  # the client is still there; nothing more comes
         given = True
         return {"type": "http.request", "body": body, "more_body": False}
 
@@ -245,9 +235,7 @@ async def _swallow(_: Message) -> None:
 def _garbling(send: Send) -> Send:
     async def cut_short(message: Message) -> None:
         if message["type"] == "http.response.start":
-            kept = [
-                (k, v) for k, v in message["headers"] if k.lower() != b"content-length"
-            ]
+            kept = [(k, v) for k, v in message["headers"] if k.lower() != b"content-length"]
             message = {**message, "headers": kept}
         elif message.get("body"):
             message = {
@@ -259,9 +247,7 @@ def _garbling(send: Send) -> Send:
     return cut_short
 
 
-async def _answer(
-    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes
-) -> None:
+async def _answer(send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
@@ -269,9 +255,7 @@ async def _answer(
 async def _cut(scope: Scope) -> None:
     """Reset the connection: the client sees it dropped, without one byte of an answer."""
     scope["extensions"][TRANSPORT].abort()
-    await asyncio.sleep(
-        0
-    )  # lets the server notice, so that it does not try to answer 500
+    await asyncio.sleep(0)  # lets the server notice, so that it does not try to answer 500
 
 
 def wall() -> float:

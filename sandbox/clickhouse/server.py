@@ -77,7 +77,9 @@ class Engine:
         try:
             self._apply(header.get("settings", {}))
             result = self._session.query(payload.decode("utf-8", "surrogateescape"), header["format"])
-            return pack({"id": header["id"], "rows": result.rows_read(), "elapsed": result.elapsed()}, bytes(result.bytes()))
+            return pack(
+                {"id": header["id"], "rows": result.rows_read(), "elapsed": result.elapsed()}, bytes(result.bytes())
+            )
         except RuntimeError as exc:
             code = _CODE.search(str(exc))
             return pack({"id": header["id"], "error": str(exc), "code": int(code[1]) if code else 0})

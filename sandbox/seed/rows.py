@@ -70,10 +70,7 @@ class Rows:
         self.collection_projects = list(self._collection_projects(80))
         self.members = [self._member(n) for n in range(members)]
         self.relations = list(self._relations(relations))
-        self.categories = [
-            {"id": self._id(), "name": f"Category {n}", "slug": f"category-{n}"}
-            for n in range(8)
-        ]
+        self.categories = [{"id": self._id(), "name": f"Category {n}", "slug": f"category-{n}"} for n in range(8)]
 
     def tables(self) -> dict[str, list[Row]]:
         return {
@@ -101,9 +98,7 @@ class Rows:
         created = self._time()
         stamps: Row = {"createdAt": created, "updatedAt": self._time(created)}
         if deleted is not None:
-            stamps["deletedAt"] = (
-                stamps["updatedAt"] if self._random.random() < deleted else None
-            )
+            stamps["deletedAt"] = stamps["updatedAt"] if self._random.random() < deleted else None
         return stamps
 
     def _maybe(self, value: Any, chance: float = 0.7) -> Any:
@@ -132,9 +127,7 @@ class Rows:
             top = self._segment(f"Group {group}", f"group-{group}", [])
             yield top
             for project in range(3):
-                middle = self._segment(
-                    f"Project {group}.{project}", f"project-{group}-{project}", [top]
-                )
+                middle = self._segment(f"Project {group}.{project}", f"project-{group}-{project}", [top])
                 yield middle
                 for name in ("core", "docs", f"tools-{group}-{project}"):
                     yield self._segment(name.title(), name, [middle, top])
@@ -155,9 +148,7 @@ class Rows:
             "grandparentSlug": grandparent.get("slug"),
             "parentId": parent.get("id"),
             "grandparentId": grandparent.get("id"),
-            "status": self._random.choice(
-                ["active", "active", "archived", "formation", "prospect"]
-            ),
+            "status": self._random.choice(["active", "active", "archived", "formation", "prospect"]),
             "description": self._maybe(f"What {name} is about"),
             "sourceId": self._maybe(f"src-{slug}"),
             "isLF": self._random.random() < 0.5,
@@ -190,13 +181,8 @@ class Rows:
             "github": self._maybe(f"https://github.example/projekt-{n}"),
             "linkedin": self._maybe(f"projekt-{n}", 0.3),
             "twitter": self._maybe(f"@projekt{n}", 0.3),
-            "widgets": self._random.sample(
-                ["activeContributors", "stars", "forks", "mergeTime"], n % 4
-            ),
-            "repositories": [
-                f"https://github.example/projekt-{n}/repo-{r}"
-                for r in range(1 + n % 3 if n < 38 else 0)
-            ],
+            "widgets": self._random.sample(["activeContributors", "stars", "forks", "mergeTime"], n % 4),
+            "repositories": [f"https://github.example/projekt-{n}/repo-{r}" for r in range(1 + n % 3 if n < 38 else 0)],
             "keywords": ["a,b", 'c"d', "é"][: n % 4],
             "isLF": n % 2 == 0,
             "enabled": n % 9 != 0,
@@ -204,11 +190,7 @@ class Rows:
         }
 
     def _repositories(self) -> Iterator[Row]:
-        urls = [
-            (project, url)
-            for project in self.projects
-            for url in project["repositories"]
-        ]
+        urls = [(project, url) for project in self.projects for url in project["repositories"]]
         for n, (project, url) in enumerate(urls[:50]):
             yield {
                 "id": self._id(),
@@ -224,11 +206,7 @@ class Rows:
             }
 
     def _collection_projects(self, count: int) -> Iterator[Row]:
-        pairs = [
-            (project["id"], collection["id"])
-            for project in self.projects
-            for collection in self.collections
-        ]
+        pairs = [(project["id"], collection["id"]) for project in self.projects for collection in self.collections]
         for project_id, collection_id in self._random.sample(pairs, count):
             starred = self._random.random() < 0.2
             yield {
@@ -249,16 +227,10 @@ class Rows:
         if self._random.random() < 0.3:
             attributes["isBot"] = {"default": n % 40 == 0}
             attributes["isTeamMember"] = {"default": n % 25 == 0}
-        joined = (
-            datetime(1968, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC)
-            if n == 17
-            else self._time()
-        )
+        joined = datetime(1968, 12, 31, 23, 59, 59, 999_999, tzinfo=UTC) if n == 17 else self._time()
         return {
             "id": self._id(),
-            "displayName": ""
-            if n == 23
-            else f"{self._random.choice(_FIRST)} {self._random.choice(_LAST)}",
+            "displayName": "" if n == 23 else f"{self._random.choice(_FIRST)} {self._random.choice(_LAST)}",
             "joinedAt": joined,
             "score": self._maybe(self._random.randrange(0, 11)),
             "manuallyCreated": n % 50 == 0,
@@ -267,22 +239,14 @@ class Rows:
         }
 
     def _relations(self, count: int) -> Iterator[Row]:
-        places = [
-            (project, url)
-            for project in self.projects
-            for url in project["repositories"]
-        ]
+        places = [(project, url) for project in self.projects for url in project["repositories"]]
         for n in range(count):
-            project, channel = places[
-                n // 4 % len(places)
-            ]  # a pull request stays in its repository
+            project, channel = places[n // 4 % len(places)]  # a pull request stays in its repository
             created = self._time()
             yield {
                 "activityId": self._id(),
                 "memberId": self._random.choice(self.members)["id"],
-                "organizationId": self._maybe(
-                    self._random.choice(self.organizations)["id"]
-                ),
+                "organizationId": self._maybe(self._random.choice(self.organizations)["id"]),
                 "conversationId": self._maybe(self._id(), 0.2),
                 "parentId": None,
                 "segmentId": project["segmentId"],

@@ -22,9 +22,7 @@ REPLICATED = (
 def build_source(connection: psycopg.Connection) -> None:
     """Make tables, publication, grants and rows in an empty database, all owned by ``tbops_migrator``."""
     connection.execute("SET ROLE tbops_migrator")
-    connection.execute(
-        resources.files("sandbox.seed").joinpath("source.sql").read_bytes()
-    )
+    connection.execute(resources.files("sandbox.seed").joinpath("source.sql").read_bytes())
     for table, rows in Rows().tables().items():
         names = list(rows[0])
         into = sql.SQL("COPY {} ({}) FROM STDIN").format(

@@ -1,0 +1,247 @@
+"""Jobs and copy schedules, on the platform clock: a queue with a quota, ticks in order, durations from rows (facts/tinybird.md §4, §5)."""
+
+import asyncio
+import secrets
+import uuid
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cronsim import CronSim, CronSimError
+
+from sandbox.clickhouse import ClickHouseError
+from sandbox.tinybird.errors import ApiError
+from sandbox.tinybird.model import Pipe
+from sandbox.tinybird.workspace import Workspace
+
+KEPT = timedelta(hours=48)
+LISTED = 100
+LIVE = ("waiting", "working", "cancelling")
+_POLL_S = 0.02  # by the machine's clock
+_CATCH_UP = 500  # ticks of one pipe that one jump of the clock may run
+
+
+@dataclass
+class Job:
+    """One job. ``seconds`` is how long it works, by the platform clock; it is known once it has begun."""
+
+    kind: str
+    created_at: datetime
+    work: "Work"
+    pipe_id: str = ""
+    pipe_name: str = ""
+    source_id: str = ""
+    source_name: str = ""
+    mode: str = ""
+    parameters: dict[str, Any] = field(default_factory=dict[str, Any])
+    condition: str = ""
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    request_id: str = field(default_factory=lambda: secrets.token_hex(16))
+    status: str = "waiting"
+    started_at: datetime | None = None
+    updated_at: datetime = field(init=False)
+    seconds: float = 0.0
+    rows: int = 0
+    error: str | None = None
+    done: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.updated_at = self.created_at
+
+    @property
+    def ends_at(self) -> datetime:
+        return (self.started_at or self.created_at) + timedelta(seconds=self.seconds)
+
+
+class Work:
+    """What a job does: ``prepare`` computes and says how many rows, ``commit`` makes them seen, ``discard`` forgets them."""
+
+    async def prepare(self, job: Job) -> int:
+        raise NotImplementedError
+
+    async def commit(self, job: Job) -> None:
+        raise NotImplementedError
+
+    async def discard(self, job: Job) -> None:
+        """Nothing to forget, unless a kind of work says otherwise."""
+
+
+class Jobs:
+    """The queue. One task advances it; every change of a job happens in that task or between two of its awaits."""
+
+    def __init__(self, workspace: Workspace, scheduled: Callable[[Pipe, datetime], Job | None]) -> None:
+        self._workspace = workspace
+        self._scheduled = scheduled
+        self.all: list[Job] = []
+        self.on_tick: list[Callable[[], Awaitable[None]]] = []
+        self._turn = asyncio.Lock()
+        self._nudge = asyncio.Event()
+        self._freed_at: datetime | None = None
+
+    # -- from outside
+
+    def submit(self, job: Job) -> Job:
+        self.all.append(job)
+        self._nudge.set()
+        return job
+
+    def find(self, job_id: str) -> Job:
+        for job in self.all:
+            if job.id == job_id and job.created_at > self._workspace.now() - KEPT:
+                return job
+        raise ApiError(404, f"Job {job_id} not found")
+
+    def recent(self) -> list[Job]:
+        since = self._workspace.now() - KEPT
+        found = [job for job in self.all if job.created_at > since]
+        return sorted(found, key=lambda job: job.created_at, reverse=True)[:LISTED]
+
+    def live_of(self, pipe_id: str) -> list[Job]:
+        return [job for job in self.all if job.pipe_id == pipe_id and job.status in LIVE]
+
+    def check_quota(self) -> None:
+        """Refuse a run by hand when all copy slots are taken; scheduled ones wait instead."""
+        quota = int(self._workspace.number("copy_quota"))
+        if sum(job.kind == "copy" and job.status in LIVE for job in self.all) >= quota:
+            raise ApiError(
+                429, f"You have reached the maximum number of copy jobs ({quota})", headers={"Retry-After": "30"}
+            )
+
+    def cancel(self, job: Job) -> None:
+        """A waiting job ends at once, a working one at its next turn, if it can be cancelled at all."""
+        if not self.cancellable(job):
+            raise ApiError(400, f"Job {job.id} is {job.status} and cannot be cancelled")
+        if job.status == "waiting":
+            self._end(job, "cancelled", self._workspace.now())
+        else:
+            job.status, job.updated_at = "cancelling", self._workspace.now()
+        self._nudge.set()
+
+    def cancellable(self, job: Job) -> bool:
+        return job.status == "waiting" or (
+            job.status == "working" and bool(self._workspace.knob("copy_cancel_working"))
+        )
+
+    async def clear(self) -> None:
+        async with self._turn:
+            for job in self.all:
+                if job.status in LIVE:
+                    job.status = "cancelled"
+                    job.done.set()
+            self.all.clear()
+
+    # -- schedules
+
+    def plan(self, pipe: Pipe) -> None:
+        """Set when the pipe's schedule fires next, counted from now."""
+        pipe.next_tick = None if pipe.cron is None or pipe.paused else next_tick(pipe.cron, self._workspace.now())
+
+    def _fire(self) -> None:
+        now = self._workspace.now()
+        due: list[tuple[datetime, Pipe]] = []
+        for pipe in self._workspace.state.pipes.values():
+            ticks: list[datetime] = []
+            while pipe.cron and pipe.next_tick and not pipe.paused and pipe.next_tick <= now:
+                ticks.append(pipe.next_tick)
+                pipe.next_tick = next_tick(pipe.cron, pipe.next_tick)
+            due += [(tick, pipe) for tick in ticks[-_CATCH_UP:]]
+        for tick, pipe in sorted(due, key=lambda item: item[0]):
+            job = self._scheduled(pipe, tick)
+            if job is not None:
+                self.all.append(job)
+
+    # -- the task
+
+    async def run(self) -> None:
+        """Advance the queue for ever; cancelled by the stand-in."""
+        while True:
+            async with self._turn:
+                self._fire()
+                while await self._step():
+                    pass
+            for task in self.on_tick:
+                await task()
+            self._nudge.clear()
+            try:
+                await asyncio.wait_for(self._nudge.wait(), _POLL_S)
+            except TimeoutError:
+                pass
+
+    async def _step(self) -> bool:
+        """End or begin the one job whose time comes first; False when there is nothing to do now."""
+        now = self._workspace.now()
+        stopping = next((job for job in self.all if job.status == "cancelling"), None)
+        if stopping is not None:
+            await stopping.work.discard(stopping)
+            self._end(stopping, "cancelled", now)
+            return True
+        working = [job for job in self.all if job.status == "working"]
+        ending = min((job for job in working if job.ends_at <= now), key=lambda job: job.ends_at, default=None)
+        beginning = self._startable(working)
+        if ending and not (beginning and beginning.created_at < ending.ends_at):
+            await self._finish(ending)
+            return True
+        if beginning:
+            await self._begin(beginning)
+            return True
+        return False
+
+    def _startable(self, working: list[Job]) -> Job | None:
+        if sum(job.kind == "copy" for job in working) >= int(self._workspace.number("copy_quota")):
+            return None
+        busy = {job.pipe_id for job in working if job.pipe_id} | {job.source_id for job in working}
+        for job in sorted(self.all, key=lambda job: job.created_at):
+            if job.status == "waiting" and job.pipe_id not in busy and job.source_id not in busy:
+                return job
+        return None
+
+    async def _begin(self, job: Job) -> None:
+        # after a jump of the clock a job begins when it would have: at its tick, or when a slot came free
+        job.started_at = max(job.created_at, self._freed_at or job.created_at)
+        job.status, job.updated_at = "working", job.started_at
+        try:
+            job.rows = await job.work.prepare(job)
+        except (ApiError, ClickHouseError) as exc:
+            self._end(job, "error", job.started_at, str(exc))
+            return
+        job.seconds = job.rows / max(1.0, self._workspace.number("copy_rows_per_s"))
+
+    async def _finish(self, job: Job) -> None:
+        limit = self._workspace.number("copy_timeout_s")
+        if job.seconds > limit:
+            await job.work.discard(job)
+            job.seconds = limit
+            self._end(
+                job,
+                "error",
+                job.ends_at,
+                f"DB::Exception: Timeout exceeded: elapsed {limit} seconds. (TIMEOUT_EXCEEDED)",
+            )
+            return
+        try:
+            await job.work.commit(job)
+        except (ApiError, ClickHouseError) as exc:
+            await job.work.discard(job)
+            self._end(job, "error", job.ends_at, str(exc))
+            return
+        self._end(job, "done", job.ends_at)
+
+    def _end(self, job: Job, status: str, at: datetime, error: str | None = None) -> None:
+        job.status, job.updated_at, job.error = status, max(at, job.created_at), error
+        if job.started_at:
+            self._freed_at = job.updated_at
+        job.done.set()
+
+
+def next_tick(cron: str, after: datetime) -> datetime:
+    """The first tick of ``cron`` (UTC) after ``after``."""
+    return next(CronSim(cron, after.astimezone(UTC)))
+
+
+def check_cron(cron: str) -> str:
+    try:
+        CronSim(cron, datetime.now(UTC))
+    except CronSimError as exc:
+        raise ApiError(400, f"Invalid cron expression '{cron}': {exc}") from exc
+    return cron
