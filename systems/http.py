@@ -141,14 +141,17 @@ class Http:
         params: Params | None = None,
         form: Mapping[str, str] | None = None,
         body: Any = None,
+        text: str | None = None,
     ) -> Any:
         """Ask the permit, send once, return the parsed answer (None for an empty one). Raises ``SystemsError``.
 
-        ``form`` is sent URL-encoded, ``body`` as JSON.
+        ``form`` is sent URL-encoded, ``body`` as JSON, ``text`` as it is.
         """
         call = f"{method} {path}"
         self._permit(self.system, call)
-        sent = self._send(method, path, self._wire.clock() + self._wire.call_s, params=params, data=form, json=body)
+        content = None if text is None else text.encode()
+        deadline = self._wire.clock() + self._wire.call_s
+        sent = self._send(method, path, deadline, params=params, data=form, json=body, content=content)
         return self._parsed(call, sent)
 
     def _read(self, method: str, path: str, **request: Any) -> Any:

@@ -1,0 +1,199 @@
+"""Guards: what a plan relies on, as ``key -> digest`` (facts/procedures.md §1). No counts, no times.
+
+Keys, by the name of the thing:
+    tinybird/datasource/<name>/schema       columns with types, paths and defaults, engine, keys, indexes
+    tinybird/datasource/<name>/id
+    tinybird/pipe/<name>/definition         kind, nodes with their SQL, target, mode
+    tinybird/pipe/<name>/schedule           cron and whether it runs
+    sequin/sink/<name>/status
+    postgres/table/<name>/columns           names, types, nullability, defaults
+    connect/connector/<name>/state
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from runbooks.facts import live
+from runbooks.facts.model import Datasource, Facts, PgColumn, Pipe
+from runbooks.plan import digest
+from runbooks.site import Site
+
+ABSENT = "absent"
+
+
+def digest_of(reader: Facts | Site, key: str) -> str:
+    """The digest of what stands behind ``key``: the same from a snapshot and, one call or two, from the live systems.
+
+    Raises ``KeyError`` for a key of no known kind and ``SystemsError`` when a system does not answer.
+    """
+    parts = key.split("/")
+    kind = (parts[0], parts[1], parts[-1]) if len(parts) >= 4 else ("", "", "")
+    name = "/".join(parts[2:-1])
+    known = _FROM_FACTS if isinstance(reader, Facts) else _FROM_SITE
+    read: Callable[[Any, str], Any] | None = known.get(kind)  # pyright: ignore[reportArgumentType, reportAssignmentType]
+    if read is None:
+        raise KeyError(f"no such guard: {key}")
+    found = read(reader, name)
+    return ABSENT if found is None else digest(found)
+
+
+def digest_of_schema(datasource: Datasource) -> str:
+    """The digest that ``tinybird/datasource/<name>/schema`` will have once a data source like this one stands."""
+    return digest(_schema(datasource))
+
+
+def _schema(of: Datasource) -> Any:
+    """Columns by name: an alter puts a new one last, a datafile may have it anywhere."""
+    columns = [[c.name, _squeezed(c.type), c.jsonpath, _default(c.default), c.codec] for c in of.columns]
+    indexes = [[i.name, _squeezed(i.expression), _squeezed(i.type), i.granularity] for i in of.indexes]
+    keys = [[_squeezed(key) for key in of.sorting_key], _squeezed(of.partition_key), of.version, _squeezed(of.ttl)]
+    return {
+        "columns": sorted(columns, key=_name),
+        "engine": of.engine,
+        "keys": keys,
+        "indexes": sorted(indexes, key=_name),
+    }
+
+
+def _definition(of: Pipe) -> Any:
+    nodes = [[n.name, n.kind, n.sql.strip(), n.target, n.mode] for n in of.nodes]
+    return {"kind": of.kind, "nodes": nodes}
+
+
+def _schedule(of: Pipe) -> Any:
+    crons = [n.schedule for n in of.nodes if n.kind in ("copy", "sink")]
+    return [crons, of.schedule_status]
+
+
+def _columns(columns: Mapping[str, PgColumn]) -> Any:
+    return sorted(([c.name, c.type, c.nullable, c.default] for c in columns.values()), key=_name)
+
+
+def _name(row: list[Any]) -> str:
+    return str(row[0])
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.replace("`", "").split())
+
+
+def _default(text: str | None) -> str | None:
+    """NULL as a default of a nullable column says nothing."""
+    return None if text is None or text.strip().upper() == "NULL" else text.strip()
+
+
+# -- from a snapshot
+
+
+def _facts_schema(facts: Facts, name: str) -> Any:
+    found = facts.datasources.get(name)
+    return _schema(found) if found else None
+
+
+def _facts_id(facts: Facts, name: str) -> Any:
+    found = facts.datasources.get(name)
+    return found.id if found else None
+
+
+def _facts_definition(facts: Facts, name: str) -> Any:
+    found = facts.pipes.get(name)
+    return _definition(found) if found else None
+
+
+def _facts_schedule(facts: Facts, name: str) -> Any:
+    found = facts.pipes.get(name)
+    return _schedule(found) if found else None
+
+
+def _facts_sink(facts: Facts, name: str) -> Any:
+    found = facts.sinks.get(name)
+    return found.status if found else None
+
+
+def _facts_columns(facts: Facts, name: str) -> Any:
+    found = (facts.tables or {}).get(name)
+    return _columns({c.name: c for c in found.columns}) if found else None
+
+
+def _facts_connector(facts: Facts, name: str) -> Any:
+    return facts.connector.state if facts.connector and facts.connector.name == name else None
+
+
+# -- from the live systems
+
+
+def _live_datasource(site: Site, name: str) -> Datasource | None:
+    found = site.tinybird.datasource(name)
+    return live.datasource(found) if found else None
+
+
+def _live_pipe(site: Site, name: str) -> Pipe | None:
+    found = site.tinybird.pipe(name)
+    if found is None:
+        return None
+    ids = {target for target in (found.copy_target, *(n.materialized for n in found.nodes)) if target}
+    targets = [site.tinybird.datasource(target) for target in sorted(ids)]
+    return live.pipe(found, {t.id: t.name for t in targets if t})
+
+
+def _site_schema(site: Site, name: str) -> Any:
+    found = _live_datasource(site, name)
+    return _schema(found) if found else None
+
+
+def _site_id(site: Site, name: str) -> Any:
+    found = _live_datasource(site, name)
+    return found.id if found else None
+
+
+def _site_definition(site: Site, name: str) -> Any:
+    found = _live_pipe(site, name)
+    return _definition(found) if found else None
+
+
+def _site_schedule(site: Site, name: str) -> Any:
+    found = _live_pipe(site, name)
+    return _schedule(found) if found else None
+
+
+def _site_sink(site: Site, name: str) -> Any:
+    return site.sequin.sink(name).status
+
+
+def _site_columns(site: Site, name: str) -> Any:
+    found = site.postgres.columns(name)
+    return (
+        _columns({c.name: PgColumn(c.name, c.type, c.nullable, c.default) for c in found.values()}) if found else None
+    )
+
+
+def _site_connector(site: Site, name: str) -> Any:
+    return site.connect.status(name).state
+
+
+_SCHEMA = ("tinybird", "datasource", "schema")
+_ID = ("tinybird", "datasource", "id")
+_DEFINITION = ("tinybird", "pipe", "definition")
+_SCHEDULE = ("tinybird", "pipe", "schedule")
+_SINK = ("sequin", "sink", "status")
+_COLUMNS = ("postgres", "table", "columns")
+_CONNECTOR = ("connect", "connector", "state")
+
+_FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
+    _SCHEMA: _facts_schema,
+    _ID: _facts_id,
+    _DEFINITION: _facts_definition,
+    _SCHEDULE: _facts_schedule,
+    _SINK: _facts_sink,
+    _COLUMNS: _facts_columns,
+    _CONNECTOR: _facts_connector,
+}
+_FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
+    _SCHEMA: _site_schema,
+    _ID: _site_id,
+    _DEFINITION: _site_definition,
+    _SCHEDULE: _site_schedule,
+    _SINK: _site_sink,
+    _COLUMNS: _site_columns,
+    _CONNECTOR: _site_connector,
+}

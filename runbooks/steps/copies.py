@@ -1,0 +1,174 @@
+"""Copy pipes: paused with nothing under way, run, resumed."""
+
+from typing import ClassVar
+
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Progress, Seen, Step, Todo, Wait
+from runbooks.steps.standing import Standing
+from systems.tinybird_model import Job
+
+LOOK_AGAIN_S = 3.0
+HEADROOM = 2  # copy slots left to others (facts/procedures.md §4)
+
+
+class PauseCopy(Step):
+    """Pause a copy pipe's schedule, then look until it has no job: a waiting one is cancelled, a working one is
+    awaited, hand-started ones count (facts/procedures.md §2.4)."""
+
+    op: ClassVar[str] = "tinybird.copy.pause/1"
+    long: ClassVar[bool] = True  # a working copy may last an hour
+    settle_s: ClassVar[float] = 5.0
+
+    pipe: str
+    table: Standing
+
+    def title(self) -> str:
+        return f"Pause the copy pipe {self.pipe}"
+
+    def reads(self) -> tuple[str, ...]:
+        return (f"tinybird/pipe/{self.pipe}/definition", f"tinybird/pipe/{self.pipe}/schedule")
+
+    def writes(self) -> tuple[str, ...]:
+        return (f"tinybird/pipe/{self.pipe}/schedule",)
+
+    def remember(self, at: Site) -> Step | None:
+        return RestoreCopy(pipe=self.pipe, table=self.table) if scheduled(at, self.pipe) else None
+
+    def look(self, at: Site) -> Seen:
+        if at.tinybird.pipe(self.pipe) is None:
+            return Astray(f"there is no pipe {self.pipe}")
+        if scheduled(at, self.pipe):
+            return Todo("its schedule runs")
+        jobs = live_jobs(at, self.pipe)
+        if any(job.status == "waiting" for job in jobs):
+            return Todo("a run waits for a copy slot and is cancelled")
+        if jobs:
+            return Wait(LOOK_AGAIN_S, f"a run of {self.pipe} is under way and is awaited", _progress(jobs[0]))
+        return Done(f"{self.pipe} is paused and no run of it is under way.")
+
+    def act(self, at: Site) -> None:
+        if scheduled(at, self.pipe):
+            at.tinybird.copy_pause(self.pipe)
+            return
+        waiting = next((job for job in live_jobs(at, self.pipe) if job.status == "waiting"), None)
+        if waiting:
+            at.tinybird.cancel_job(waiting.id)
+
+
+class ResumeCopy(Step):
+    """Start a copy pipe's schedule again, as the plan says, once its table is proven."""
+
+    op: ClassVar[str] = "tinybird.copy.resume/1"
+    gated: ClassVar[bool] = False
+    settle_s: ClassVar[float] = 5.0
+
+    pipe: str
+
+    def title(self) -> str:
+        return f"Resume the copy pipe {self.pipe}"
+
+    def writes(self) -> tuple[str, ...]:
+        return (f"tinybird/pipe/{self.pipe}/schedule",)
+
+    def look(self, at: Site) -> Seen:
+        return Done(f"{self.pipe} runs on its schedule again.") if scheduled(at, self.pipe) else Todo()
+
+    def act(self, at: Site) -> None:
+        at.tinybird.copy_resume(self.pipe)
+
+
+class RestoreCopy(Step):
+    """Start a paused copy pipe again, but only on a table that is proven or was never touched: it would empty
+    its target otherwise (facts/procedures.md §2.3)."""
+
+    op: ClassVar[str] = "tinybird.copy.restore/1"
+    settle_s: ClassVar[float] = 5.0
+
+    pipe: str
+    table: Standing
+
+    def title(self) -> str:
+        return f"Resume the copy pipe {self.pipe}, if {self.table.name} may be read"
+
+    def look(self, at: Site) -> Seen:
+        if scheduled(at, self.pipe):
+            return Done(f"{self.pipe} runs on its schedule.")
+        unfit = self.table.unfit_to_read(at)
+        return Astray(f"{self.pipe} stays paused: {unfit}") if unfit else Todo()
+
+    def act(self, at: Site) -> None:
+        at.tinybird.copy_resume(self.pipe)
+
+
+class RunCopy(Step):
+    """Run a copy pipe once and await it. A run begun since the first look is adopted, never repeated."""
+
+    op: ClassVar[str] = "tinybird.copy.run/1"
+    long: ClassVar[bool] = True
+    gated: ClassVar[bool] = False
+    settle_s: ClassVar[float] = 10.0  # until a job that was made is seen in the list
+
+    pipe: str
+    target: str
+
+    def title(self) -> str:
+        return f"Run the copy pipe {self.pipe} into {self.target}"
+
+    def look(self, at: Site) -> Seen:
+        jobs = at.tinybird.jobs(kind="copy", pipe_name=self.pipe)
+        if "known" not in at.memo:
+            return self._slot(at, {"known": [job.id for job in jobs]})
+        mine = [job for job in jobs if job.id not in at.memo["known"]]
+        if not mine:
+            return self._slot(at, dict(at.memo))
+        job = max(mine, key=lambda job: job.created_at)
+        if job.live:
+            return Wait(LOOK_AGAIN_S, f"{self.pipe} is {job.status}", _progress(job))
+        if job.status == "done":
+            return Done(f"{self.pipe} has copied into {self.target}.")
+        return Astray(f"the run of {self.pipe} ended as {job.status}: {job.error or 'without a reason'}")
+
+    def act(self, at: Site) -> None:
+        at.tinybird.copy_run(self.pipe)
+
+    def _slot(self, at: Site, memo: dict[str, list[str]]) -> Seen:
+        under_way = sum(job.live for job in at.tinybird.jobs(kind="copy"))
+        if under_way >= at.limits.copy_quota - HEADROOM:
+            return Wait(
+                LOOK_AGAIN_S, f"{under_way} copies are under way, {HEADROOM} slots are left to others", memo=memo
+            )
+        return Todo(memo=memo)
+
+
+def scheduled(at: Site, name: str) -> bool:
+    """Whether the pipe has a schedule that is not shut down."""
+    pipe = at.tinybird.pipe(name)
+    return bool(pipe and pipe.cron and pipe.schedule_status != "shutdown")
+
+
+def live_jobs(at: Site, pipe: str) -> list[Job]:
+    """The pipe's copies waiting or working, from the Jobs API and from ``jobs_log``, which has no limit of 100."""
+    listed = at.tinybird.jobs(kind="copy", pipe_name=pipe)
+    found = {job.id: job for job in listed if job.live}
+    known = {job.id for job in listed}
+    of = at.tinybird.pipe(pipe)
+    for logged in _logged(at, of.id) if of else []:
+        job = None if logged in known else at.tinybird.job(logged)
+        if job and job.live:
+            found[job.id] = job
+    return sorted(found.values(), key=lambda job: job.created_at)
+
+
+def _logged(at: Site, pipe_id: str) -> list[str]:
+    if not pipe_id.replace("_", "").isalnum():
+        return []
+    rows = at.tinybird.sql(
+        "SELECT job_id FROM (SELECT job_id, argMax(status, updated_at) AS last FROM tinybird.jobs_log "
+        f"WHERE job_type = 'copy' AND pipe_id = '{pipe_id}' AND created_at > now() - INTERVAL 2 DAY GROUP BY job_id) "
+        "WHERE last IN ('waiting', 'working')"
+    )
+    return [str(row["job_id"]) for row in rows]
+
+
+def _progress(job: Job) -> Progress | None:
+    return None if job.progress is None else Progress(round(job.progress), 100, "per cent")

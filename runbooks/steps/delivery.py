@@ -1,0 +1,122 @@
+"""Whether what Sequin gave to Kafka has come to Tinybird (facts/procedures.md §3)."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Progress, Seen, Step, Wait
+from systems.errors import SystemsError
+
+QUIET_S = 30.0  # end offsets unchanged for this long, or twice a slot's restart
+COUNTS_APART_S = 10.0
+LOOK_AGAIN_S = 1.0
+
+
+class Drain(Step):
+    """Wait until nothing is on its way to the table any more. The fifth condition, offsets looked at again with
+    the connector paused, is SetAside's: it holds right before the table goes."""
+
+    op: ClassVar[str] = "stream.drain/1"
+    gated: ClassVar[bool] = False
+    long: ClassVar[bool] = True
+
+    sink: str
+    topic: str
+    table: str
+
+    def title(self) -> str:
+        return f"Wait until nothing is on its way to {self.table}"
+
+    def look(self, at: Site) -> Seen:
+        if at.sequin.sink(self.sink).health != "paused":
+            return Astray(f"the Sequin sink {self.sink} is not paused any more: somebody or a restart undid it")
+        ends = at.kafka.end_offsets(self.topic)
+        memo = self._quiet_since(at, ends)
+        quiet = (at.now - datetime.fromisoformat(memo["since"])).total_seconds()
+        needed = max(QUIET_S, 2.0 * at.limits.slot_restart_s)
+        if quiet < needed:
+            return Wait(min(needed - quiet, 5.0), f"no new message for {quiet:.0f} of {needed:.0f} s", memo=memo)
+        behind = undelivered(at, self.topic, ends)
+        if isinstance(behind, str):
+            return Wait(LOOK_AGAIN_S, behind, memo=memo)
+        return self._counted(at, memo)
+
+    def _quiet_since(self, at: Site, ends: Mapping[int, int]) -> dict[str, Any]:
+        stored = {str(partition): end for partition, end in ends.items()}
+        if at.memo.get("ends") == stored:
+            return dict(at.memo)
+        return {"ends": stored, "since": at.now.isoformat()}
+
+    def _counted(self, at: Site, memo: dict[str, Any]) -> Seen:
+        """Raw rows and quarantine, twice the same, far enough apart."""
+        counts = [raw_count(at, self.table), raw_count(at, f"{self.table}_quarantine")]
+        if memo.get("counts") != counts:
+            again = memo | {"counts": counts, "counted": at.now.isoformat()}
+            return Wait(COUNTS_APART_S, f"{counts[0]:,} rows are counted again in {COUNTS_APART_S:.0f} s", memo=again)
+        left = datetime.fromisoformat(memo["counted"]) + timedelta(seconds=COUNTS_APART_S) - at.now
+        if left > timedelta():
+            return Wait(left.total_seconds(), "the rows are counted again", memo=memo)
+        return Done(f"Nothing is on its way to {self.table}: {counts[0]:,} rows, {counts[1]:,} in quarantine.")
+
+
+class AwaitDelivery(Step):
+    """Wait until the connector has delivered what was in the topic when this began; writes go on meanwhile."""
+
+    op: ClassVar[str] = "stream.await-delivery/1"
+    gated: ClassVar[bool] = False
+    long: ClassVar[bool] = True
+
+    topic: str
+
+    def title(self) -> str:
+        return f"Wait until everything now in the topic {self.topic} is delivered"
+
+    def look(self, at: Site) -> Seen:
+        recorded: Mapping[str, int] | None = at.memo.get("ends")
+        ends = (
+            {int(p): end for p, end in recorded.items()} if recorded is not None else at.kafka.end_offsets(self.topic)
+        )
+        memo = {"ends": {str(partition): end for partition, end in ends.items()}}
+        status = at.connect.status(at.names.connector)
+        if status.state == "FAILED" or "FAILED" in status.tasks:
+            return Astray(f"the connector {at.names.connector} has failed: {status.trouble or 'see its log'}")
+        behind = undelivered(at, self.topic, ends)
+        if behind is None:
+            return Done(f"Everything that was in {self.topic} is delivered.")
+        return Wait(LOOK_AGAIN_S, behind, _delivered(at, self.topic, ends), memo)
+
+
+def undelivered(at: Site, topic: str, ends: Mapping[int, int]) -> str | None:
+    """Why not all up to ``ends`` is delivered; None if it is. A partition that has records and was never
+    committed is unknown, not delivered."""
+    if not at.connect.status(at.names.connector).running:
+        return f"the connector {at.names.connector} or a task of it does not run"
+    return lagging(at, topic, ends)
+
+
+def lagging(at: Site, topic: str, ends: Mapping[int, int]) -> str | None:
+    """The same without asking whether the connector runs."""
+    committed = at.kafka.committed(at.names.connect_group, topic)
+    starts = at.kafka.start_offsets(topic)
+    with_records = {p: end for p, end in ends.items() if end > starts.get(p, 0)}
+    unknown = [p for p in with_records if p not in committed]
+    if unknown:
+        return f"{len(unknown)} of {len(ends)} partitions of {topic} have no committed offset yet"
+    lag = sum(max(end - committed[p], 0) for p, end in with_records.items())
+    return f"{lag:,} messages of {topic} are not delivered yet" if lag else None
+
+
+def _delivered(at: Site, topic: str, ends: Mapping[int, int]) -> Progress:
+    committed = at.kafka.committed(at.names.connect_group, topic)
+    return Progress(sum(min(committed.get(p, 0), end) for p, end in ends.items()), sum(ends.values()), "messages")
+
+
+def raw_count(at: Site, table: str) -> int:
+    """Rows without FINAL; 0 for a quarantine that does not exist yet (facts/tinybird.md §7)."""
+    try:
+        return int(at.tinybird.sql(f"SELECT toString(count()) AS n FROM `{table}`")[0]["n"])
+    except SystemsError as error:
+        if table.endswith("_quarantine") and error.status in (400, 404):
+            return 0
+        raise
