@@ -22,7 +22,6 @@ ACK_LIMIT_S = 3.0
 RETRY_AFTER_S = (0.0, 60.0, 300.0)  # the Events API's: at once, after a minute, after five
 
 
-
 @dataclass
 class Attempt:
     """One delivery. ``status``: ``acked``, ``operation_timeout``, ``dispatch_failed``; latency None = never acked."""

@@ -71,7 +71,8 @@ def _choice(element: Json, given: Any) -> Any:
         return known.id
     if kind not in _OF_OPTIONS:
         return given if isinstance(given, int) and kind == "datetimepicker" else str(given)
-    options = [*element.get("options", []), *(o for g in element.get("option_groups", []) for o in g.get("options", []))]
+    grouped = (option for group in element.get("option_groups", []) for option in group["options"])
+    options = [*element.get("options", []), *grouped]
     for option in options:
         if given in (option["value"], option["text"]["text"]):
             return option

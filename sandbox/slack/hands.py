@@ -61,7 +61,8 @@ class Hands:
     def channel(self, name_or_id: Any, user: str) -> Channel:
         """A channel that this person is in; ``tb`` is the direct one with the bot."""
         wanted = str(name_or_id)
-        known = self._slack.workspace.direct(user) if wanted == people.BOT_NAME else self._slack.workspace.channel(wanted)
+        workspace = self._slack.workspace
+        known = workspace.direct(user) if wanted == people.BOT_NAME else workspace.channel(wanted)
         if known is None or user not in known.members:
             raise Impossible(f"this person sees no channel {wanted!r}")
         return known
@@ -70,7 +71,8 @@ class Hands:
         """Send what was typed: a slash command, a mention of the bot, or a plain message."""
         if line.startswith("/"):
             if thread_ts:
-                return Outcome(shown=self._tell(channel, user, f"{line.split()[0]} is not supported in threads. Sorry!"))
+                sorry = f"{line.split()[0]} is not supported in threads. Sorry!"
+                return Outcome(shown=self._tell(channel, user, sorry))
             return await self._command(user, channel, line)
         root = channel.public_message(thread_ts or "")
         if thread_ts and root is None:
@@ -143,7 +145,8 @@ class Hands:
                     return _pressed(block, element, value)
         if value is None:
             raise Impossible(f"there is no button {action_id!r} here")
-        return {"type": "button", "action_id": action_id, "block_id": "gone", "value": value, "action_ts": payloads.stamp()}
+        gone = {"type": "button", "action_id": action_id, "block_id": "gone", "value": value}
+        return gone | {"action_ts": payloads.stamp()}
 
     async def _interact(self, body: Json) -> Outcome:
         return Outcome(await self._slack.delivery.deliver(Parcel("interactive", body, accepts_payload=False)))
@@ -232,4 +235,3 @@ def _pressed(block: Json, element: Json, value: Any) -> Json:
         return action | forms.typed(element, value)
     except forms.UnknownChoice as exc:
         raise Impossible(str(exc)) from exc
-

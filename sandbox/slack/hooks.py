@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,14 +37,15 @@ class Hook:
 
 
 class ResponseUrls:
-    def __init__(self, slack: Slack) -> None:
+    def __init__(self, slack: Slack, clock: Callable[[], float] = time.monotonic) -> None:
         self._slack = slack
+        self._clock = clock
         self._hooks: dict[str, Hook] = {}
 
     def issue(self, kind: str, user: str, channel: str, message_ts: str | None = None) -> str:
         """A new absolute URL; ``kind`` is ``commands`` or ``actions``."""
         path = f"/{kind}/{TEAM}/{len(self._hooks) + 1}/{secrets.token_hex(12)}"
-        self._hooks[path] = Hook(user, channel, message_ts, time.monotonic())
+        self._hooks[path] = Hook(user, channel, message_ts, self._clock())
         return self._slack.base_url + path
 
     async def answer(self, request: Request) -> Response:
@@ -51,7 +53,7 @@ class ResponseUrls:
         hook = self._hooks.get(request.url.path)
         if hook is None:
             return PlainTextResponse("no_such_url", 404)
-        if time.monotonic() - hook.at > LIFE_S:
+        if self._clock() - hook.at > LIFE_S:
             return JSONResponse({"ok": False, "error": "expired_url"}, 404)
         if hook.used >= USES:
             return JSONResponse({"ok": False, "error": "used_url"}, 404)

@@ -108,8 +108,9 @@ def view_body(view: View) -> Json:
     }
 
 
-def message_action(user: str, channel: Channel, message: Message, action: Json, trigger_id: str, response_url: str,
-                   values: Json) -> Json:
+def message_action(
+    user: str, channel: Channel, message: Message, action: Json, trigger_id: str, response_url: str, values: Json
+) -> Json:
     """block_actions from a message; an ephemeral one comes without the full ``message``."""
     ephemeral = message.ephemeral_to is not None
     container: Json = {"type": "message", "message_ts": message.ts, "channel_id": channel.id, "is_ephemeral": ephemeral}

@@ -109,7 +109,8 @@ class Slack:
 
     def whisper(self, channel: Channel, user: str, text: str, blocks: list[Json], thread: str | None = None) -> Message:
         """An ephemeral message of the bot, seen by one person only."""
-        message = Message(channel.id, channel.next_ts(), people.BOT_USER, text, blocks, thread_ts=thread, ephemeral_to=user)
+        ts = channel.next_ts()
+        message = Message(channel.id, ts, people.BOT_USER, text, blocks, thread_ts=thread, ephemeral_to=user)
         self.post(message)
         return message
 
@@ -139,7 +140,7 @@ class Slack:
         try:
             arguments = await wire.read(request)
             method = self._method(request.path_params["method"])
-            if method.token == "bot":
+            if method.kind == "bot":
                 headers["x-oauth-scopes"] = ",".join(SCOPES)
             self._authorize(method, wire.token(request, arguments))
             self._limit(method, arguments)
@@ -156,13 +157,13 @@ class Slack:
         return METHODS[name]
 
     def _authorize(self, method: Method, token: str) -> None:
-        if method.token is None:
+        if method.kind is None:
             return
         if not token:
             raise SlackRefusal("not_authed")
         if token not in (self.bot_token, self.app_token):
             raise SlackRefusal("invalid_auth")
-        if token != (self.bot_token if method.token == "bot" else self.app_token):
+        if token != (self.bot_token if method.kind == "bot" else self.app_token):
             raise SlackRefusal("not_allowed_token_type")
         if method.scopes and not set(method.scopes) & set(SCOPES):
             raise SlackRefusal("missing_scope", needed=method.scopes[0], provided=",".join(SCOPES))

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sandbox.slack.errors import SlackRefusal
@@ -19,12 +20,13 @@ class _Trigger:
 
 
 class Triggers:
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self._triggers: dict[str, _Trigger] = {}
 
     def issue(self, user: str, view_id: str | None = None) -> str:
         trigger_id = f"{len(self._triggers) + 1}.{TEAM}.{secrets.token_hex(16)}"
-        self._triggers[trigger_id] = _Trigger(user, view_id, time.monotonic())
+        self._triggers[trigger_id] = _Trigger(user, view_id, self._clock())
         return trigger_id
 
     def look(self, trigger_id: str) -> tuple[str, str | None]:
@@ -34,7 +36,7 @@ class Triggers:
             raise SlackRefusal("invalid_trigger_id")
         if trigger.used:
             raise SlackRefusal("exchanged_trigger_id")
-        if time.monotonic() - trigger.at > LIFE_S:
+        if self._clock() - trigger.at > LIFE_S:
             raise SlackRefusal("expired_trigger_id")
         return trigger.user, trigger.view_id
 

@@ -61,7 +61,8 @@ def _read_metadata(arguments: Arguments) -> Json | None:
         raise SlackRefusal("invalid_metadata_format") from exc
     if not isinstance(metadata, dict):
         raise SlackRefusal("invalid_metadata_format")
-    if metadata and not (isinstance(metadata.get("event_type"), str) and isinstance(metadata.get("event_payload"), dict)):
+    kind, payload = metadata.get("event_type"), metadata.get("event_payload")
+    if metadata and not (isinstance(kind, str) and isinstance(payload, dict)):
         raise SlackRefusal("invalid_metadata_schema")
     return metadata
 
@@ -122,8 +123,10 @@ def update(call: Call) -> Json:
     if len(arguments.text("text")) > UPDATE_TEXT_LIMIT:
         raise SlackRefusal("msg_too_long")
     metadata = _read_metadata(arguments)
-    edit(message, arguments.text("text"), read_blocks(arguments), read_attachments(arguments))
-    if metadata is not None:
+    text, blocks = arguments.text("text"), read_blocks(arguments)
+    if text or blocks or metadata is None:
+        edit(message, text, blocks, read_attachments(arguments))
+    if metadata is not None:  # metadata alone leaves text and blocks as they are; {} takes it away
         message.metadata = metadata or None
     call.slack.changed(message)
     shown = {k: v for k, v in message_body(message).items() if k not in ("ts", "reactions")}

@@ -21,11 +21,12 @@ def get_upload_url(call: Call) -> Json:
     name = call.arguments.required("filename")
     length = call.arguments.number("length", 0)
     if length <= 0:
-        raise missing("length")
+        raise SlackRefusal("missing_argument", ["missing required field: length"])
     if length > FILE_LIMIT:
         raise SlackRefusal("file_upload_size_restricted")
     file_id = "F" + secrets.token_hex(5).upper()
-    call.slack.workspace.files[file_id] = {"id": file_id, "name": name, "size": length, "uploaded": False, "preview": ""}
+    file = {"id": file_id, "name": name, "size": length, "uploaded": False, "preview": ""}
+    call.slack.workspace.files[file_id] = file
     return {"upload_url": f"{call.slack.base_url}/upload/v1/{file_id}", "file_id": file_id}
 
 
@@ -79,4 +80,3 @@ def _share(call: Call, files: list[Json]) -> None:
         files=files,
     )
     call.slack.post(message)
-

@@ -11,7 +11,7 @@ from sandbox.slack.tiers import SPECIAL, TIER_3, TIER_4
 INSPECT = {"blocks": inspect_blocks, "view": inspect_view, "message": inspect_message}
 
 
-@method("api.test", TIER_4, token=None)
+@method("api.test", TIER_4, kind=None)
 def api_test(call: Call) -> Json:
     if "error" in call.arguments:
         raise SlackRefusal(call.arguments.text("error"))
@@ -36,13 +36,13 @@ def team_info(_: Call) -> Json:
     return {"team": {"id": people.TEAM, "name": people.TEAM_NAME, "domain": people.TEAM_DOMAIN}}
 
 
-@method("apps.connections.open", TIER_3, token="app")
+@method("apps.connections.open", TIER_3, kind="app")
 def open_connection(call: Call) -> Json:
     address = call.slack.base_url.replace("http://", "ws://", 1)
     return {"url": f"{address}/link/?ticket={call.slack.sockets.ticket()}&app_id={people.APP}"}
 
 
-@method("blocks.validate", SPECIAL, token=None)
+@method("blocks.validate", SPECIAL, kind=None)
 def validate_blocks(call: Call) -> Json:
     """Slack's public validator: exactly one of ``blocks``, ``view`` and ``message``; no token needed."""
     given = [name for name in INSPECT if name in call.arguments]

@@ -50,23 +50,23 @@ Body = Callable[[Call], Json]
 
 @dataclass(frozen=True)
 class Method:
-    """``scopes``: any one of them is enough. ``token``: which kind it takes (``bot``, ``app``, or none at all)."""
+    """``scopes``: any one of them is enough. ``kind``: of token it takes (``bot``, ``app``, or none at all)."""
 
     name: str
     body: Body
     rate: Rate
     scopes: tuple[str, ...] = ()
-    token: str | None = "bot"
+    kind: str | None = "bot"
 
 
 METHODS: dict[str, Method] = {}
 
 
-def method(name: str, rate: Rate, *scopes: str, token: str | None = "bot") -> Callable[[Body], Body]:
+def method(name: str, rate: Rate, *scopes: str, kind: str | None = "bot") -> Callable[[Body], Body]:
     """Register a function as a Web API method; it returns what stands beside ``ok: true``."""
 
     def register(body: Body) -> Body:
-        METHODS[name] = Method(name, body, rate, scopes, token)
+        METHODS[name] = Method(name, body, rate, scopes, kind)
         return body
 
     return register

@@ -38,7 +38,8 @@ class Check:
     characters: int = 0
 
     def failed(self, at: str, message: str, kind: str = "", **constraint: Any) -> None:
-        self.problems.append(Problem("failed_constraint", message, at, "", {"type": kind, **constraint} if kind else None))
+        known = {"type": kind, **constraint} if kind else None
+        self.problems.append(Problem("failed_constraint", message, at, constraint=known))
 
     def missing(self, at: str, name: str) -> None:
         self.problems.append(Problem("missing_field", f"missing required field: {name}", at, name))
@@ -90,7 +91,8 @@ class Check:
             if needed:
                 self.missing(at, name)
         elif value not in allowed:
-            self.failed(f"{at}/{name}", f"must be one of: {', '.join(allowed)}", "enum", expected=list(allowed), got=value)
+            listed = ", ".join(allowed)
+            self.failed(f"{at}/{name}", f"must be one of: {listed}", "enum", expected=list(allowed), got=value)
 
     def items(self, at: str, body: Json, name: str, most: int, *, least: int = 1, needed: bool = True) -> list[Any]:
         """A list property of ``least`` to ``most`` items; [] when it is not there or no list."""
@@ -102,10 +104,11 @@ class Check:
         if not isinstance(value, list):
             self.failed(f"{at}/{name}", "must be an array", "type", expected="array")
             return []
-        if len(value) > most:
-            self.failed(f"{at}/{name}", f"no more than {most} items allowed", "max_items", expected=most, got=len(value))
-        if len(value) < least:
-            self.failed(f"{at}/{name}", f"no fewer than {least} items allowed", "min_items", expected=least, got=len(value))
+        got = len(value)
+        if got > most:
+            self.failed(f"{at}/{name}", f"no more than {most} items allowed", "max_items", expected=most, got=got)
+        if got < least:
+            self.failed(f"{at}/{name}", f"no fewer than {least} items allowed", "min_items", expected=least, got=got)
         return value
 
     def unique(self, at: str, name: str, found: list[tuple[str, Any]]) -> None:
