@@ -79,6 +79,13 @@ class Lineage:
                     found.setdefault(name, f"node {node.name}: {parsed.why}")
         return found
 
+    def not_understood_in(self, pipe: Pipe) -> Iterator[str]:
+        """Why nodes of ``pipe`` could not be parsed, node by node."""
+        for node in pipe.nodes:
+            parsed = understand(node.sql)
+            if isinstance(parsed, NotParsed):
+                yield f"node {node.name}: {parsed.why}"
+
     # --- what follows ---------------------------------------------------------------------------------------
 
     def targets(self, pipe: str) -> tuple[str, ...]:

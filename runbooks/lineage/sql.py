@@ -26,6 +26,7 @@ class Use:
     wildcard: bool = False  # some ``*`` or ``x.*`` takes all its columns
     emitted: bool = False  # all its columns come out of the text's outermost SELECT
     columns: frozenset[str] = frozenset()
+    qualified: frozenset[str] = frozenset()  # those of them that the text itself gives to this table
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,12 @@ def _first_line(error: Exception) -> str:
 
 def _join(a: Use, b: Use) -> Use:
     return Use(
-        a.table, a.final and b.final, a.wildcard or b.wildcard, a.emitted or b.emitted, frozenset(a.columns | b.columns)
+        a.table,
+        a.final and b.final,
+        a.wildcard or b.wildcard,
+        a.emitted or b.emitted,
+        a.columns | b.columns,
+        a.qualified | b.qualified,
     )
 
 
@@ -99,10 +105,11 @@ def _uses(tree: exp.Expr) -> Iterator[Use]:
         real = {_alias(t): t for t in tables if t.name and not _is_cte(t)}
         columns, stars = _columns_of(select)
         for alias, table in real.items():
-            named = columns.get(alias, set()) | columns.get(table.name, set()) | columns.get("", set())
+            qualified = columns.get(alias, set()) | columns.get(table.name, set())
+            named = qualified | columns.get("", set())
             starred = bool({"", alias, table.name} & stars)
             final = isinstance(table.parent, exp.Final)
-            yield Use(table.name, final, starred, table.name in emitted, frozenset(named))
+            yield Use(table.name, final, starred, table.name in emitted, frozenset(named), frozenset(qualified))
     yield from _named_elsewhere(tree)
 
 

@@ -1,0 +1,94 @@
+"""Types and defaults of columns against those of Postgres (facts/estate.md §8)."""
+
+from collections.abc import Iterator
+
+from runbooks.facts.model import Column, PgColumn
+from runbooks.hazards import Context, found, on_datasource
+from runbooks.plan import Hazard
+from runbooks.types import clickhouse, literals, postgres
+from runbooks.types.clickhouse import Type
+
+
+@on_datasource
+def numeric_as_float(at: Context) -> Iterator[Hazard]:
+    for column, kind, source in _pairs(at):
+        if source.type.startswith("numeric") and not kind.is_text:
+            yield found(
+                "numeric-as-float",
+                "error",
+                _name(at, column),
+                f"{column.name} is {source.type} in Postgres: Sequin sends it as text, which {column.type} refuses "
+                "or rounds.",
+                "Make it String or Nullable(String).",
+            )
+
+
+@on_datasource
+def narrow_integer(at: Context) -> Iterator[Hazard]:
+    for column, kind, source in _pairs(at):
+        span = postgres.integer_span(source.type)
+        if not span or not kind.is_integer:
+            continue
+        least, most = kind.span()
+        unsigned = least == 0 and most >= span[1]  # the estate's habit for ids and counts: only negatives would not fit
+        if span[1] > most or (span[0] < least and not unsigned):
+            yield found(
+                "narrow-integer",
+                "warning",
+                _name(at, column),
+                f"{column.name} is {source.type} in Postgres, and {column.type} holds {least} to {most} only.",
+                f"Make it {postgres.to_clickhouse(source.type, default=True)}, or make sure that no value is outside.",
+            )
+
+
+@on_datasource
+def null_without_default(at: Context) -> Iterator[Hazard]:
+    for column, kind, source in _pairs(at):
+        if source.nullable and not kind.nullable and column.default is None and source.default is None:
+            right = postgres.to_clickhouse(source.type, default=False)
+            default = literals.implied(right)
+            yield found(
+                "null-without-default",
+                "error",
+                _name(at, column),
+                f"{column.name} may be NULL in Postgres, and {column.type} has no default: such rows go to quarantine.",
+                f"Make it {right}" + (f" DEFAULT {default}." if default is not None else "."),
+            )
+
+
+@on_datasource
+def default_does_not_fit(at: Context) -> Iterator[Hazard]:
+    """A default that the type cannot hold lets rows without a value fail (facts/estate.md §8, maintainersInternal)."""
+    for column in at.columns:
+        if _type(column) and column.default is not None and not literals.holds(column.type, column.default):
+            yield found(
+                "null-without-default",
+                "error",
+                _name(at, column),
+                f"{column.name} is {column.type}, which cannot hold its default {column.default}.",
+                f"Give it DEFAULT {literals.implied(clickhouse.parse(column.type))}, or make it Nullable.",
+            )
+
+
+def _pairs(at: Context) -> Iterator[tuple[Column, Type, PgColumn]]:
+    """The columns that come straight from a column of Postgres, with both types."""
+    root = at.place.root
+    if at.table is None or not root:
+        return
+    for column in at.columns:
+        path = (column.jsonpath or "").removesuffix("[:]")
+        source = at.table.column(path.removeprefix(root)) if path.startswith(root) else None
+        kind = _type(column)
+        if source and kind:
+            yield column, kind, source
+
+
+def _type(column: Column) -> Type | None:
+    try:
+        return clickhouse.parse(column.type)
+    except ValueError:
+        return None
+
+
+def _name(at: Context, column: Column) -> str:
+    return f"{at.subject.name}.{column.name}"

@@ -1,0 +1,95 @@
+"""Sorting key, version and partition of replacing tables: what decides which rows survive (facts/estate.md §2)."""
+
+import re
+from collections.abc import Iterator
+
+from runbooks.hazards import Context, found, on_datasource
+from runbooks.plan import Hazard, Level
+
+_WORD = re.compile(r"`?([A-Za-z_][A-Za-z0-9_]*)`?(?!\s*\()")
+_FIXED = frozenset({"createdAt", "created_at"})
+
+
+@on_datasource
+def sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
+    table, key = at.table, set(at.subject.sorting_key)
+    if (
+        table is None
+        or not _replacing(at)
+        or not key
+        or any(set(unique) <= _sources(at, key) for unique in table.unique)
+    ):
+        return
+    best = " or ".join(", ".join(unique) for unique in table.unique) or "a unique index, which Postgres lacks"
+    yield found(
+        "sorting-key-not-unique",
+        _old(at, "error"),
+        at.subject.name,
+        f"Sorted by {', '.join(at.subject.sorting_key)}, which no unique index of Postgres makes unique: rows that "
+        "share it replace each other.",
+        f"Sort by a key that holds {best}.",
+    )
+
+
+@on_datasource
+def sorting_key_column_missing(at: Context) -> Iterator[Hazard]:
+    known = {c.name for c in at.subject.columns}
+    for part in at.subject.sorting_key:
+        missing = sorted(set(_WORD.findall(part)) - known) if part != "tuple()" else []
+        if missing:
+            yield found(
+                "sorting-key-column-missing",
+                _old(at, "error"),
+                at.subject.name,
+                f"The sorting key names {', '.join(missing)}, which is not a column.",
+                "Correct ENGINE_SORTING_KEY.",
+            )
+
+
+@on_datasource
+def version_column_missing(at: Context) -> Iterator[Hazard]:
+    of = at.subject
+    if not _replacing(at) or (of.version and of.column(of.version)):
+        return
+    what = f"ENGINE_VER names {of.version}, which is not a column" if of.version else "There is no ENGINE_VER"
+    yield found(
+        "version-column-missing",
+        _old(at, "error" if of.version else "warning"),
+        of.name,
+        f"{what}: which of two rows with one key survives is left to chance.",
+        "Name the column that rises with every change, such as updatedAt.",
+    )
+
+
+@on_datasource
+def mutable_partition_key(at: Context) -> Iterator[Hazard]:
+    of = at.subject
+    if not _replacing(at):
+        return
+    named = set(_WORD.findall(of.partition_key)) & {c.name for c in of.columns}
+    moving = sorted(named - _FIXED - set(of.sorting_key))
+    if moving:
+        yield found(
+            "mutable-partition-key",
+            _old(at, "error" if of.version in moving else "warning"),
+            of.name,
+            f"Partitioned by {of.partition_key}: when {', '.join(moving)} changes, the row is kept in both partitions.",
+            "Partition by a column that never changes, such as toYear(createdAt).",
+        )
+
+
+def _replacing(at: Context) -> bool:
+    return at.subject.engine.endswith("ReplacingMergeTree")
+
+
+def _sources(at: Context, key: set[str]) -> set[str]:
+    """The Postgres columns that the key's columns are read from."""
+    paths = {c.name: (c.jsonpath or c.name).removeprefix(at.place.root) for c in at.subject.columns}
+    return {paths.get(name, name) for name in key}
+
+
+def _old(at: Context, level: Level) -> Level:
+    """An older fault is no reason to stop a change that does not touch it; before a rebuild it is asked about."""
+    if at.change is None:
+        return level
+    return "warning" if at.rebuilds and level == "error" else "note"

@@ -1,0 +1,167 @@
+"""The way from Postgres to Tinybird: publication, identity, grants, slot, Sequin sink, tokens."""
+
+from collections.abc import Iterator
+
+from runbooks.budget import sink_budget
+from runbooks.facts.model import PgTable
+from runbooks.hazards import Context, found, on_datasource, on_plan
+from runbooks.plan import Hazard
+
+
+@on_datasource
+def replica_identity(at: Context) -> Iterator[Hazard]:
+    if (table := _replicated(at)) and table.identity != "f":
+        yield found(
+            "replica-identity",
+            "error",
+            table.name,
+            f"The replica identity of {table.name} is not FULL: an update that leaves a wide column alone sends the "
+            "words unchanged_toast instead of its value.",
+            f"ALTER TABLE {_quoted(table)} REPLICA IDENTITY FULL; then a backfill.",
+        )
+
+
+@on_datasource
+def grant_missing(at: Context) -> Iterator[Hazard]:
+    if (table := _replicated(at)) and not table.granted:
+        yield found(
+            "grant-missing",
+            "error",
+            table.name,
+            f"Sequin's role may not SELECT from {table.name}: a backfill reads nothing.",
+            f"GRANT SELECT ON {_quoted(table)} TO sequin;",
+        )
+
+
+@on_datasource
+def publication_column_list(at: Context) -> Iterator[Hazard]:
+    table = _replicated(at)
+    if table is None:
+        return
+    if not table.published:
+        yield found(
+            "publication-column-list",
+            "error",
+            table.name,
+            f"{table.name} is not in the publication: no change of it reaches Tinybird.",
+            f"ALTER PUBLICATION sequin_pub ADD TABLE {_quoted(table)};",
+        )
+        return
+    listed = table.published_columns
+    new = [f.column.name for f in at.change.fields if f.pg_type] if at.change else [c.name for c in table.columns]
+    left_out = [name for name in new if listed is not None and name not in listed]
+    if left_out:
+        yield found(
+            "publication-column-list",
+            "error" if at.change else "warning",
+            table.name,
+            f"The publication lists the columns of {table.name}, and {', '.join(left_out)} is not among them.",
+            "Publish the table without a column list.",
+        )
+
+
+@on_datasource
+def backfill_index_missing(at: Context) -> Iterator[Hazard]:
+    table, version = _replicated(at), at.subject.version
+    if table is None or not version or (at.change is not None and not (at.reinserts or at.rebuilds)):
+        return
+    path = (at.subject.column(version) or at.subject.columns[0]).jsonpath or version
+    column = path.rpartition(".")[2]
+    if not any(index[:1] == (column,) for index in table.indexes):
+        yield found(
+            "backfill-index-missing",
+            "warning",
+            table.name,
+            f"No index of {table.name} begins with {column}: a backfill sorts the whole table for every page.",
+            f'CREATE INDEX CONCURRENTLY ON {_quoted(table)} ("{column}", {", ".join(table.primary_key) or "id"});',
+        )
+
+
+@on_plan
+def slot_unhealthy(at: Context) -> Iterator[Hazard]:
+    slot = at.facts.slot
+    if not at.facts.live or not at.planned.replicated:
+        return
+    if slot is None or not slot.active or slot.wal_status in ("unreserved", "lost"):
+        name = slot.name if slot else "sequin_slot"
+        state = "does not exist" if slot is None else f"is {slot.wal_status}" if slot.active else "is not in use"
+        yield found(
+            "slot-unhealthy",
+            "error",
+            name,
+            f"The replication slot {name} {state}: changes do not reach Sequin.",
+            "Mend the replication first.",
+        )
+
+
+@on_plan
+def sink_paused_already(at: Context) -> Iterator[Hazard]:
+    sink = at.planned.sink
+    if sink and sink.status != "active":
+        yield found(
+            "sink-paused-already",
+            "error" if at.rebuilds or at.reinserts else "warning",
+            sink.name,
+            f"The Sequin sink {sink.name} is {sink.status} already, by somebody else's hand: nothing arrives.",
+            "Find out who paused it and why, and resume it first.",
+        )
+
+
+@on_plan
+def name_is_not_topic(at: Context) -> Iterator[Hazard]:
+    change = at.planned
+    if not (at.facts.live and at.facts.sinks and change.replicated and change.sink is None):
+        return
+    table = change.table.name if change.table else change.name
+    others = [s for s in at.facts.sinks.values() if s.table.rpartition(".")[2] == table]
+    topic = others[0].topic if others else ""
+    yield found(
+        "name-is-not-topic",
+        "error",
+        change.name,
+        f"No Sequin sink has the topic {change.name}"
+        + (f"; {others[0].name} sends {table} to {topic}." if topic else ": no change of Postgres reaches it."),
+        "The topic, the data source and the table must have one name (facts/estate.md §5).",
+    )
+
+
+@on_plan
+def sink_buffer(at: Context) -> Iterator[Hazard]:
+    hold = at.assessment.hold if at.assessment else None
+    if hold is None or not hold.seconds:
+        return
+    budget = sink_budget(at.planned.table, at.facts)
+    if hold.seconds * 2 > budget.seconds:
+        yield found(
+            "sink-buffer",
+            "error",
+            at.planned.sink.name if at.planned.sink else at.planned.name,
+            f"The hold would take about {hold.seconds} s, more than half of what the Sequin sink's buffer takes "
+            f"({budget.seconds} s: {budget.formula}).",
+            "Use alter, or wait for a quieter hour.",
+        )
+
+
+@on_plan
+def token_scope(at: Context) -> Iterator[Hazard]:
+    if not at.rebuilds:
+        return
+    name = at.planned.name
+    scoped = sorted({t.name for t in at.facts.tokens for _, resource in t.scopes if resource == name})
+    if scoped:
+        yield found(
+            "token-scope",
+            "warning",
+            name,
+            f"The tokens {', '.join(scoped)} have scopes on {name}, which deleting it may take away: they are given "
+            "back before the connector resumes.",
+            "Nothing to do, unless a token is made while the run goes on.",
+        )
+
+
+def _replicated(at: Context) -> PgTable | None:
+    return at.table if at.place.replicated else None
+
+
+def _quoted(table: PgTable) -> str:
+    return f'{table.schema}."{table.name}"'

@@ -1,0 +1,209 @@
+"""From a request and facts to a plan: resolved, assessed by every strategy, laid out in blocks, bound by guards."""
+
+import difflib
+from collections.abc import Iterator
+
+from runbooks import guards, hazards
+from runbooks.budget import sink_budget
+from runbooks.changes import resolve
+from runbooks.datafile import write_datasource
+from runbooks.errors import Refused
+from runbooks.facts.model import Facts
+from runbooks.hazards import Context
+from runbooks.lineage import Lineage
+from runbooks.plan import Choice, Gate, Hazard, HoldLimit, Plan, PlannedStep, Reason
+from runbooks.request import Request
+from runbooks.step import Step
+from runbooks.strategies import NAMES, Assessment, Hold, PlannedChange, Strategy, laid_out, strategies
+
+__all__ = ["make_plan", "sink_budget"]
+
+_LEVELS = ("error", "warning", "note")
+
+
+def make_plan(request: Request, facts: Facts) -> Plan:
+    """The plan for ``request`` in the environment that ``facts`` are of. Raises ``Refused``; changes nothing."""
+    if request.environment is not None and request.environment != facts.environment:
+        raise Refused(
+            f"The facts are of `{facts.environment}`, and the request asks for `{request.environment}`.",
+            request.environment,
+            facts.environment,
+        )
+    lineage = Lineage.of(facts)
+    change, inferred = resolve(request.job, facts, lineage)
+    assessed = {name: strategy.assess(change, facts) for name, strategy in strategies().items()}
+    chosen = _choose(request.strategy, assessed)
+    assessment = assessed[chosen]
+    steps, holds = _lay_out(strategies()[chosen], change, facts)
+    return Plan(
+        command=request.text,
+        environment=facts.environment,
+        target=change.name,
+        request={**change.request, "strategy": chosen},
+        strategy=_choice(chosen, assessed, asked=request.strategy is not None),
+        readers=change.readers,
+        hazards=_hazards(change, facts, chosen, assessment),
+        steps=steps,
+        holds=holds,
+        downtime=assessment.downtime,
+        hold=assessment.hold,
+        stale=assessment.stale,
+        took=assessment.took,
+        sql=change.sql,
+        datafiles=_datafiles(change),
+        guards=_guards(steps, change, facts),
+        inferred=tuple(inferred),
+        ghosts=_ghosts(change, chosen),
+        locks=_locks(change),
+    )
+
+
+def _choose(asked: str | None, assessed: dict[str, Assessment]) -> str:
+    """No broken reads, then the least hold, then the least work; the one asked for, if it can."""
+    if asked is not None:
+        if asked not in NAMES:
+            near = next(iter(difflib.get_close_matches(asked, NAMES, n=1)), None)
+            hint = f"; did you mean `{near}`?" if near else f"; there are {', '.join(NAMES)}."
+            raise Refused("There is no such strategy" + hint, asked, near)
+        if asked not in assessed or not assessed[asked].eligible:
+            why = assessed[asked].reason if asked in assessed else "it is not carried out yet"
+            raise Refused(f"`{asked}` cannot carry this out: {why}.", asked)
+        return asked
+    able = [name for name, assessment in assessed.items() if assessment.eligible]
+    if not able:
+        reasons = "; ".join(f"{name}: {assessment.reason}" for name, assessment in assessed.items())
+        raise Refused(f"No strategy can carry this out. {reasons}.")
+    return min(able, key=lambda name: (*_cost(assessed[name]), NAMES.index(name)))
+
+
+def _cost(assessment: Assessment) -> tuple[bool, int, int]:
+    return assessment.breaks_reads, assessment.hold.seconds, assessment.took.seconds
+
+
+def _choice(chosen: str, assessed: dict[str, Assessment], *, asked: bool) -> Choice:
+    best = assessed[chosen]
+    reasons = best.reasons or (best.reason,)
+    return Choice(
+        name=chosen,
+        reasons=("it was asked for", *reasons) if asked else reasons,
+        rejected=tuple(
+            Reason(name=name, reason=_rejection(assessment, best))
+            for name, assessment in assessed.items()
+            if name != chosen
+        ),
+    )
+
+
+def _rejection(assessment: Assessment, best: Assessment) -> str:
+    if not assessment.eligible:
+        return assessment.reason
+    against = [
+        "it breaks reads" if assessment.breaks_reads and not best.breaks_reads else "",
+        f"it holds ingestion for about {assessment.hold.seconds} s" if assessment.hold.seconds else "",
+        *assessment.costs,
+    ]
+    said = [part for part in against if part]
+    return "possible, but " + ", ".join(said) if said else "possible, but it was not asked for"
+
+
+def _lay_out(
+    strategy: Strategy, change: PlannedChange, facts: Facts
+) -> tuple[tuple[PlannedStep, ...], tuple[HoldLimit, ...]]:
+    """Steps with their blocks, gates and holds: a block is what one click approves."""
+    blocks: list[list[tuple[Step, Hold | None]]] = []
+    for step, hold in laid_out(strategy.steps(change, facts)):
+        if blocks and (_ungated(blocks[-1]) or (blocks[-1][-1][1] is hold if hold else not step.gated)):
+            blocks[-1].append((step, hold))
+        else:
+            blocks.append([(step, hold)])
+    holds = list(dict.fromkeys(hold for block in blocks for _, hold in block if hold))
+    steps = tuple(
+        _planned(step, block=number, hold=holds.index(hold) + 1 if hold else None, gate=gate)
+        for number, block in enumerate(blocks, start=1)
+        for (step, hold), gate in zip(block, _gates(block), strict=True)
+    )
+    limits = tuple(
+        HoldLimit(hold=number, budget_s=hold.budget.seconds, formula=hold.budget.formula)
+        for number, hold in enumerate(holds, start=1)
+    )
+    return steps, limits
+
+
+def _ungated(block: list[tuple[Step, Hold | None]]) -> bool:
+    """A plan's first looks wait for the click on what they lead to."""
+    return not any(step.gated for step, _ in block)
+
+
+def _gates(block: list[tuple[Step, Hold | None]]) -> Iterator[Gate]:
+    """The whole block's gate stands before its first step; the others have none."""
+    strong = any(step.destructive for step, _ in block)
+    yield "strong" if strong else "none" if _ungated(block) else "approve"
+    for _ in block[1:]:
+        yield "none"
+
+
+def _planned(step: Step, *, block: int, hold: int | None, gate: Gate) -> PlannedStep:
+    return PlannedStep(
+        op=step.op,
+        title=step.title(),
+        gate=gate,
+        long=step.long,
+        params=step.params(),
+        reads=step.reads(),
+        writes=step.writes(),
+        block=block,
+        hold=hold,
+        touches=step.touches,
+    )
+
+
+def _hazards(change: PlannedChange, facts: Facts, strategy: str, assessment: Assessment) -> tuple[Hazard, ...]:
+    context = Context(
+        facts=facts,
+        lineage=change.lineage,
+        datasource=change.target.before,
+        change=change,
+        strategy=strategy,
+        assessment=assessment,
+    )
+    return in_order(hazards.of_plan(context))
+
+
+def in_order(found: Iterator[Hazard]) -> tuple[Hazard, ...]:
+    """Without doubles, the gravest first."""
+    return tuple(sorted(dict.fromkeys(found), key=lambda h: (_LEVELS.index(h.level), h.slug, h.resource, h.message)))
+
+
+def _datafiles(change: PlannedChange) -> dict[str, str]:
+    files = {
+        f"{altered.after.name}.datasource": write_datasource(altered.after)
+        for altered in (change.target, *change.targets)
+    }
+    if change.migration:
+        files[change.migration.name] = change.migration.text
+    return files
+
+
+def _guards(steps: tuple[PlannedStep, ...], change: PlannedChange, facts: Facts) -> dict[str, str]:
+    keys = {key for step in steps for key in (*step.reads, *step.writes)}
+    keys |= {f"tinybird/datasource/{altered.before.name}/schema" for altered in (change.target, *change.targets)}
+    keys |= {f"tinybird/pipe/{reader.name}/definition" for reader in change.readers}
+    return {key: guards.digest_of(facts, key) for key in sorted(keys)}
+
+
+def _ghosts(change: PlannedChange, strategy: str) -> str:
+    """Rows that Tinybird has and Postgres has not (facts/procedures.md §2.10)."""
+    if not change.replicated:
+        return ""
+    rows, source = change.target.before.rows, change.table.rows if change.table else None
+    count = f"about {max(0, rows - source):,}" if rows is not None and source is not None else "a number not known yet"
+    what = f"rows that are in Tinybird and no longer in Postgres: {count}"
+    return f"{what}; {'they disappear' if strategy == 'recreate' else f'{strategy} keeps them'}"
+
+
+def _locks(change: PlannedChange) -> tuple[str, ...]:
+    held = [f"datasource/{change.name}"]
+    held += [f"datasource/{altered.before.name}" for altered in change.targets]
+    for copy in change.copies:
+        held += [f"copy/{copy.name}", f"datasource/{copy.target}"]
+    return tuple(dict.fromkeys(held))
