@@ -29,8 +29,8 @@ class Asked(MayNotBegin):
 
 
 class Frozen(MayNotBegin):
-    def __init__(self, environment: str, why: str) -> None:
-        super().__init__(f"{environment} is frozen ({why}); this goes on when it is unfrozen")
+    def __init__(self, environment: str, by: str) -> None:
+        super().__init__(f"{environment} was frozen by {by}; this goes on when it is unfrozen")
 
 
 class Shut(MayNotBegin):

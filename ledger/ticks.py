@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
-from config.windows import Window
-from ledger import locks, messages, states, stored
+from config.settings import Rules
+from ledger import locks, messages, policy, runs, states, stored
 from ledger.connection import Conn, row_of
 from ledger.queries import load
 from ledger.refusals import Asked, Elsewhere, Fenced, Frozen, NotApproved, Shut
@@ -67,6 +67,7 @@ class TakenRun:
     owner: str
     fence: int
     now: datetime
+    started_at: datetime | None
     target: str | None
     holds: Sequence[Json]
 
@@ -98,13 +99,13 @@ class NewRestore:
 
 @dataclass(frozen=True)
 class Beginning:
-    """What an effect needs to begin. ``pausable`` is False where a pause must wait: inside a hold.
-    ``locks`` are whole names of resources (``ledger.locks``)."""
+    """What an effect needs to begin. ``pausable`` is False where a pause must wait: inside a hold. ``locks``
+    are whole names of resources (``ledger.locks``)."""
 
     step: TickStep
     memo: Json
     progress: Json
-    windows: Sequence[Window] = ()
+    rules: Rules
     locks: Sequence[str] = ()
     restore: NewRestore | None = None
     pausable: bool = True
@@ -160,6 +161,7 @@ class Outcome:
     ending: str | None = None
     world: Mapping[str, str] = field(default_factory=dict[str, str])
     found: Json | None = None
+    plan: runs.Proposal | None = None  # made again, before the first effect
     release: tuple[str, ...] = ()
     notices: tuple[Notice, ...] = ()
     due: Due | None = None
@@ -226,16 +228,18 @@ def _check(conn: Conn, taken: Taken, wish: Beginning) -> None:
         return
     if row["wanted"] == "abort" or (row["wanted"] == "pause" and wish.pausable):
         raise Asked(row["wanted"])
-    if row["frozen"] is not None:
-        raise Frozen(taken.row.environment, row["frozen"])
-    if not row["same_hash"] or (row["gated"] and not row["approved"]):
+    if row["frozen_by"] is not None:
+        raise Frozen(taken.row.environment, policy.person(row["frozen_by"]))
+    needed = policy.approvals_needed(wish.rules, [each.gate for each in taken.steps if each.block == step.block])
+    if not row["same_hash"] or row["approved"] < needed:
         raise NotApproved(step.block, lapsed=False)
     if row["begun"]:
         return
-    if row["gated"] and row["lapsed"]:
+    if row["alive"] < needed:
         raise NotApproved(step.block, lapsed=True)
-    if wish.windows and not any(window.open_at(row["now"]) for window in wish.windows):
-        raise Shut(", ".join(window.text for window in wish.windows))
+    shut = policy.outside_windows(wish.rules, row["now"])
+    if shut:
+        raise Shut(shut)
 
 
 def _list(conn: Conn, taken: Taken, step: TickStep, restore: NewRestore) -> None:
@@ -255,6 +259,8 @@ def store(conn: Conn, taken: Taken, outcome: Outcome) -> Stored:
             raise Fenced(run)
         if outcome.answer is not None:
             conn.execute(_sql["answer"], {"intent": outcome.answer[0], "answer": outcome.answer[1]})
+        if outcome.plan is not None:
+            runs.replan(conn, run, **outcome.plan)
         for mark in outcome.steps:
             _mark(conn, run, mark)
         # people moved the run while the tick ran: what it found stays, what it wanted of the run does not
@@ -325,11 +331,10 @@ def _release(conn: Conn, taken: Taken, outcome: Outcome, *, overtaken: bool) -> 
     return row
 
 
-def renew(conn: Conn, run: int, *, fence: int, owner: str, lease_s: float) -> Wanted | None:
-    """Let the lease go on; what people want of the run meanwhile. None: the run is in other hands."""
+def renew(conn: Conn, run: int, *, fence: int, owner: str, lease_s: float) -> bool:
+    """Let the lease go on. False: the run is in other hands."""
     values = {"run": run, "fence": fence, "owner": owner, "lease_s": lease_s}
-    row = conn.execute(_sql["renew"], values).fetchone()
-    return row["wanted"] if row else None
+    return conn.execute(_sql["renew"], values).fetchone() is not None
 
 
 def sweep(conn: Conn, *, again_s: float) -> list[int]:

@@ -9,12 +9,21 @@ from dataclasses import dataclass, field
 from config.settings import Settings
 from ledger.bell import Bell
 from ledger.connection import Pool
+from runbooks import planner
+from runbooks.facts import live
 from runbooks.guards import digest_of
+from runbooks.plan import Plan
+from runbooks.request import Request
 from runbooks.site import Site
 from systems.permit import Permit
 from workers.lease import Desk
 
 MakeSite = Callable[[str, int, Permit], Site]  # environment, run (0 while planning), permit
+
+
+def plan_live(request: Request, site: Site) -> Plan:
+    """The plan from the facts of the live systems. Raises ``Refused`` and ``SystemsError``; changes nothing."""
+    return planner.make_plan(request, live.read(site))
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Context:
     site: MakeSite
     bell: Bell
     owner: str
+    make_plan: Callable[[Request, Site], Plan] = plan_live
     digest_of: Callable[[Site, str], str] = digest_of
     desk: Desk = field(default_factory=Desk)
 

@@ -19,12 +19,15 @@ class Lease:
     def __init__(self, run: int, lease_s: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.run = run
         self.fence = 0  # known once the ledger has given the lease
-        self.wanted = "run"
         self._clock = clock
         self._lease_s = lease_s
         self._deadline = clock() + lease_s
         self.begun = clock()
         self._intent: str | None = None
+
+    def given(self, fence: int) -> None:
+        """The ledger has given the lease."""
+        self.fence = fence
 
     @property
     def alive(self) -> bool:
@@ -34,9 +37,8 @@ class Lease:
         """The moment to give to ``renewed``; taken before the ledger is asked."""
         return self._clock()
 
-    def renewed(self, asked: float, wanted: str) -> None:
+    def renewed(self, asked: float) -> None:
         self._deadline = asked + self._lease_s
-        self.wanted = wanted
 
     def lost(self) -> None:
         """Somebody else has the run: nothing may be changed any more."""

@@ -12,7 +12,7 @@ WHERE id = %(run)s
     AND (lease_until IS NULL OR lease_until < clock_timestamp())
     AND (current_op IS NULL OR current_op = ANY(%(ops)s))
 RETURNING id AS run, environment, state, wanted, reason, ending, channel, hash, world, found, owner, fence,
-    ledger.now() AS now, plan ->> 'target' AS target, coalesce(plan -> 'holds', '[]') AS holds
+    ledger.now() AS now, started_at, plan ->> 'target' AS target, coalesce(plan -> 'holds', '[]') AS holds
 
 -- steps --
 -- Both phases of a run, each step with its last intent; ages by the machine's clock
@@ -36,16 +36,15 @@ ORDER BY s.phase, s.number
 SELECT r.state, r.wanted, r.hash = %(hash)s AS same_hash,
     r.fence = %(fence)s AND r.owner = %(owner)s AND r.lease_until > clock_timestamp() AS mine,
     ledger.now() AS now,
-    (SELECT f.actor || ': ' || f.reason FROM ledger.freeze f WHERE f.environment IN (r.environment, '*') LIMIT 1) AS frozen,
-    EXISTS (SELECT FROM ledger.step s
-        WHERE s.run = r.id AND s.phase = 'plan' AND s.block = %(block)s AND s.gate <> 'none') AS gated,
+    (SELECT f.actor FROM ledger.freeze f WHERE f.environment IN (r.environment, '*') LIMIT 1) AS frozen_by,
     EXISTS (SELECT FROM ledger.step s
         WHERE s.run = r.id AND s.phase = 'plan' AND s.block = %(block)s AND s.acts > 0) AS begun,
-    EXISTS (SELECT FROM ledger.decision d
-        WHERE d.run = r.id AND d.block = %(block)s AND d.action = 'approve' AND d.hash = r.hash) AS approved,
-    EXISTS (SELECT FROM ledger.decision d
+    (SELECT count(DISTINCT d.actor) FROM ledger.decision d
         WHERE d.run = r.id AND d.block = %(block)s AND d.action = 'approve' AND d.hash = r.hash
-            AND d.until <= ledger.now()) AS lapsed
+            AND d.at >= r.proposed_at) AS approved,
+    (SELECT count(DISTINCT d.actor) FROM ledger.decision d
+        WHERE d.run = r.id AND d.block = %(block)s AND d.action = 'approve' AND d.hash = r.hash
+            AND d.at >= r.proposed_at AND (d.until IS NULL OR d.until > ledger.now())) AS alive
 FROM ledger.run r WHERE r.id = %(run)s FOR UPDATE OF r
 
 -- begin_effect --
@@ -109,7 +108,7 @@ UPDATE ledger.run SET
     found = coalesce(%(found)s, found),
     current_op = %(current_op)s,
     due_at = CASE
-        WHEN state = ANY(%(finished)s) THEN NULL
+        WHEN state = ANY(%(finished)s) OR state = 'proposed' THEN NULL
         WHEN %(hurry)s OR wanted <> %(wanted)s THEN ledger.now()
         ELSE ledger.now() + make_interval(secs => %(due_s)s * CASE WHEN %(machine)s THEN ledger.speed() ELSE 1 END)
     END,
@@ -121,7 +120,7 @@ RETURNING state, extract(epoch FROM due_at - ledger.now())::float8 AS due_s
 -- The lease goes on, under the same fence
 UPDATE ledger.run SET lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s)
 WHERE id = %(run)s AND fence = %(fence)s AND owner = %(owner)s
-RETURNING wanted
+RETURNING id
 
 -- sweep --
 -- Elect the runs that are due and that no worker has
