@@ -10,7 +10,7 @@ Deed = Literal["approve", "reject", "pause", "resume", "abort", "revert", "retry
 
 @dataclass(frozen=True)
 class Decide:
-    """A decision on a run. ``step`` is the first step of a block; ``up_to`` (approve only) takes all blocks before it too."""
+    """A decision on a run. ``step`` is the first of a block; ``up_to`` takes the blocks before it too."""
 
     deed: Deed
     run: int

@@ -10,7 +10,18 @@ from bot.grammar.options import Options
 from bot.grammar.patterns import Element, compiled, usage
 from bot.grammar.refusal import Refused, shown
 from runbooks.request import (
-    AddFields, AddIndex, Change, ChangeType, Migrate, RemoveFields, Rename, Replicate, Request, SetDefault, SortBy, Unreplicate,
+    AddFields,
+    AddIndex,
+    Change,
+    ChangeType,
+    Migrate,
+    RemoveFields,
+    Rename,
+    Replicate,
+    Request,
+    SetDefault,
+    SortBy,
+    Unreplicate,
 )  # fmt: skip
 
 Caught = dict[str, Any]
@@ -82,10 +93,15 @@ def _decide(line: Line) -> c.Decide:
     return c.Decide(found["word0"], found["run"], found.get("step"), up_to, line.options.note)
 
 
+def _move(line: Line) -> c.Move:
+    return c.Move(line.caught["word0"], line.caught.get("pattern"), line.options.env)
+
+
 FORMS: tuple[Form, ...] = (
     Form("migrate <datasources> add field <field>", "Adds a column, filled for every row.",
          _migrate(lambda f: AddFields(fields=(f["field"],))), REQUEST),
-    Form("migrate <datasource> add fields <fields>", "Adds several columns in one run.", _migrate(_typed_fields), REQUEST),
+    Form("migrate <datasource> add fields <fields>", "Adds several columns in one run.",
+         _migrate(_typed_fields), REQUEST),
     Form("migrate <datasource> change field <name> to <type> [default <literal>]", "Changes a column's type.",
          _migrate(lambda f: ChangeType(name=f["name"], type=f["type"], default=f.get("literal"))), REQUEST),
     Form("migrate <datasource> set default <name> <literal>", "Changes a column's default.",
@@ -97,12 +113,13 @@ FORMS: tuple[Form, ...] = (
     Form("migrate <datasource> add index <name> <index>", "Adds a skip index.",
          _migrate(lambda f: AddIndex(name=f["name"], expression=f["index"][0], type=f["index"][1])), REQUEST),
     Form("replicate <table> [as <datasource>]", "Brings a Postgres table to Tinybird through Sequin.",
-         lambda line: _request(line, Replicate(table=line.caught["table"], datasource=line.caught.get("datasource"))), REQUEST),
+         lambda line: _request(line, Replicate(table=line.caught["table"], datasource=line.caught.get("datasource"))),
+         REQUEST),
     Form("unreplicate <table>", "Ends a table's replication.",
          lambda line: _request(line, Unreplicate(table=line.caught["table"])), REQUEST),
     Form("rename <datasource> to <new>", "Renames a datasource and moves its readers.",
          lambda line: _request(line, Rename(datasource=line.caught["datasource"], to=line.caught["new"])), REQUEST),
-    *(Form(f"{deed} [<pattern>]", says, lambda line: c.Move(line.caught["word0"], line.caught.get("pattern"), line.options.env), ENV)
+    *(Form(f"{deed} [<pattern>]", says, _move, ENV)
       for deed, says in (("pull", "Brings the workspace's datafiles into the repository."),
                          ("push", "Brings the repository's datafiles to the workspace."),
                          ("promote", "Carries out in production what passed in staging."))),
@@ -111,8 +128,9 @@ FORMS: tuple[Form, ...] = (
     Form("approve <run> [<step>]", "Approves the next step, or the one named.", _decide, ("note",)),
     Form("approve <run> up to <step>", "Approves every step up to the one named.", _decide, ("note",)),
     *(Form(f"{deed} <run> [<step>]", says, _decide, ("note",))
-      for deed, says in (("reject", "Turns a plan down."), ("pause", "Stops after what is being done; nothing is put back."),
-                         ("resume", "Goes on with a paused run."), ("abort", "Ends a run and puts back what it stopped."),
+      for deed, says in (("reject", "Turns a plan down."), ("pause", "Stops after what is being done."),
+                         ("resume", "Goes on with a paused run."),
+                         ("abort", "Ends a run and puts back what it stopped."),
                          ("revert", "Puts back what a finished run replaced."), ("retry", "Tries a held step again."))),
     Form("lineage <resource>", "Shows what a resource reads and who reads it.",
          lambda line: c.Lineage(line.caught["resource"], line.options.env), ENV),

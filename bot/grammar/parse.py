@@ -59,9 +59,7 @@ def _plan(line: str, rest: tuple[Token, ...], options: Options) -> c.PlanOnly:
         raise Refused("`plan` needs a command behind it, such as `plan migrate members add field x`")
     inner = _command(line, rest, options) if rest[0].text.lower() != "plan" else None
     if not isinstance(inner, Request):
-        raise Refused(
-            f"`plan` makes plans of `migrate`, `replicate`, `unreplicate` and `rename`; {shown(rest[0].text)} is none of them"
-        )
+        raise Refused(f"`plan` goes before `migrate`, `replicate` or `rename`; {shown(rest[0].text)} is none of them")
     check_options(PLAN, options)
     return c.PlanOnly(inner.model_copy(update={"text": line[rest[0].start :]}))
 

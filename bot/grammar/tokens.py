@@ -86,9 +86,7 @@ def _quote_end(line: str, start: int) -> int:
     while True:
         at = line.find(quote, at)
         if at < 0:
-            raise Refused(
-                f"The quote that opens at {shown(line[start:])} is never closed; text with an apostrophe goes into double quotes"
-            )
+            raise Refused(f"The quote that opens at {shown(line[start:])} is never closed; write an apostrophe twice")
         if line[at : at + 2] != quote * 2:
             return at + 1
         at += 2

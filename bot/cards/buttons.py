@@ -1,0 +1,139 @@
+"""Which buttons a run's card carries, by state. A button is only a request: the ledger decides when it is pressed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.cards.blocks import Block, actions, button, confirm
+from bot.cards.shape import PlanBlock, current, open_blocks, plan_of
+from bot.cards.words import cut, span
+from ledger.values import RunView
+from runbooks.plan import Hazard, HoldLimit, Plan
+
+VERSION = "v1"
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """A button's value, read back. ``step`` is 0 where the deed is on the whole run."""
+
+    run: int
+    step: int
+    hash: str
+
+
+def value(run: int, step: int, hash: str) -> str:
+    return f"{VERSION}|{run}|{step}|{hash}"
+
+
+def read_value(text: str) -> Pressed | None:
+    """The value as it was made, or None for anything forged, cut or of another version."""
+    parts = text.split("|")
+    if (
+        len(parts) != 4
+        or parts[0] != VERSION
+        or not all(p.isascii() and p.isdigit() and len(p) < 16 for p in parts[1:3])
+    ):
+        return None
+    if len(parts[3]) > 64 or not all(c in "0123456789abcdef" for c in parts[3]):
+        return None
+    return Pressed(int(parts[1]), int(parts[2]), parts[3])
+
+
+def buttons(view: RunView) -> list[Block]:
+    """The card's rows of buttons; none once the run is over."""
+    plan = plan_of(view)
+    match view.run.state:
+        case "proposed" | "running" if plan is not None:
+            rows = [_approving(view, plan), _steering(view)]
+        case "paused":
+            rows = [[_plain(view, "Resume", "resume", style="primary"), _abort(view)]]
+        case "held":
+            rows = [_held(view)]
+        case _:
+            rows = []
+    return [actions(row) for row in rows if row]
+
+
+def _approving(view: RunView, plan: Plan) -> list[Block]:
+    blocks = open_blocks(view)
+    if plan.blocked or not blocks:
+        return []
+    made = [_approve(view, plan, blocks[0])]
+    if len(blocks) > 1:
+        made.append(_approve_up_to(view, plan, blocks))
+    return made
+
+
+def _approve(view: RunView, plan: Plan, block: PlanBlock) -> Block:
+    dialog = _dialog(view, plan, [block], f"Approve {block.named}?")
+    label = f"Approve {block.named}"
+    return button(label, f"tb:approve:{block.first}", _value(view, block.first), style="primary", confirm=dialog)
+
+
+def _approve_up_to(view: RunView, plan: Plan, blocks: Sequence[PlanBlock]) -> Block:
+    last = blocks[-1]
+    dialog = _dialog(view, plan, blocks, f"Approve all {len(blocks)} parts at once?")
+    label = f"Approve up to step {last.steps[-1].number}"
+    return button(label, f"tb:approve-up-to:{last.first}", _value(view, last.first), confirm=dialog)
+
+
+def _dialog(view: RunView, plan: Plan, blocks: Sequence[PlanBlock], title: str) -> Block | None:
+    """Asks again where there is something to acknowledge: warnings, a hold, destruction."""
+    said = [*_warnings(plan.hazards, view.run.acknowledged), *_costs(blocks, plan.holds)]
+    if not said:
+        return None
+    return confirm(title, cut("\n".join(said), 300), "Approve", danger=any(b.strong for b in blocks))
+
+
+def _warnings(hazards: Sequence[Hazard], acknowledged: Sequence[str]) -> list[str]:
+    return [
+        f"⚠ {h.slug} ({h.resource}): {h.message}"
+        for h in hazards
+        if h.level == "warning" and h.slug not in acknowledged
+    ]
+
+
+def _costs(blocks: Sequence[PlanBlock], holds: Sequence[HoldLimit]) -> list[str]:
+    inside = {s.hold for b in blocks for s in b.steps}
+    said = [f"Ingestion is held for at most {span(h.budget_s)}; nothing is lost." for h in holds if h.hold in inside]
+    return said + [f"Step {s.number} is destructive: {s.title}" for b in blocks for s in b.steps if s.gate == "strong"]
+
+
+def _steering(view: RunView) -> list[Block]:
+    if view.run.state == "proposed":
+        dialog = confirm("Reject this plan?", "Nothing has been changed and nothing will be.", "Reject")
+        return [button("Reject", "tb:reject", _value(view, 0), style="danger", confirm=dialog)]
+    if view.run.wanted != "run":
+        return []
+    return [_plain(view, "Pause", "pause"), _abort(view)]
+
+
+def _held(view: RunView) -> list[Block]:
+    step = current(view)
+    number = step.number if step else 0
+    if not (view.run.held or {}).get("key"):
+        again = button("Try again", "tb:retry", _value(view, number), style="primary")
+        return [again, _restore(view, number)]
+    what = "What was found becomes what the run counts on, and the next step is carried out."
+    go_on = confirm("Accept and continue?", what, "Accept and continue")
+    accept = button("Accept and continue", "tb:accept", _value(view, number), confirm=go_on)
+    return [accept, _restore(view, number)]
+
+
+def _restore(view: RunView, number: int) -> Block:
+    text = "What the run stopped is started again, as far as that is safe."
+    dialog = confirm("Stop and restore?", text, "Stop and restore", danger=True)
+    return button("Stop and restore", "tb:restore", _value(view, number), style="danger", confirm=dialog)
+
+
+def _abort(view: RunView) -> Block:
+    text = "The step being done is finished, then what the run stopped is started again, as far as that is safe."
+    return _plain(view, "Abort", "abort", style="danger", dialog=confirm("Abort this run?", text, "Abort", danger=True))
+
+
+def _plain(view: RunView, label: str, deed: str, *, style: str | None = None, dialog: Block | None = None) -> Block:
+    return button(label, f"tb:{deed}", _value(view, 0), style=style, confirm=dialog)
+
+
+def _value(view: RunView, step: int) -> str:
+    return value(view.run.id, step, view.run.hash or "")

@@ -1,0 +1,39 @@
+"""The Home tab and the list of runs: one line a run, what waits for people first."""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from bot.cards.blocks import Block, Card, context, header, section, sections
+from bot.cards.words import Names, clock, code, cut, person, prose
+from ledger.values import Run
+
+_ORDER = ("held", "proposed", "running", "restoring", "paused", "planning")
+_WORDS = {"held": "🟠 held, people must decide", "proposed": "🔒 waits for approval", "running": "🔵 running",
+          "restoring": "↩️ putting back", "paused": "⏸️ paused", "planning": "🧭 planning"}  # fmt: skip
+MOST = 20
+
+
+def home(runs: Sequence[Run], names: Names, now: datetime) -> Block:
+    """The view for views.publish."""
+    blocks = [header("Runs"), *_lines(runs, names, now), context(f"As of {clock(now)} · `/tb help` lists the commands")]
+    return {"type": "home", "blocks": blocks}
+
+
+def listing(runs: Sequence[Run], names: Names, now: datetime) -> Card:
+    """The answer to ``runs``."""
+    many = "No run is open." if not runs else f"{len(runs)} open run{'s' if len(runs) > 1 else ''}."
+    return Card(many, tuple(_lines(runs, names, now)))
+
+
+def _lines(runs: Sequence[Run], names: Names, now: datetime) -> list[Block]:
+    if not runs:
+        return [section("No run is open. `/tb migrate members add field x text` begins one.")]
+    ordered = sorted(runs, key=lambda r: (_ORDER.index(r.state) if r.state in _ORDER else len(_ORDER), -r.id))
+    more = [f"_and {len(ordered) - MOST} more_"] if len(ordered) > MOST else []
+    return sections([*(_line(r, names, now) for r in ordered[:MOST]), *more])
+
+
+def _line(run: Run, names: Names, now: datetime) -> str:
+    state = _WORDS.get(run.state, run.state)
+    who, when = person(run.requester, names), clock(run.created_at, now)
+    return f"*{run.id}* {state} · {code(cut(run.command, 120))} · {who} · {prose(run.environment)} · {when}"

@@ -1,0 +1,61 @@
+"""Small messages: answers for one person's eyes, replies where people must see, help."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bot.cards.blocks import Block, Card, context, section, sections
+from bot.cards.outcome import outcome
+from bot.cards.shape import blocks_of
+from bot.cards.status import headline, status
+from bot.cards.words import Names, code, cut, escape, prose, ruled, slack_user
+from bot.grammar.help import OPTIONS, entries
+from ledger.values import RunView
+
+
+def whisper(text: str) -> Card:
+    """One plain sentence; ``text`` is ours or quotes what people typed, so it is escaped here."""
+    return Card(cut(prose(text), 2900))
+
+
+def help_page(command: str | None) -> Card:
+    listed = entries(command)
+    lines = [f"{code('/tb ' + e.usage)}\n        {escape(e.says)}" for e in listed]
+    many = f"{len(listed)} forms" if len(listed) > 1 else "one form"
+    text = f"Help for /tb{' ' + command if command else ''}: {many}; in a thread write @tb instead of /tb."
+    blocks: list[Block] = [
+        *sections(lines),
+        context(escape(OPTIONS) + "\nIn a thread write `@tb …`: slash commands do not work there."),
+    ]
+    return Card(text, (section("*What I understand*"), *blocks))
+
+
+def ruling(text: str, names: Names) -> Card:
+    """A sentence of the ledger, for one person's eyes."""
+    return Card(cut(ruled(text, names), 2900))
+
+
+def alert(body: Mapping[str, Any]) -> Card:
+    """What the engine or the watch says in the alerts channel: ``text``, and ``people`` (actors) who must come."""
+    called = [f"<@{user}>" for actor in body.get("people", ()) if (user := slack_user(str(actor)))]
+    text = cut(prose(str(body.get("text") or "Something needs people.")), 2500)
+    return Card(" ".join([*called, text]), (section(f"🔔 {' '.join([*called, text])}"),))
+
+
+def gate(view: RunView, number: int) -> Card:
+    """A later block waits: those who follow the thread must see it."""
+    block = next((b for b in blocks_of(view.steps) if b.number == number), None)
+    if block is None or not block.open:
+        return Card(f"Run {view.run.id} waited for approval here; it has been decided.")
+    what = prose(block.steps[0].title)
+    return Card(f"🔒 Run {view.run.id} waits for approval of {block.named}: {what}. The buttons are on the card above.")
+
+
+def event(view: RunView, state: str, names: Names) -> Card:
+    """A state that people must see, as it was when it came; once the run has moved on, in the past tense."""
+    if view.run.state != state:
+        return Card(f"Run {view.run.id} was {state} here; it is {view.run.state} now.")
+    called = slack_user(view.run.requester)
+    ping = f"<@{called}> " if called and state in ("held", "failed") else ""
+    details = outcome(view)
+    text = ping + headline(view, names)
+    return Card(text, (section(cut(ping + status(view, names), 2900)), *details) if details else ())

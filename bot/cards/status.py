@@ -1,0 +1,149 @@
+"""Where a run stands and what happens next, in a sentence: once for the card, once for a phone's notification."""
+
+from dataclasses import dataclass
+
+from bot.cards.shape import PlanBlock, current, plan_of, waits_for_people
+from bot.cards.words import Names, clock, cut, person, prose, ruled, span
+from ledger.values import RunView, StepRow
+
+
+@dataclass(frozen=True)
+class Said:
+    """``lead`` is what one glance must catch; ``rest`` says the rest."""
+
+    lead: str
+    rest: str = ""
+
+
+def status(view: RunView, names: Names) -> str:
+    """The card's own sentence, with an icon for those who only glance."""
+    said = _says(view, names)
+    return cut(f"{_ICONS[view.run.state]} *{said.lead}* {said.rest}".rstrip(), 2900)
+
+
+def headline(view: RunView, names: Names) -> str:
+    """One full sentence with run, state, who and what next."""
+    said = _says(view, names)
+    command = prose(cut(view.run.command, 160))
+    return cut(f"Run {view.run.id} ({command}): {said.lead} {said.rest}".rstrip(), 1500)
+
+
+_ICONS = {
+    "planning": "🧭", "refused": "🚫", "proposed": "🔒", "rejected": "🚫", "expired": "⌛", "running": "🔵",
+    "paused": "⏸️", "held": "🟠", "restoring": "↩️", "succeeded": "✅", "failed": "❌", "aborted": "⏹️",
+}  # fmt: skip
+
+
+def _says(view: RunView, names: Names) -> Said:
+    run, why = view.run, _ended(ruled(view.run.reason, names))
+    match run.state:
+        case "planning":
+            asker = person(run.requester, names)
+            return Said("Planning.", f"The plan for {asker} comes here; nothing is changed before it is approved.")
+        case "refused":
+            return Said("Refused.", joined(why, "Nothing was changed."))
+        case "rejected":
+            return Said("Rejected.", joined(why, "Nothing was changed."))
+        case "proposed":
+            return _proposed(view)
+        case "running":
+            return _running(view, names)
+        case "paused":
+            return Said("Paused.", joined(why, "Nothing further is begun until somebody resumes or aborts it."))
+        case "held":
+            return Said("Held: people must decide.", joined(why, _drift(view), "Nothing further is done until then."))
+        case "restoring":
+            return Said("Putting back what was stopped.", why)
+        case "succeeded":
+            return Said(f"Done and proven in {_took(view)}.")
+        case "failed":
+            return Said("Failed.", joined(why, _left(view)))
+        case "aborted":
+            return Said("Aborted.", joined(why, _left(view)))
+        case "expired":
+            return Said("Expired.", joined(why or "Nobody decided in time.", _left(view)))
+
+
+def _proposed(view: RunView) -> Said:
+    plan = plan_of(view)
+    if plan is None:
+        return Said("Planned.")
+    if plan.blocked:
+        wrong = "one problem" if len(plan.blocked) == 1 else f"{len(plan.blocked)} problems"
+        first = sentence(plan.blocked[0].message)
+        return Said(f"This plan cannot be approved because of {wrong}.", joined(first, "Nothing was changed."))
+    until = f" until {clock(view.run.expires_at, view.now)}" if view.run.expires_at else ""
+    steps = "1 step" if len(view.steps) == 1 else f"{len(view.steps)} steps"
+    held = f"ingestion is held for {span(plan.hold.seconds)}" if plan.hold.seconds else "nothing is held"
+    block = waits_for_people(view)
+    return Said(f"Waiting for approval of {_named(block)}{until}.", f"{steps} by {prose(plan.strategy.name)}; {held}.")
+
+
+def _running(view: RunView, names: Names) -> Said:
+    if block := waits_for_people(view):
+        what = sentence(block.steps[0].title)
+        return Said(f"Waiting for approval of {block.named}.", joined(what, _one_of_several(view, block, names)))
+    step = current(view)
+    if step is None:
+        return Said("Finishing.", "Every step is done.")
+    stopping = {"pause": "It pauses after this step.", "abort": "It is aborted after this step."}.get(
+        view.run.wanted, ""
+    )
+    waits = f"Waiting: {_ended(ruled(view.run.reason, names))}" if view.run.reason else ""
+    return Said(
+        f"Step {step.number} of {len(view.steps)}.", joined(sentence(step.title + _progress(step)), waits, stopping)
+    )
+
+
+def _one_of_several(view: RunView, block: PlanBlock, names: Names) -> str:
+    given = [d for d in view.decisions if d.action == "approve" and d.block == block.number and d.hash == view.run.hash]
+    if not given:
+        return ""
+    who = " and ".join(person(d.actor, names) for d in given)
+    return f"{who} approved it; it needs somebody else too."
+
+
+def _named(block: PlanBlock | None) -> str:
+    return block.named if block else "the next step"
+
+
+def _progress(step: StepRow) -> str:
+    progress = step.progress or {}
+    done, total = progress.get("done"), progress.get("total")
+    return f" ({100 * done // total} %)" if isinstance(done, int) and isinstance(total, int) and total > 0 else ""
+
+
+def _drift(view: RunView) -> str:
+    held = view.run.held or {}
+    if not held.get("key"):
+        return ""
+    key, expected, found = (cut(prose(str(held.get(k) or "nothing")), 120) for k in ("key", "expected", "found"))
+    return f"`{key}` is not as the run left it: expected `{expected}`, found `{found}`."
+
+
+def _took(view: RunView) -> str:
+    start = view.run.started_at or view.run.created_at
+    return span(((view.run.finished_at or view.now) - start).total_seconds())
+
+
+def _left(view: RunView) -> str:
+    """What the end left behind, in a sentence."""
+    if view.run.started_at is None:
+        return "Nothing was changed."
+    left = sum(r.state in ("left", "listed") for r in view.restore)
+    if left:
+        return f"{left} thing{'s were' if left > 1 else ' was'} left as found; see below."
+    return "Nothing is left paused."
+
+
+def sentence(text: str) -> str:
+    """Somebody's words on one line, ended."""
+    return _ended(prose(text))
+
+
+def _ended(said: str) -> str:
+    return said if not said or said[-1] in ".?!…" else said + "."
+
+
+def joined(*sentences: str) -> str:
+    return " ".join(s for s in sentences if s)

@@ -1,0 +1,136 @@
+"""What a stored command does. It was parsed before it was acknowledged; it is parsed again from its words, purely."""
+
+import difflib
+from collections.abc import Callable
+
+from bot import grammar as g
+from bot.clicks import decide, groups
+from bot.context import Context
+from bot.outcome import Outcome, Ring, Sender, rule, tell
+from ledger import decisions, freeze, messages, runs
+from ledger.connection import Conn
+from ledger.values import InboxRow
+from runbooks.request import Migrate, Request
+
+UNCHANGED = "Nothing was changed."
+
+
+def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
+    meant = g.parse(str(row.payload.get("text") or ""))
+    match meant:
+        case g.Refusal():
+            return tell(f"{meant.sentence} {UNCHANGED}", said="refused by the grammar")
+        case Request():
+            return _request(ctx, conn, row, sender, meant)
+        case g.Decide():
+            return decide(
+                ctx, conn, row, sender, meant.deed, meant.run, step=meant.step, up_to=meant.up_to, reason=meant.note
+            )
+        case g.Help():
+            return Outcome("help", answer={"kind": "help", "command": meant.command})
+        case g.Runs():
+            listed = Outcome("runs", answer={"kind": "runs", "environment": meant.environment})
+            return _in_environment(ctx, meant.environment, lambda _: listed)
+        case g.Show():
+            return Outcome("show", answer={"kind": "show", "run": meant.run})
+        case g.Freeze():
+            return _freeze(ctx, conn, sender, meant)
+        case g.Unfreeze():
+            return _unfreeze(ctx, conn, sender, meant)
+        case _:
+            return _not_yet(meant)
+
+
+def _not_yet(meant: g.Command) -> Outcome:
+    if isinstance(meant, g.PlanOnly):
+        return tell(
+            "`plan` is understood, but this version posts plans only with their buttons. "
+            f"Type the command without `plan`: nothing is changed before somebody approves it. {UNCHANGED}"
+        )
+    sentence = f"`{_word(meant)}` is understood, but this version cannot carry it out yet."
+    return tell(f"{sentence} {UNCHANGED}", said="not carried out yet")
+
+
+def _word(meant: g.Command) -> str:
+    match meant:
+        case Request():
+            return meant.job.kind
+        case g.Move() | g.Incident():
+            return meant.deed
+        case _:
+            return type(meant).__name__.lower()
+
+
+def _request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, request: Request) -> Outcome:
+    name = request.environment or ctx.settings.default_environment
+    if name not in ctx.settings.environments:
+        return _no_environment(ctx, name)
+    if not isinstance(request.job, Migrate):
+        return _not_yet(request)
+    environment = ctx.settings.environments[name]
+    actor = ctx.directory.actor(sender.team, sender.user, groups(environment.rules))
+    ruled = decisions.may(environment.rules, actor, "request")
+    if not ruled.accepted:
+        return rule(f"{ruled.said} {UNCHANGED}")
+    home = environment.channels.migrations
+    run = runs.create(
+        conn,
+        environment=name,
+        command=request.text,
+        request=request.model_dump(mode="json"),
+        requester=sender.id,
+        inbox=row.id,
+        channel=home,
+        thread_ts=sender.thread_ts if sender.channel == home else None,
+        note=request.note,
+        not_before=request.at,
+    )
+    root = messages.root(conn, run)
+    rings: tuple[Ring, ...] = (("plan", run), *((("publish", root.id),) if root else ()))
+    if sender.channel == home:
+        return Outcome(f"run {run}", rings)
+    return Outcome(f"run {run}", rings, {"kind": "rule", "text": f"Run {run} is planned in <#{home}>."})
+
+
+def _no_environment(ctx: Context, name: str) -> Outcome:
+    known = list(ctx.settings.environments)
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean `{near[0]}`?" if near else "there are " + ", ".join(f"`{k}`" for k in known) + "."
+    return tell(f"No environment `{name}`; {hint} {UNCHANGED}", said="no such environment")
+
+
+def _in_environment(ctx: Context, name: str | None, go: Callable[[str | None], Outcome]) -> Outcome:
+    return go(name) if name is None or name in ctx.settings.environments else _no_environment(ctx, name)
+
+
+def _freeze(ctx: Context, conn: Conn, sender: Sender, meant: g.Freeze) -> Outcome:
+    name = meant.environment or ctx.settings.default_environment
+    return _in_environment(ctx, name, lambda _: _frozen(ctx, conn, sender, name, meant.reason))
+
+
+def _frozen(ctx: Context, conn: Conn, sender: Sender, name: str, reason: str) -> Outcome:
+    rules = ctx.settings.environments[name].rules
+    actor = ctx.directory.actor(sender.team, sender.user, groups(rules))
+    ruled = decisions.may(rules, actor, "freeze")
+    if not ruled.accepted:
+        return rule(f"{ruled.said} {UNCHANGED}")
+    if freeze.freeze(conn, name, actor=sender.id, reason=reason):
+        until = f"no run begins anything there until `unfreeze --env {name}`"
+        return tell(f"{name} is frozen: {until}.", said=f"froze {name}")
+    return tell(f"{name} was frozen already; that freeze stays as it is.")
+
+
+def _unfreeze(ctx: Context, conn: Conn, sender: Sender, meant: g.Unfreeze) -> Outcome:
+    name = meant.environment or ctx.settings.default_environment
+    return _in_environment(ctx, name, lambda _: _thawed(ctx, conn, sender, name))
+
+
+def _thawed(ctx: Context, conn: Conn, sender: Sender, name: str) -> Outcome:
+    rules = ctx.settings.environments[name].rules
+    actor = ctx.directory.actor(sender.team, sender.user, groups(rules))
+    ruled = decisions.may(rules, actor, "unfreeze")
+    if not ruled.accepted:
+        return rule(f"{ruled.said} {UNCHANGED}")
+    if freeze.unfreeze(conn, name, actor=sender.id):
+        return tell(f"{name} is no longer frozen: its runs go on.", said=f"thawed {name}")
+    return tell(f"{name} is not frozen. {UNCHANGED}")

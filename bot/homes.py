@@ -1,0 +1,28 @@
+"""The Home tab: the open runs, published to one person when they open it."""
+
+from bot.cards.home import home
+from bot.context import Context
+from bot.outcome import Outcome, Sender
+from bot.slack import SlackTrouble
+from config.log import logger
+from ledger import runs
+from ledger.connection import Conn, calendar
+from ledger.values import InboxRow, RunState
+
+OPEN: tuple[RunState, ...] = ("planning", "proposed", "running", "paused", "held", "restoring")
+
+_log = logger("bot")
+
+
+def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
+    """A tab that cannot be published is only logged: opening it again tries again."""
+    if ctx.limiter.take("views.publish") > 0:
+        return Outcome("home not published: too many at once")
+    found = runs.listing(conn, states=OPEN)
+    view = home(found, ctx.directory.names(r.requester for r in found), calendar(conn))
+    try:
+        ctx.slack.publish_home(sender.user, view)
+    except SlackTrouble as exc:
+        _log.warning("a Home tab was not published", inbox=row.id, error=str(exc))
+        return Outcome(f"home not published: {exc.code}")
+    return Outcome("home")

@@ -1,0 +1,176 @@
+"""Bringing a message up to date: claim, ask the limiter, render what is stored now, send, store that it was sent.
+
+Edits coalesce: however often the state changed meanwhile, one sending shows the latest. Nothing is held open
+while Slack is called.
+"""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+from bot import projections
+from bot.cards.blocks import Card, Upload
+from bot.cards.check import troubles
+from bot.context import Context
+from bot.rendering import render
+from bot.slack import BAD_BLOCKS, SlackTrouble
+from config.log import logger
+from ledger import messages
+from ledger.connection import Conn
+from ledger.messages import Claimed
+from ledger.values import Message
+
+ROOT_QUIET_S = 1.0  # several steps a second are one edit of the card
+LONGEST_WAIT_S = 60.0
+THREAD_WAIT_S = 0.5  # until the root is posted, whose thread it goes into
+
+_log = logger("bot")
+_Sent = TypeVar("_Sent")
+
+
+class NotYet(Exception):
+    """Not now: the limiter, or the thread it belongs to is not there."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"again in {seconds} s")
+
+
+class Never(Exception):
+    """It can never be sent; why, for operators."""
+
+
+def publish(ctx: Context, number: int) -> None:
+    with ctx.pool.connection() as conn:
+        claimed = messages.claim(conn, number)
+    if claimed is None:
+        return
+    message = claimed.message
+    try:
+        ts = _send(ctx, message)
+    except NotYet:
+        _store(ctx, lambda conn: messages.postpone(conn, number, later.seconds))
+    except Never as never:
+        _log.error("a message cannot be sent", message=number, ref=message.ref, why=str(never))
+        _store(ctx, lambda conn: messages.trouble(conn, number, str(never)))
+    except SlackTrouble as trouble:
+        _later(ctx, message, trouble)
+    else:
+        _sent(ctx, claimed, ts)
+
+
+def _sent(ctx: Context, claimed: Claimed, ts: str | None) -> None:
+    message, follows = claimed.message, list[int]()
+    with ctx.pool.connection() as conn, conn.transaction():
+        behind = messages.sent(conn, message.id, ts=ts, rev=message.wanted_rev, quiet_s=_quiet(conn, message))
+        if message.purpose == "root":
+            follows = projections.replies(conn, message)
+    for number in [*([message.id] if behind else []), *follows]:
+        ctx.bell.ring("publish", number)
+
+
+def _quiet(conn: Conn, message: Message) -> float:
+    if message.purpose == "root":
+        return ROOT_QUIET_S
+    return projections.progress_spacing(conn, message) if message.purpose == "progress" else 0.0
+
+
+def _send(ctx: Context, message: Message) -> str | None:
+    """Send it; its ``ts`` where it has one."""
+    with ctx.pool.connection() as conn:
+        thread = _thread(conn, message)
+    body = message.body or {}
+    if message.purpose == "ephemeral":
+        return _whisper(ctx, message, _rendered(ctx, message))
+    if body.get("kind") == "file":
+        return _upload(ctx, message, thread)
+    method = "chat.update" if message.ts else "chat.postMessage"
+    _limited(ctx, method, message)
+    card = _rendered(ctx, message)
+    if message.ts is None:
+        return _plainly(card, lambda c: ctx.slack.post(message.channel, c.text, c.blocks, thread_ts=thread))
+    ts = message.ts
+    _plainly(card, lambda c: ctx.slack.update(message.channel, ts, c.text, c.blocks))
+    return ts
+
+
+def _thread(conn: Conn, message: Message) -> str | None:
+    if message.thread is None:
+        return message.thread_ts
+    root = messages.get(conn, message.thread)
+    if root is None or root.trouble:
+        raise Never("the thread it belongs to could not be begun")
+    if root.ts is None:
+        raise NotYet(THREAD_WAIT_S)
+    return root.thread_ts or root.ts
+
+
+def _rendered(ctx: Context, message: Message) -> Card:
+    with ctx.pool.connection() as conn:
+        card = render(ctx, conn, message)
+    if not isinstance(card, Card):
+        raise Never("a file where a card belongs")
+    if wrong := troubles(card):
+        _log.error("a card is over Slack's limits; its text alone is sent", ref=message.ref, wrong=wrong[:5])
+        return Card(card.text)
+    return card
+
+
+def _whisper(ctx: Context, message: Message, card: Card) -> None:
+    """By the interaction's own address where there is one: it works where the bot may not post."""
+    url = (message.body or {}).get("response_url")
+    if url:
+        try:
+            _plainly(card, lambda c: ctx.slack.respond(url, c.text, c.blocks))
+            return
+        except SlackTrouble as exc:
+            if not exc.for_ever:
+                raise
+    _limited(ctx, "chat.postEphemeral", message)
+    who = message.recipient or ""
+    _plainly(card, lambda c: ctx.slack.whisper(message.channel, who, c.text, c.blocks, thread_ts=message.thread_ts))
+
+
+def _upload(ctx: Context, message: Message, thread: str | None) -> str:
+    _limited(ctx, "files.completeUploadExternal", message)
+    with ctx.pool.connection() as conn:
+        file = render(ctx, conn, message)
+    if not isinstance(file, Upload):
+        raise Never("a card where a file belongs")
+    ctx.slack.upload(message.channel, file.name, file.title, file.content, thread_ts=thread)
+    return "file"
+
+
+def _limited(ctx: Context, method: str, message: Message) -> None:
+    wait = ctx.limiter.take(method, message.channel, urgent=message.purpose != "progress")
+    if wait > 0:
+        raise NotYet(wait)
+
+
+def _plainly(card: Card, send: Callable[[Card], _Sent]) -> _Sent:
+    """Send it; if Slack refuses its blocks, send its sentence: a message is never lost for its looks."""
+    try:
+        return send(card)
+    except SlackTrouble as exc:
+        if exc.code not in BAD_BLOCKS or not card.blocks:
+            raise
+        _log.error("Slack refused a card's blocks; its text alone is sent", error=str(exc))
+        return send(Card(card.text))
+
+
+def _later(ctx: Context, message: Message, trouble: SlackTrouble) -> None:
+    if trouble.code == "ratelimited":
+        wait = trouble.retry_after or 1.0
+        ctx.limiter.shut(trouble.method, message.channel, wait)
+        _store(ctx, lambda conn: messages.postpone(conn, message.id, wait))
+    elif trouble.for_ever:
+        _log.error("Slack refuses a message", message=message.id, ref=message.ref, error=str(trouble))
+        _store(ctx, lambda conn: messages.trouble(conn, message.id, str(trouble)))
+    else:
+        _log.warning("Slack did not take a message; it is tried again", message=message.id, error=str(trouble))
+        wait = min(LONGEST_WAIT_S, trouble.retry_after or 2.0 ** min(message.failures, 6))
+        _store(ctx, lambda conn: messages.failed(conn, message.id, wait))
+
+
+def _store(ctx: Context, change: Callable[[Conn], object]) -> None:
+    with ctx.pool.connection() as conn:
+        change(conn)
