@@ -8,11 +8,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 class Absent:
     """A stand-in that stands in for nothing but says so."""
 
-    def __init__(self, name: str, token: str = "") -> None:
+    def __init__(self, name: str, token: str) -> None:
         self.name = name
-        self.token = self.bot_token = self.app_token = self.signing_secret = (
-            self.admin_token
-        ) = self.append_token = token
+        self.token = token
         self.app: ASGIApp = self._answer
 
     async def start(self) -> None:

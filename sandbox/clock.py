@@ -18,9 +18,7 @@ class PlatformClock:
     and is called after every change, in the thread that made it.
     """
 
-    def __init__(
-        self, *, speed: float = 1.0, wall: Callable[[], float] = time.time
-    ) -> None:
+    def __init__(self, *, speed: float = 1.0, wall: Callable[[], float] = time.time) -> None:
         if speed <= 0:
             raise ValueError(f"the clock's speed must be above 0, not {speed}")
         self._wall = wall
@@ -34,9 +32,7 @@ class PlatformClock:
 
     def time(self) -> float:
         """Platform time in seconds since 1970."""
-        return (
-            self.origin + (self._wall() - self.started) * self.speed + self.advanced_s
-        )
+        return self.origin + (self._wall() - self.started) * self.speed + self.advanced_s
 
     def now(self) -> datetime:
         """Platform time, aware, in UTC."""

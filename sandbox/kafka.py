@@ -10,15 +10,15 @@ from collections.abc import Iterable
 from typing import Any
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from sandbox.processes import Processes, package_folder
+from sandbox.seed.source import REPLICATED
 from sandbox.standin import World
 
 START_PATIENCE_S = 10.0
-PARTITIONS = (
-    2  # more than one, so that nobody gets away with looking at partition 0 only
-)
+PARTITIONS = 2  # more than one, so that nobody gets away with looking at partition 0 only
 
 _quiet = logging.getLogger("sandbox.kafka.client")
 _quiet.addHandler(logging.NullHandler())
@@ -59,9 +59,7 @@ class Kafka:
         deadline = time.monotonic() + START_PATIENCE_S
         while True:
             try:
-                socket.create_connection(
-                    ("127.0.0.1", self._world.ports.kafka), timeout=1
-                ).close()
+                socket.create_connection(("127.0.0.1", self._world.ports.kafka), timeout=1).close()
                 return
             except OSError:
                 self._processes.check("kafka")
@@ -69,12 +67,14 @@ class Kafka:
                     raise
             time.sleep(0.01)
 
-    def create_topics(self, names: Iterable[str]) -> None:
+    def prepare(self) -> None:
+        """Wait for the broker, then make the topics that the estate has: production creates none by itself."""
+        self.wait()
+        self._create_topics(("activities", *REPLICATED))
+
+    def _create_topics(self, names: Iterable[str]) -> None:
         admin = AdminClient(client_settings(self._world))
-        topics = [
-            NewTopic(name, num_partitions=PARTITIONS, replication_factor=1)
-            for name in names
-        ]
+        topics = [NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in names]
         for name, made in admin.create_topics(topics).items():
             try:
                 made.result(START_PATIENCE_S)

@@ -27,9 +27,7 @@ class Ledger:
         """Tell ``ledger.now()`` what time the platform has. Does nothing before ``tbops init-db``."""
         clock = self._world.clock
         with self._connect() as connection, connection.transaction():
-            if connection.execute("SELECT to_regclass('ledger.clock')").fetchone() == (
-                None,
-            ):
+            if connection.execute("SELECT to_regclass('ledger.clock')").fetchone() == (None,):
                 return
             connection.execute("DELETE FROM ledger.clock")
             connection.execute(

@@ -44,15 +44,14 @@ async def _serve(options: Options) -> int:
     told_to_stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, told_to_stop.set)
-    platform = Platform(world, sockets, speed=options.speed)
+    platform = Platform(world, sockets)
     try:
-        await platform.start()
         made = product.write(platform)
-        if product.exists():
-            await asyncio.to_thread(product.prepare_ledger, made)
-            platform.ledger.write_clock()
-            if options.bot:
-                product.start(platform, made)
+        await platform.start_servers()
+        await asyncio.gather(platform.start_stand_ins(), asyncio.to_thread(product.prepare_ledger, made))
+        platform.ledger.write_clock()
+        if options.bot:
+            product.start(platform, made)
         print(json.dumps(ready_line(platform, made)), flush=True)
         await told_to_stop.wait()
     finally:

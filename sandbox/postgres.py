@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from sandbox.processes import Processes, SandboxError, package_folder
 from sandbox.seed.source import build_source
@@ -82,11 +81,7 @@ class Postgres:
 
     def start(self) -> None:
         """Start the server; ``wait`` says when it answers. Main thread only."""
-        settings = [
-            part
-            for key, value in _SETTINGS.items()
-            for part in ("-c", f"{key}={value}")
-        ]
+        settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
         command = [
             self._programs / "postgres",
             "-D",
@@ -119,21 +114,13 @@ class Postgres:
     def seed(self) -> None:
         """Roles, the template with its rows, the source database and its slot, the empty ledger."""
         with psycopg.connect(self._world.dsn("postgres"), autocommit=True) as admin:
-            for role, options in (
-                ("sequin", "LOGIN REPLICATION"),
-                ("tbops_migrator", "LOGIN"),
-                ("tbops", "LOGIN"),
-            ):
-                admin.execute(
-                    sql.SQL("CREATE ROLE {} " + options).format(sql.Identifier(role))
-                )
+            admin.execute("CREATE ROLE sequin LOGIN REPLICATION; CREATE ROLE tbops_migrator LOGIN")
+            admin.execute("CREATE ROLE tbops LOGIN")
             admin.execute(f"CREATE DATABASE {SOURCE_TEMPLATE} OWNER tbops_migrator")
             admin.execute(f"CREATE DATABASE {LEDGER} OWNER tbops")
             with psycopg.connect(self._world.dsn(SOURCE_TEMPLATE)) as source:
                 build_source(source)
-            admin.execute(
-                f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator"
-            )
+            admin.execute(f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator")
         self._make_slot()
 
     def reset_source(self) -> None:
@@ -145,16 +132,12 @@ class Postgres:
                     " WHERE database = current_database() AND NOT active"
                 )
             admin.execute(f"DROP DATABASE {SOURCE} WITH (FORCE)")
-            admin.execute(
-                f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator"
-            )
+            admin.execute(f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator")
         self._make_slot()
 
     def _make_slot(self) -> None:
         with psycopg.connect(self._world.dsn(SOURCE), autocommit=True) as source:
-            source.execute(
-                "SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (SLOT,)
-            )
+            source.execute("SELECT pg_create_logical_replication_slot(%s, 'pgoutput')", (SLOT,))
 
 
 def _unprivileged_uid() -> int | None:

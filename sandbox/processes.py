@@ -12,9 +12,7 @@ import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-_LIBC = ctypes.CDLL(
-    None, use_errno=True
-)  # loaded before any fork: a forked child must not load libraries
+_LIBC = ctypes.CDLL(None, use_errno=True)  # loaded before any fork: a forked child must not load libraries
 _PR_SET_PDEATHSIG = 1
 
 
@@ -35,9 +33,7 @@ def package_folder(name: str) -> Path:
     """Where a package that ships a server is installed; it is not imported (that would start things)."""
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
-        raise SandboxError(
-            f"The package {name} is not installed. It comes with the group: uv sync --group sandbox."
-        )
+        raise SandboxError(f"The package {name} is not installed. It comes with the group: uv sync --group sandbox.")
     return Path(spec.submodule_search_locations[0])
 
 
@@ -71,7 +67,7 @@ class Processes:
                 group=user,
                 extra_groups=[] if user is not None else None,
                 cwd=self._folder,
-                preexec_fn=_die_with(os.getpid(), death_signal),  # noqa: PLW1509 - it only calls prctl
+                preexec_fn=_die_with(os.getpid(), death_signal),
             )
         self._children[name] = child
         self._stop_signals[name] = stop_signal

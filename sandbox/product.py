@@ -3,7 +3,6 @@
 The only place that knows the product's configuration keys.
 """
 
-import importlib.util
 import json
 import os
 import signal
@@ -121,9 +120,7 @@ def prepare_ledger(made: Product) -> None:
         timeout=60,
     )
     if done.returncode:
-        raise SandboxError(
-            f"`tbops init-db` ended with code {done.returncode}:\n{done.stdout}{done.stderr}"
-        )
+        raise SandboxError(f"`tbops init-db` ended with code {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
 def start(platform: Platform, made: Product) -> None:
@@ -135,8 +132,3 @@ def start(platform: Platform, made: Product) -> None:
             environment={**os.environ, **made.environment},
             death_signal=signal.SIGTERM,  # a worker must have the time to end its own children
         )
-
-
-def exists() -> bool:
-    """False in a checkout that has no command line yet."""
-    return importlib.util.find_spec("tbops.cli") is not None

@@ -24,9 +24,7 @@ class Redis:
             "save": "",
             "appendonly": "no",
         }
-        options = [
-            part for key, value in settings.items() for part in (f"--{key}", value)
-        ]
+        options = [part for key, value in settings.items() for part in (f"--{key}", value)]
         self._processes.start("redis", [server, *options])
 
     def wait(self) -> None:

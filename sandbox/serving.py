@@ -67,26 +67,19 @@ def bind(port: int) -> tuple[Ports, list[socket.socket]]:
     if port:
         return Ports(port), _block(port)
     for _ in range(50):
-        base = random.randrange(
-            20_000, 32_000, 10
-        )  # below the kernel's ephemeral range
+        base = random.randrange(20_000, 32_000, 10)  # below the kernel's ephemeral range
         try:
             return Ports(base), _block(base)
         except SandboxError:
             continue
-    raise SandboxError(
-        "No free block of nine ports was found between 20000 and 32000; give one with --port."
-    )
+    raise SandboxError("No free block of nine ports was found between 20000 and 32000; give one with --port.")
 
 
 def _block(base: int) -> list[socket.socket]:
     with contextlib.ExitStack() as opened:
         for port in range(base + HTTP_PORTS, base + HTTP_PORTS + OTHER_PORTS):
             _listen(port).close()
-        sockets = [
-            opened.enter_context(_listen(port))
-            for port in range(base, base + HTTP_PORTS)
-        ]
+        sockets = [opened.enter_context(_listen(port)) for port in range(base, base + HTTP_PORTS)]
         opened.pop_all()
         return sockets
 

@@ -1,0 +1,139 @@
+"""The connectors of the one worker: made, changed, paused, restarted; each with its task."""
+
+import threading
+from typing import Any
+
+from sandbox.connect.state import ConnectorState, TaskState
+from sandbox.connect.task import Task
+from sandbox.standin import World
+
+_NEEDED = ("connector.class", "topics", "connect.http.endpoint")
+
+
+class ConnectError(Exception):
+    """An answer that is not 2xx; the message goes into Connect's error body."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class Connector:
+    """One connector and, unless it is stopped, its running task."""
+
+    def __init__(self, world: World, state: ConnectorState) -> None:
+        self._world = world
+        self.state = state
+        self._task: Task | None = None
+        if state.task is not None:
+            self._start_task()
+
+    def _start_task(self) -> None:
+        self.state.task = TaskState()
+        self._task = Task(self._world, self.state, self.state.task)
+
+    def shut_down(self) -> None:
+        """End the task's threads; the state stays as it is."""
+        if self._task is not None:
+            self._task.stop()
+            self._task = None
+
+    def pause(self) -> None:
+        if self.state.state != "STOPPED":
+            self.state.state = "PAUSED"
+
+    def resume(self) -> None:
+        self.state.state = "RUNNING"
+        if self._task is None:
+            self._start_task()
+
+    def halt(self) -> None:
+        self.shut_down()
+        self.state.state, self.state.task = "STOPPED", None
+
+    def restart(self, *, tasks: bool, only_failed: bool) -> dict[str, Any]:
+        """Restart; the answer shows the states while it happens. A pause survives, unless a knob says otherwise."""
+        if self._world.knobs["connect.pause_lost_on_restart"] and self.state.state == "PAUSED":
+            self.state.state = "RUNNING"
+        task = self.state.task
+        restarted = tasks and task is not None and (not only_failed or task.state == "FAILED")
+        shown = self.state.status()
+        if not only_failed:
+            shown["connector"]["state"] = "RESTARTING"
+        if restarted:
+            shown["tasks"][0]["state"] = "RESTARTING"
+            self.shut_down()
+            self._start_task()
+        return shown
+
+    def configure(self, config: dict[str, str]) -> None:
+        """A new configuration; running tasks start again with it."""
+        self.shut_down()
+        self.state.config = config
+        if self.state.task is not None:
+            self._start_task()
+
+
+class Connectors:
+    """All connectors by name. Whoever works on them holds ``lock``."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self.lock = threading.RLock()
+        self.all: dict[str, Connector] = {}
+
+    def get(self, name: str) -> Connector:
+        try:
+            return self.all[name]
+        except KeyError:
+            raise ConnectError(404, f"Connector {name} not found") from None
+
+    def create(self, name: str, config: dict[str, Any], initial_state: str) -> Connector:
+        if name in self.all:
+            raise ConnectError(409, f"Connector {name} already exists")
+        state = ConnectorState(name, _checked(name, config), state=initial_state)
+        if initial_state == "STOPPED":
+            state.task = None
+        self.all[name] = Connector(self._world, state)
+        return self.all[name]
+
+    def configure(self, name: str, config: dict[str, Any]) -> Connector:
+        connector = self.get(name)
+        connector.configure(_checked(name, config))
+        return connector
+
+    def delete(self, name: str) -> None:
+        self.get(name).shut_down()
+        del self.all[name]
+
+    def shut_down(self) -> None:
+        """End every thread."""
+        with self.lock:
+            for connector in self.all.values():
+                connector.shut_down()
+
+    def maybe_rebalancing(self) -> None:
+        """Answer 409 as often as the knob ``connect.rebalance_409`` says."""
+        left = int(self._world.knobs["connect.rebalance_409"])
+        if left > 0:
+            self._world.knobs["connect.rebalance_409"] = left - 1
+            raise ConnectError(
+                409,
+                "Cannot complete request momentarily due to stale configuration"
+                " (typically caused by a concurrent config change)",
+            )
+
+
+def _checked(name: str, config: dict[str, Any]) -> dict[str, str]:
+    """The configuration with its name, or 400 with Connect's sentence."""
+    if config.get("name", name) != name:
+        raise ConnectError(
+            400, f"Connector name configuration ({config['name']}) doesn't match connector name in the URL ({name})"
+        )
+    missing = [key for key in _NEEDED if not config.get(key)]
+    if missing:
+        listed = "\n".join(f'Missing required configuration "{key}" which has no default value.' for key in missing)
+        raise ConnectError(
+            400, f"Connector configuration is invalid and contains the following {len(missing)} error(s):\n{listed}"
+        )
+    return {**{key: str(value) for key, value in config.items()}, "name": name}

@@ -1,0 +1,59 @@
+"""Hands messages to the real broker, one Kafka batch a message.
+
+The broker's end offset is the base of its last batch plus one (facts/systems.md §3.3): with larger
+batches nobody could tell whether a topic is drained.
+"""
+
+import zlib
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaException, Producer
+
+from sandbox.kafka import client_settings
+from sandbox.sequin.messages import Message
+from sandbox.standin import World
+
+PATIENCE_S = 5.0
+
+
+class KafkaOut:
+    """A producer that knows the partitions of the topics, as they were when it was made."""
+
+    def __init__(self, world: World) -> None:
+        self._producer = Producer({**client_settings(world), "linger.ms": 0, "batch.num.messages": 1, "acks": "all"})
+        self._partitions: dict[str, int] = {}
+
+    def forget_partitions(self) -> None:
+        """A restart of the slot: only now added partitions are seen."""
+        self._partitions.clear()
+
+    def problem_with(self, topic: str) -> str | None:
+        """Why nothing can be sent to ``topic``, as Sequin's health says it. Never creates the topic."""
+        if topic in self._partitions:
+            return None
+        try:
+            known = self._producer.list_topics(timeout=PATIENCE_S).topics
+        except KafkaException as exc:
+            return f"Kafka does not answer: {exc.args[0].name()}"
+        if topic not in known:
+            return f"Topic '{topic}' does not exist"
+        self._partitions[topic] = len(known[topic].partitions)
+        return None
+
+    def send(self, topic: str, messages: Sequence[Message]) -> int:
+        """Send in order and wait; how many of the first ones arrived."""
+        arrived = [False] * len(messages)
+        for at, message in enumerate(messages):
+            partition = zlib.crc32(message.key) % self._partitions[topic]
+            self._producer.produce(topic, message.value, message.key, partition, on_delivery=_mark(arrived, at))
+        self._producer.flush(PATIENCE_S)
+        self._producer.purge()
+        self._producer.poll(0)
+        return arrived.index(False) if False in arrived else len(arrived)
+
+
+def _mark(arrived: list[bool], at: int):
+    def delivered(error: object, _message: object) -> None:
+        arrived[at] = error is None
+
+    return delivered
