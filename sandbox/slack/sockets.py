@@ -12,6 +12,7 @@ from typing import Any
 
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from sandbox.log import RequestLog
 from sandbox.slack.people import APP
 
 TICKET_LIFE_S = 30.0
@@ -29,7 +30,10 @@ class Connection:
 
 
 class Sockets:
-    def __init__(self) -> None:
+    """Connections are written into the request log as ``WEBSOCKET /link/``, so that tests can wait for one."""
+
+    def __init__(self, log: RequestLog) -> None:
+        self._log = log
         self._tickets: dict[str, float] = {}
         self._waiting: dict[str, asyncio.Future[Any]] = {}
         self.connections: list[Connection] = []
@@ -53,6 +57,7 @@ class Sockets:
         reading = asyncio.create_task(self._read(connection))
         try:
             await connection.send(self._hello())
+            self._log.finish(self._log.add("slack", "WEBSOCKET", "/link/"), 101)
             await asyncio.wait({dropped, reading}, return_when=asyncio.FIRST_COMPLETED)
         except (WebSocketDisconnect, RuntimeError):
             pass  # it went away while hello was being sent

@@ -57,7 +57,7 @@ class Slack:
         self.app_token = f"xapp-1-{people.APP}-{secrets.token_hex(12)}"
         self.signing_secret = secrets.token_hex(16)
         self.feed = Feed()
-        self.sockets = Sockets()
+        self.sockets = Sockets(world.log)
         self.delivery = Delivery(self.sockets, self.signing_secret)
         self._empty()
         self.app: ASGIApp = Starlette(

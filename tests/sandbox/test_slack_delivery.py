@@ -131,17 +131,6 @@ def app(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[App]:
         yield connected
 
 
-def wait_for(workspace: Workspace, call: str, count: int = 1) -> list[Json]:
-    """The entries of a Web API call once it has come `count` times; waits with the log's long poll."""
-    after, found = 0, []
-    while len(found) < count:
-        page = workspace.get("log", after=after, wait=10)
-        assert page["entries"], f"{call} came {len(found)} times, not {count}"
-        after = page["last"]
-        found += [entry for entry in page["entries"] if entry["path"] == f"/api/{call}"]
-    return found
-
-
 def test_a_command_is_acked_to_the_asker_alone(app: App, workspace: Workspace) -> None:
     answer = workspace.types("ana", "/tb migrate members add field x")
     assert answer["ack"]["status"] == "acked"
@@ -177,7 +166,7 @@ def test_a_mention_in_a_thread_is_answered_there(app: App, workspace: Workspace)
     root = workspace.client().chat_postMessage(channel="migrations", text="card")["ts"]
     answer = workspace.types("ana", "@tb status", thread_ts=root)
     assert answer["ack"]["status"] == "acked"
-    wait_for(workspace, "chat.postMessage", 2)
+    workspace.wait_for("/api/chat.postMessage", 2)
     said, heard = workspace.messages()[1:]
     assert said["text"] == f"<@{people.BOT_USER}> status"
     assert (heard["text"], heard["thread_ts"]) == (f"heard <@{people.BOT_USER}> status", root)
@@ -185,7 +174,7 @@ def test_a_mention_in_a_thread_is_answered_there(app: App, workspace: Workspace)
 
 def test_opening_the_home_publishes_it(app: App, workspace: Workspace) -> None:
     assert workspace.post("slack/home", user="ana")["ack"]["status"] == "acked"
-    wait_for(workspace, "views.publish")
+    workspace.wait_for("/api/views.publish")
     assert workspace.get("slack/views", user="ana")["home"]["blocks"][0]["elements"][0]["value"] == "home"
 
 
@@ -212,7 +201,7 @@ def test_a_form_is_checked_sent_and_closed(app: App, workspace: Workspace) -> No
     assert workspace.get("slack/views", user="ana")["views"][0]["errors"] == {"name": "That name is taken."}
     assert submit(workspace, view_id, name="fine", also=["text"], who="ben")["ok"]
     assert workspace.get("slack/views", user="ana")["views"] == []
-    wait_for(workspace, "chat.postMessage")
+    workspace.wait_for("/api/chat.postMessage")
     assert workspace.messages()[0]["text"] == "form fine"
 
 

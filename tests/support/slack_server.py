@@ -75,6 +75,16 @@ class Workspace:
     def get(self, path: str, **query: Any) -> dict[str, Any]:
         return self.http.get(f"/sandbox/{path}", params=query).json()
 
+    def wait_for(self, path: str, count: int = 1, after: int = 0) -> list[dict[str, Any]]:
+        """The log's entries of `path` once there are `count`; waits with the log's long poll, 15 s for each answer."""
+        found: list[dict[str, Any]] = []
+        while len(found) < count:
+            page = self.get("log", after=after, wait=15)
+            assert page["entries"], f"{path} came {len(found)} times, not {count}: {self.messages()}"
+            after = page["last"]
+            found += [entry for entry in page["entries"] if entry["path"] == path]
+        return found
+
     def messages(self, channel: str = "migrations", user: str | None = None) -> list[dict[str, Any]]:
         query = {"user": user} if user else {}
         return self.get(f"slack/channels/{channel}/messages", **query)["messages"]
