@@ -51,3 +51,4 @@ class Site:
     answered: int = 0  # acts of this very step that came back without an error: all that shows an unseen effect took
     proven: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset()
+    started: datetime | None = None  # when the run began, by the calendar; None where it is not known

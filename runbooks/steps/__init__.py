@@ -4,7 +4,7 @@ import importlib
 import pkgutil
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, TypeGuard
 
 from runbooks.errors import RunbooksError
 from runbooks.step import Step
@@ -40,9 +40,11 @@ def _kinds() -> Mapping[str, type[Step]]:
 
 def _classes() -> Iterator[type[Step]]:
     for module in pkgutil.iter_modules(__path__):
-        for value in vars(importlib.import_module(f"{__name__}.{module.name}")).values():
-            own = (
-                isinstance(value, type) and issubclass(value, Step) and value.__module__ == f"{__name__}.{module.name}"
-            )
-            if own and "op" in vars(value):
+        name = f"{__name__}.{module.name}"
+        for value in vars(importlib.import_module(name)).values():
+            if _is_step(value) and value.__module__ == name and "op" in vars(value):
                 yield value
+
+
+def _is_step(value: object) -> TypeGuard[type[Step]]:
+    return isinstance(value, type) and issubclass(value, Step)

@@ -83,6 +83,12 @@ class RestoreConnector(Step):
     def title(self) -> str:
         return f"Resume the connector {self.connector}, if {self.table.name} can take its rows"
 
+    def writes(self) -> tuple[str, ...]:
+        return (f"connect/connector/{self.connector}/state",)
+
+    def locks(self) -> tuple[str, ...]:
+        return (f"connector/{self.connector}",)
+
     def look(self, at: Site) -> Seen:
         seen = _resumed(at, self.connector)
         unfit = self.table.unfit_to_feed(at) if isinstance(seen, Todo) else None

@@ -40,8 +40,9 @@ class PauseCopy(Step):
         if scheduled(at, self.pipe):
             return Todo("its schedule runs")
         jobs = live_jobs(at, self.pipe)
-        if any(job.status == "waiting" for job in jobs):
-            return Todo("a run waits for a copy slot and is cancelled")
+        waiting = next((job for job in jobs if job.status == "waiting"), None)
+        if waiting:
+            return Todo(f"the run {waiting.id} waits for a copy slot and is cancelled")
         if jobs:
             return Wait(LOOK_AGAIN_S, f"a run of {self.pipe} is under way and is awaited", _progress(jobs[0]))
         return Done(f"{self.pipe} is paused and no run of it is under way.")
@@ -89,6 +90,9 @@ class RestoreCopy(Step):
 
     def title(self) -> str:
         return f"Resume the copy pipe {self.pipe}, if {self.table.name} may be read"
+
+    def writes(self) -> tuple[str, ...]:
+        return (f"tinybird/pipe/{self.pipe}/schedule",)
 
     def look(self, at: Site) -> Seen:
         if scheduled(at, self.pipe):

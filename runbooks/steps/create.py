@@ -105,7 +105,11 @@ class RestoreScopes(Step):
             return Done(f"{len(self.grants)} token scopes on {self.table} are as they were.")
         known = {token.name for token in at.tinybird.tokens()}
         gone = [grant.token for grant in lacking if grant.token not in known]
-        return Astray(f"the token {gone[0]} is gone: it had {lacking[0].scope}") if gone else Todo()
+        return (
+            Astray(f"the token {gone[0]} is gone: it had {lacking[0].scope}")
+            if gone
+            else Todo(f"the token {lacking[0].token} lacks a scope")
+        )
 
     def act(self, at: Site) -> None:
         lacking = missing_grants(at, self.grants)
@@ -133,7 +137,7 @@ class CheckReferences(Step):
         moved = next(self._moved(at), None)
         if moved is None:
             return Done(f"Every pipe reads {self.table.name}.")
-        return Todo(f"{moved[0].name} was rewritten to read the kept table")
+        return Todo(f"{moved[0].name}, node {moved[1].name}, was rewritten to read the kept table")
 
     def act(self, at: Site) -> None:
         moved = next(self._moved(at), None)

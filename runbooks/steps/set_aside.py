@@ -109,6 +109,9 @@ class PutBack(Step):
     def title(self) -> str:
         return f"Put {self.kept} back as {self.table.name}, if the new one has taken no row"
 
+    def writes(self) -> tuple[str, ...]:
+        return (f"tinybird/datasource/{self.table.name}/schema", f"tinybird/datasource/{self.table.name}/id")
+
     def look(self, at: Site) -> Seen:
         if self.table.name in at.proven:
             return Done(f"{self.table.name} is proven; the old one stays aside.")

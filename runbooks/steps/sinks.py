@@ -93,6 +93,12 @@ class RestoreSink(Step):
     def title(self) -> str:
         return f"Resume the Sequin sink {self.sink}, if {self.table.name} can take its rows"
 
+    def writes(self) -> tuple[str, ...]:
+        return (f"sequin/sink/{self.sink}/status",)
+
+    def locks(self) -> tuple[str, ...]:
+        return ("slot",)
+
     def look(self, at: Site) -> Seen:
         if at.sequin.sink(self.sink).status == "active":
             return Done(f"The Sequin sink {self.sink} is active.")

@@ -1,0 +1,214 @@
+"""How a column is written as the same text in Postgres and in ClickHouse (facts/procedures.md §5).
+
+A rule that is not certain is no rule: the column is then named as not proven.
+"""
+
+import re
+import struct
+from dataclasses import dataclass
+
+from runbooks.facts.model import Column, PgColumn
+
+_PATH = re.compile(r"^\$\.record((?:\.\w+)+)$")
+_NULL = "chr(30)"
+_TEXTS = ("text", "character varying", "character", "uuid", "citext", "name")
+_INTEGERS = ("smallint", "integer", "bigint")
+_UNITS = {"3": "Milli", "6": "Micro", "9": "Nano"}
+_TIME = re.compile(r"^DateTime(?:64\((\d)(?:,.*)?\)|(?:\(.*\))?)$")
+_DECIMAL = re.compile(r"^Decimal(?:32|64|128|256)?\((?:\d+, *)?(\d+)\)$")
+_NUMERIC = re.compile(r"^numeric\(\d+,(\d+)\)$")
+_INT = re.compile(r"^U?Int(8|16|32|64|128|256)$")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One column as an expression on each side; both give the same text for the same value, never NULL."""
+
+    name: str
+    postgres: str
+    clickhouse: str
+
+
+@dataclass(frozen=True)
+class _Side:
+    """A column's expression in Postgres, its type there, and the ClickHouse column without its wrappers."""
+
+    pg: str
+    pg_type: str
+    name: str
+    kind: str
+    nullable: bool
+    default: str | None
+
+    def rule(self, pg: str, clickhouse: str, zero: str) -> Compared:
+        """``zero`` is the text that an absent value has in a column that is not Nullable."""
+        if self.nullable:
+            return Compared(self.name, f"coalesce({pg}, {_NULL})", f"ifNull({clickhouse}, char(30))")
+        return Compared(self.name, f"coalesce({pg}, {pg_literal(zero)})", clickhouse)
+
+
+def comparable(column: Column, columns: dict[str, PgColumn]) -> Compared | None:
+    """The rule for ``column``, which reads a path of the Postgres row ``columns``; None if there is none."""
+    found = _PATH.match(column.jsonpath or "")
+    if not found:
+        return None
+    name, *inside = found.group(1).strip(".").split(".")
+    source = columns.get(name)
+    if source is None:
+        return None
+    kind, nullable = _bare(column.type)
+    pg, pg_type = pg_name(name), source.type
+    if inside:
+        if pg_type not in ("jsonb", "json") or kind != "String":
+            return None  # a number or a boolean inside JSON is written in more ways than one
+        pg, pg_type = (
+            "".join([pg, *(f" -> {pg_literal(key)}" for key in inside[:-1]), f" ->> {pg_literal(inside[-1])}"]),
+            "text",
+        )
+    return _rule(_Side(pg, pg_type, column.name, kind, nullable, column.default))
+
+
+def compared_version(column: Column, columns: dict[str, PgColumn]) -> tuple[str, str, int] | None:
+    """A version as whole numbers: Postgres expression, ClickHouse expression, units a second. NULL stays NULL."""
+    found = _PATH.match(column.jsonpath or "")
+    source = columns.get(found.group(1).strip(".")) if found else None
+    time = _TIME.match(_bare(column.type)[0])
+    if source is None or time is None or not source.type.startswith("timestamp"):
+        return None
+    return _epoch(pg_name(source.name), ch_name(column.name), time.group(1))
+
+
+def _rule(side: _Side) -> Compared | None:
+    for rule in (_text, _boolean, _integer, _numeric, _time, _date, _array, _float):
+        compared = rule(side)
+        if compared is not None:
+            return compared
+    return None
+
+
+def _text(side: _Side) -> Compared | None:
+    if side.pg_type.split("(")[0] not in _TEXTS or side.kind not in ("String", "UUID"):
+        return None
+    column = ch_name(side.name)
+    zero = _string(side.default)
+    if side.kind == "UUID":
+        zero = "00000000-0000-0000-0000-000000000000" if side.default is None else None
+    if zero is None:
+        return None
+    plain = side.kind == "String" and not side.nullable
+    return side.rule(f"{side.pg}::text", column if plain else f"toString({column})", zero)
+
+
+def _boolean(side: _Side) -> Compared | None:
+    if side.pg_type != "boolean" or side.kind not in ("UInt8", "Int8", "Bool"):
+        return None
+    zero = {None: "0", "0": "0", "false": "0", "1": "1", "true": "1"}.get(side.default)
+    if zero is None:
+        return None
+    return side.rule(f"{side.pg}::int::text", f"toString(toUInt8({ch_name(side.name)}))", zero)
+
+
+def _integer(side: _Side) -> Compared | None:
+    if side.pg_type not in _INTEGERS or not _INT.match(side.kind):
+        return None
+    zero = _number(side.default)
+    return side.rule(f"{side.pg}::text", f"toString({ch_name(side.name)})", zero) if zero is not None else None
+
+
+def _numeric(side: _Side) -> Compared | None:
+    """Fixed scale on both sides, so that nothing is rounded; zeros at the end are dropped by both."""
+    here, there = _NUMERIC.match(side.pg_type), _DECIMAL.match(side.kind)
+    if not here or not there or int(here.group(1)) > int(there.group(1)):
+        return None
+    zero = _number(side.default)
+    return (
+        side.rule(f"trim_scale({side.pg})::text", f"toString({ch_name(side.name)})", zero) if zero is not None else None
+    )
+
+
+def _time(side: _Side) -> Compared | None:
+    found = _TIME.match(side.kind)
+    if not found or not side.pg_type.startswith("timestamp") or (side.default and "0" not in side.default):
+        return None
+    epoch = _epoch(side.pg, ch_name(side.name), found.group(1))
+    return side.rule(f"({epoch[0]})::text", f"toString({epoch[1]})", "0") if epoch else None
+
+
+def _epoch(pg: str, clickhouse: str, digits: str | None) -> tuple[str, str, int] | None:
+    """Cut by floor at the column's scale, as ClickHouse cuts."""
+    if digits is None:
+        return f"floor(extract(epoch FROM {pg}))::bigint", f"toInt64(toUnixTimestamp({clickhouse}))", 1
+    if digits not in _UNITS:
+        return None
+    units = 10 ** int(digits)
+    return (
+        f"floor(extract(epoch FROM {pg}) * {units})::bigint",
+        f"toUnixTimestamp64{_UNITS[digits]}({clickhouse})",
+        units,
+    )
+
+
+def _date(side: _Side) -> Compared | None:
+    if side.pg_type != "date" or side.kind not in ("Date", "Date32") or side.default:
+        return None
+    zero = "0" if side.kind == "Date" else "-25567"  # an absent Date32 is 1900-01-01
+    return side.rule(f"({side.pg} - date '1970-01-01')::text", f"toString(toInt32({ch_name(side.name)}))", zero)
+
+
+def _array(side: _Side) -> Compared | None:
+    if side.pg_type not in ("text[]", "character varying[]") or side.kind != "Array(String)":
+        return None
+    return side.rule(
+        f"array_to_string({side.pg}, chr(29), '')", f"arrayStringConcat({ch_name(side.name)}, char(29))", ""
+    )
+
+
+def _float(side: _Side) -> Compared | None:
+    sizes = {("double precision", "Float64"): (8, 64, ">d"), ("real", "Float32"): (4, 32, ">f")}
+    size = sizes.get((side.pg_type, side.kind))
+    value = _number(side.default)
+    if size is None or value is None:
+        return None
+    send = f"encode(float{size[0]}send({side.pg}), 'hex')"
+    hexed = f"lower(leftPad(hex(reinterpretAsUInt{size[1]}({ch_name(side.name)})), {size[0] * 2}, '0'))"
+    return side.rule(send, hexed, struct.pack(size[2], float(value)).hex())
+
+
+def _bare(kind: str) -> tuple[str, bool]:
+    """The type inside LowCardinality and Nullable, and whether it is Nullable."""
+    kind = kind.strip()
+    while found := re.fullmatch(r"LowCardinality\((.*)\)", kind):
+        kind = found.group(1)
+    found = re.fullmatch(r"Nullable\((.*)\)", kind)
+    return (found.group(1), True) if found else (kind, False)
+
+
+def _string(default: str | None) -> str | None:
+    """The value of a string literal; '' without a default; None for an expression."""
+    if default is None or default.upper() == "NULL":
+        return ""
+    found = re.fullmatch(r"'((?:[^'\\]|'')*)'", default.strip())
+    return found.group(1).replace("''", "'") if found else None
+
+
+def _number(default: str | None) -> str | None:
+    if default is None or default.upper() == "NULL":
+        return "0"
+    return default.strip() if re.fullmatch(r"-?\d+(\.\d+)?", default.strip()) else None
+
+
+def pg_name(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def ch_name(name: str) -> str:
+    return "`" + name.replace("\\", "\\\\").replace("`", "\\`") + "`"
+
+
+def pg_literal(text: str) -> str:
+    """A Postgres string; E'' so that a back-slash means the same whatever the session's settings."""
+    return "E'" + text.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def ch_literal(text: str) -> str:
+    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"

@@ -1,0 +1,74 @@
+"""What strategies share: small values made from a change and facts."""
+
+from runbooks.facts.model import Facts, PgColumn
+from runbooks.guards import digest_of_schema
+from runbooks.proof.claims import Provable, provable
+from runbooks.steps.datasource_alter import AlterDatasource, NewColumn
+from runbooks.steps.postgres_migrate import MigratePostgres, PgField
+from runbooks.steps.prove import Prove
+from runbooks.steps.standing import Grant, Standing
+from runbooks.strategies.change import Altered, PlannedChange
+
+CONNECT_ROWS_PER_S = 1_000.0  # assumed where it was not measured: 10 rows a POST, some 100 POSTs a second
+RESTART_S = 20  # Sequin's sweep starts a backfill within 20 s (facts/systems.md §1.4)
+
+
+def standing(change: PlannedChange, facts: Facts) -> Standing:
+    """The target as it is, with the digest that its schema will have."""
+    return Standing(
+        name=change.name,
+        id=change.target.before.id,
+        planned=digest_of_schema(change.target.after),
+        grants=grants(change.name, facts),
+    )
+
+
+def grants(name: str, facts: Facts) -> tuple[Grant, ...]:
+    """Every scope that a token has on the data source, its filter included."""
+    return tuple(
+        Grant(token=token.name, scope=f"{kind}:{resource}")
+        for token in facts.tokens
+        for kind, resource in token.scopes
+        if kind.startswith("DATASOURCES:") and resource and resource.partition(":")[0] == name
+    )
+
+
+def alteration(altered: Altered) -> AlterDatasource:
+    return AlterDatasource(name=altered.before.name, add=tuple(NewColumn.of(column) for column in altered.added))
+
+
+def new_in_postgres(change: PlannedChange) -> tuple[PgColumn, ...]:
+    """The columns that the migration adds."""
+    return tuple(
+        PgColumn(field.column.name, field.pg_type, nullable=True, default=field.pg_default)
+        for field in change.fields
+        if field.pg_type and not field.in_postgres
+    )
+
+
+def migration(change: PlannedChange) -> MigratePostgres | None:
+    """None if Postgres has the columns already."""
+    fields = tuple(PgField(name=column.name, type=column.type) for column in new_in_postgres(change))
+    if not fields or not change.sql or change.table is None:
+        return None
+    return MigratePostgres(table=change.table.name, fields=fields, sql=change.sql)
+
+
+def proof(change: PlannedChange, columns: tuple[str, ...]) -> Provable | str:
+    """What can be proven of the target afterwards, or why nothing can."""
+    if change.table is None:
+        return "Postgres was not asked"
+    return provable(change.target.after, change.table, new_in_postgres(change), columns)
+
+
+def prove(found: Provable) -> Prove:
+    return Prove(claim=found.claim, span=found.span, not_proven=found.not_proven)
+
+
+def backfill_s(change: PlannedChange, facts: Facts) -> tuple[int, str]:
+    """How long a backfill of the target takes, with the formula."""
+    rows = (change.table.rows if change.table else None) or change.target.before.rows or 0
+    rate = facts.limits.connect_rows_per_s or CONNECT_ROWS_PER_S
+    known = "measured" if facts.limits.connect_rows_per_s else "assumed"
+    seconds = round(RESTART_S + rows / rate)
+    return seconds, f"{rows:,} rows / {rate:,.0f} a second ({known}) + {RESTART_S} s until it starts"

@@ -1,0 +1,129 @@
+"""A replicated table made anew and filled from Postgres (facts/procedures.md §4): for what cannot be altered."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from runbooks.budget import sink_budget
+from runbooks.facts.model import Facts
+from runbooks.plan import Estimate
+from runbooks.step import Step
+from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
+from runbooks.steps.connectors import PauseConnector, ResumeConnector
+from runbooks.steps.copies import PauseCopy, ResumeCopy, RunCopy
+from runbooks.steps.create import CheckReferences, CreateDatasource, RestoreScopes
+from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery, Drain
+from runbooks.steps.postgres_migrate import RefreshTables
+from runbooks.steps.set_aside import DeleteDatasource, SetAside
+from runbooks.steps.sinks import PauseSink, ResumeSink
+from runbooks.steps.standing import Standing
+from runbooks.strategies import Assessment, Hold, PlannedChange, register
+from runbooks.strategies.parts import alteration, backfill_s, migration, proof, prove, standing
+
+_SWITCH_S = 15  # connector paused, table set aside and made, scopes, connector resumed
+
+
+@dataclass(frozen=True)
+class Recreate:
+    name: str = "recreate"
+
+    def assess(self, change: PlannedChange, facts: Facts) -> Assessment:
+        hindrance = _hindrance(change, facts)
+        if hindrance:
+            return Assessment(eligible=False, reason=hindrance)
+        hold, filling = _hold(facts), backfill_s(change, facts)
+        broken = tuple(reader.name for reader in change.endpoints)
+        empty = Estimate(
+            seconds=_SWITCH_S + filling[0], formula=f"{_SWITCH_S} s for the switch + a backfill of {filling[1]}"
+        )
+        stale = Estimate(seconds=hold.seconds + filling[0], formula=f"the hold + a backfill of {filling[1]}")
+        return Assessment(
+            eligible=True,
+            reason=f"{change.name} is filled again from Postgres",
+            reasons=(
+                "every row is written anew, so every value is Postgres's own",
+                f"ingestion is held for {hold.seconds} s",
+            ),
+            costs=(f"a backfill of {filling[1]}", *(f"{name} reads an empty table meanwhile" for name in broken)),
+            downtime=empty
+            if broken
+            else Estimate(seconds=0, formula="no endpoint reads it: copies keep their last good rows"),
+            hold=hold,
+            stale=stale if change.copies or broken else Estimate(seconds=0, formula="nothing reads it"),
+            took=Estimate(
+                seconds=hold.seconds + filling[0] + 60, formula=f"{stale.formula} + a minute for proof and copies"
+            ),
+            breaks_reads=bool(broken),
+        )
+
+    def steps(self, change: PlannedChange, facts: Facts) -> Iterator[Step]:
+        sink, connector, table = change.sink, facts.connector, standing(change, facts)
+        found = proof(change, tuple(column.name for column in change.target.after.columns))
+        if sink is None or connector is None or isinstance(found, str):
+            return  # not eligible
+        for target in change.targets:
+            yield alteration(target)
+        migrated = migration(change)
+        if migrated:
+            yield migrated  # expand first, nothing held yet
+        yield RefreshTables(database=sink.database)
+        with Hold(sink_budget(change.table, facts)):
+            for copy in change.copies:  # a replace copy would empty a good table
+                yield PauseCopy(pipe=copy.name, table=table)
+            yield PauseSink(sink=sink.name, table=table)
+            yield Drain(sink=sink.name, topic=sink.topic, table=change.name)
+            yield PauseConnector(connector=connector.name, table=table)
+            yield _away(change, facts, table)
+            yield CreateDatasource.of(table, change.target.after)
+            yield RestoreScopes(table=change.name, grants=table.grants)
+            yield CheckReferences(table=table)
+            yield ResumeConnector(connector=connector.name)
+            yield CreateBackfill(sink=sink.name, table=sink.table)  # created before the sink resumes, awaited after:
+            yield ResumeSink(sink=sink.name)  # on a paused sink it would wait for ever
+        yield AwaitBackfill(sink=sink.name, table=sink.table)
+        yield AwaitDelivery(topic=sink.topic)
+        yield prove(found)
+        for copy in change.copies:
+            if copy.mode == "replace" and not copy.paused:
+                yield RunCopy(pipe=copy.name, target=copy.target)
+        for copy in change.copies:
+            if copy.schedule and not copy.paused:
+                yield ResumeCopy(pipe=copy.name)
+        if change.copies:
+            yield prove(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
+
+
+def _away(change: PlannedChange, facts: Facts, table: Standing) -> Step:
+    """Set aside where the workspace can rename, as far as is known; deleted where it is known that it cannot."""
+    topic = change.sink.topic if change.sink else change.name
+    copies = tuple(copy.name for copy in change.copies)
+    if facts.capabilities.get("rename") == "refused":
+        return DeleteDatasource(table=table, topic=topic, copies=copies)
+    return SetAside(table=table, topic=topic, copies=copies)
+
+
+def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
+    """Why the table cannot be made anew from Postgres; None if it can."""
+    if not change.replicated or change.sink is None:
+        return f"{change.name} is not replicated: nothing could fill it again"
+    if change.table is None:
+        return "Postgres was not asked, so nothing is known of the rows to fill it with"
+    if facts.connector is None:
+        return "the connector was not asked"
+    found = proof(change, tuple(column.name for column in change.target.after.columns))
+    if isinstance(found, str):
+        return f"what it does could not be proven: {found}"
+    seconds, formula = backfill_s(change, facts)
+    if seconds > facts.limits.backfill_max_s:
+        return f"its backfill would take {seconds / 3600:.0f} h ({formula}), longer than is allowed"
+    return None
+
+
+def _hold(facts: Facts) -> Estimate:
+    quiet = round(max(QUIET_S, 2 * facts.limits.slot_restart_s))
+    total = quiet + round(COUNTS_APART_S) + _SWITCH_S
+    return Estimate(
+        seconds=total, formula=f"{quiet} s without a message + {COUNTS_APART_S:.0f} s + {_SWITCH_S} s to switch"
+    )
+
+
+register(Recreate())
