@@ -78,7 +78,7 @@ def chosen(
     if not pending:
         return _already(blocks[-1], now) if blocks else "This plan has no steps to approve."
     if block is not None and block != pending[0].number:
-        return f"Steps are approved in order, and {spoken(pending[0].steps)} has not been: approve that first."
+        return f"Steps are approved in order: approve {spoken(pending[0].steps)} first."
     wanted = [each for each in pending if each.number <= (last if last is not None else pending[0].number)]
     fresh = [each for each in wanted if not each.by(actor)]
     if not fresh:
@@ -123,4 +123,5 @@ def clock(at: datetime, now: datetime) -> str:
 def _already(block: Block, now: datetime) -> str:
     told = [f"{person(each.actor)} at {clock(each.at, now)}" for each in block.approvals]
     by = f" by {' and '.join(told)}" if told else ""
-    return f"{spoken(block.steps).capitalize()} was already approved{by}."
+    verb = "was" if len(block.steps) == 1 else "were"
+    return f"{spoken(block.steps).capitalize()} {verb} already approved{by}."

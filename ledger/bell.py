@@ -30,7 +30,6 @@ JOBS: dict[What, tuple[str, str]] = {  # what: (queue, path of the job)
 # A click must never wait for Redis: connecting and one answer together stay under 100 ms.
 _CONNECT_S = 0.04
 _ANSWER_S = 0.05
-_SILENT_S = 1.0  # after a failure nobody waits again for so long
 
 _log = logger("ledger")
 
@@ -38,7 +37,8 @@ _log = logger("ledger")
 class Bell:
     """Rings for one process; safe to use from any thread, and after a fork."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, *, silent_s: float = 1.0) -> None:
+        """``silent_s``: after a failure nobody waits for Redis again for so long."""
         redis = Redis.from_url(  # pyright: ignore[reportUnknownMemberType]  # redis-py types its kwargs as unknown
             redis_url, socket_connect_timeout=_CONNECT_S, socket_timeout=_ANSWER_S, retry=Retry(NoBackoff(), 0)
         )
@@ -46,6 +46,7 @@ class Bell:
         self._lock = threading.Lock()
         self._away = False
         self._again_at = 0.0
+        self._silent_s = silent_s
 
     def ring(self, what: What, number: int) -> None:
         """Have ``what`` look at row ``number``. Never raises: with Redis away it says so once in the log."""
@@ -63,7 +64,7 @@ class Bell:
 
     def _unheard(self, what: What, error: Exception) -> None:
         with self._lock:
-            self._again_at = time.monotonic() + _SILENT_S
+            self._again_at = time.monotonic() + self._silent_s
             first, self._away = not self._away, True
         if first:
             _log.warning("redis is away: nothing is lost, the sweeps go on", what=what, error=str(error))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from importlib import resources
 
-_NAME = re.compile(r"^-- (?P<name>[a-z_]+) --\n(?P<about>(?:-- .+\n)+)", re.MULTILINE)
+_NAME = re.compile(r"^-- (?P<name>[a-z_]+) --\n(?P<about>(?:-- (?![a-z_]+ --\n).+\n)+)", re.MULTILINE)
 
 
 def load(subject: str) -> Mapping[str, bytes]:

@@ -1,0 +1,80 @@
+"""The bell: a real Redis hears the ring, and nobody waits for one that is away."""
+
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+from redis import Redis
+from rq import Queue
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from ledger.bell import JOBS, Bell
+from tests.support.ledger_server import RedisServer
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def redis() -> Iterator[RedisServer]:
+    server = RedisServer()
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+def queued(server: RedisServer, queue: str) -> list[Job]:
+    """The jobs as a worker will find them."""
+    with Redis(port=server.port) as seen:
+        return Queue(queue, connection=seen, serializer=JSONSerializer).jobs
+
+
+def test_a_ring_is_a_job_with_one_integer_that_outlives_nothing(redis: RedisServer) -> None:
+    bell = Bell(redis.url)
+    for number, what in enumerate(JOBS):
+        bell.ring(what, number)
+    jobs = {queue: queued(redis, queue) for queue in ("talk", "work")}
+    found = [(queue, job.func_name, list(job.args)) for queue, each in jobs.items() for job in each]
+    assert sorted(found) == sorted((*JOBS[what], [number]) for number, what in enumerate(JOBS))
+    for job in (*jobs["talk"], *jobs["work"]):
+        assert (job.kwargs, job.timeout, job.result_ttl, job.failure_ttl) == ({}, -1, 0, 3600)
+
+
+def timed(bell: Bell) -> float:
+    began = time.perf_counter()
+    bell.ring("tick", 1)
+    return time.perf_counter() - began
+
+
+def test_nobody_waits_for_a_redis_that_is_away_and_it_is_said_once(capfd: pytest.CaptureFixture[str]) -> None:
+    server = RedisServer()  # never started
+    bell = Bell(server.url, silent_s=0)
+    assert max(timed(bell) for _ in range(5)) < 0.1
+    said = capfd.readouterr()
+    assert (said.out + said.err).count("redis is away") == 1
+
+
+def test_nobody_waits_for_a_redis_that_hangs_and_it_is_heard_again_when_it_is_back(redis: RedisServer) -> None:
+    bell = Bell(redis.url, silent_s=0)
+    bell.ring("tick", 1)
+    redis.signal(signal.SIGSTOP)
+    try:
+        assert timed(bell) < 0.1
+        assert timed(Bell(redis.url)) < 0.1
+    finally:
+        redis.signal(signal.SIGCONT)
+    bell.ring("plan", 7)
+    assert [(job.func_name, list(job.args)) for job in queued(redis, "work")][-1] == ("workers.jobs.plan", [7])
+
+
+def test_after_a_failure_nobody_waits_again_for_a_while(redis: RedisServer) -> None:
+    bell = Bell(redis.url, silent_s=60)
+    redis.signal(signal.SIGSTOP)
+    try:
+        bell.ring("tick", 1)
+        assert timed(bell) < 0.005
+    finally:
+        redis.signal(signal.SIGCONT)
