@@ -77,7 +77,7 @@ def _types(field: NewField, place: Where, existing: PgColumn | None, inferred: l
     if field.type is not None:
         kind, pg_type = _typed(field)
     else:
-        kind, pg_type = _inferred(field, existing, inferred)
+        kind, pg_type = _inferred(field, place, existing, inferred)
     if existing is not None:
         return kind, existing.type
     if place.replicated and pg_type is None and _jsonb_of(field, place) is None:
@@ -122,7 +122,7 @@ def _unknown_type(word: str) -> Refused:
     return Refused(f"There is no type `{_shown(word)}`{hint}", word, near)
 
 
-def _inferred(field: NewField, existing: PgColumn | None, inferred: list[str]) -> tuple[Type, str | None]:
+def _inferred(field: NewField, place: Where, existing: PgColumn | None, inferred: list[str]) -> tuple[Type, str | None]:
     if existing is not None:
         kind = postgres.to_clickhouse(existing.type, default=field.default is not None)
         inferred.append(f"{field.name}: {kind}, because the column is {existing.type} in Postgres")
@@ -138,11 +138,17 @@ def _inferred(field: NewField, existing: PgColumn | None, inferred: list[str]) -
         inferred.append(f"{field.name}: few different texts, because of its name")
         return Type("LowCardinality", ("String",)), "text"
     raise Refused(
-        f"The type of `{field.name}` cannot be inferred: Postgres has no such column, and neither name nor default "
+        f"The type of `{field.name}` cannot be inferred: {_unasked(place)}, and neither its name nor its default "
         "says it. Please choose a type.",
         field.name,
         choose_type=True,
     )
+
+
+def _unasked(place: Where) -> str:
+    if not place.replicated:
+        return "its table is not in Postgres"
+    return "Postgres has no such column" if place.table else "Postgres was not asked"
 
 
 def _default(field: NewField, kind: Type, pg_type: str | None, inferred: list[str]) -> literals.Default:

@@ -87,7 +87,21 @@ def _directive(name: str, number: int, line: str, words: list[str]) -> Directive
         raise DatafileError(name, number, f"{words[0]} is not a directive that Tinybird Classic knows")
     if words[1:2] == [">"]:
         return Directive(keyword, number, block=[])
-    return Directive(keyword, number, value=" ".join(words[1:]), words=words[1:])
+    value = line.strip()[len(words[0]) :]
+    return Directive(keyword, number, value=value[: _comment_at(value)].strip(), words=words[1:])
+
+
+def _comment_at(value: str) -> int:
+    """Where a ``#`` outside quotes begins a comment; the length where there is none."""
+    quote = ""
+    for at, char in enumerate(value):
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "'\"" and char in value[at + 1 :]:  # a lone one is an apostrophe
+            quote = char
+        elif char == "#":
+            return at
+    return len(value)
 
 
 def _words(line: str) -> list[str]:

@@ -23,6 +23,7 @@ def read_datasource(name: str, text: str) -> Datasource:
     if not read.columns:
         raise DatafileError(file, 0, "there is no SCHEMA with a column in it")
     engine = dict(read.engine)
+    empty = tuple((key, "") for key, value in engine.items() if not value)  # ENGINE_PARTITION_KEY "" stays written
     return Datasource(
         name=name,
         columns=read.columns,
@@ -35,7 +36,7 @@ def read_datasource(name: str, text: str) -> Datasource:
         indexes=read.indexes,
         description=read.description,
         tags=read.tags,
-        engine_options=tuple((key.upper(), value) for key, value in sorted(engine.items())),
+        engine_options=tuple((key.upper(), value) for key, value in sorted({*engine.items(), *empty})),
         directives=tuple(read.rest),
     )
 

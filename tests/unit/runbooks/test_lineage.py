@@ -1,0 +1,165 @@
+"""Who reads a data source is found through every shape of SQL, and nobody is missed in silence."""
+
+import time
+
+import pytest
+
+from runbooks.lineage import Bound, Lineage, NotParsed, Understood, understand
+from tests.support.estate import FILES, PEOPLE_COPY, from_files, generated
+
+
+def endpoint(sql: str) -> str:
+    return "NODE out\nSQL >\n" + "\n".join("    " + line for line in sql.splitlines()) + "\n"
+
+
+def read_by(sql: str) -> set[str]:
+    found = understand(sql)
+    assert isinstance(found, Understood), found
+    return {use.table for use in found.uses}
+
+
+@pytest.mark.parametrize(
+    ("sql", "tables"),
+    [
+        ("SELECT 1 FROM people FINAL", {"people"}),
+        ("SELECT a.x FROM people AS a FINAL, events b", {"people", "events"}),
+        ("SELECT 1 FROM a WHERE id IN (SELECT id FROM people FINAL)", {"a", "people"}),
+        ("SELECT 1 FROM a WHERE id IN people", {"a", "people"}),
+        ("SELECT 1 FROM (SELECT 2 FROM people UNION ALL SELECT 3 FROM events)", {"people", "events"}),
+        ("WITH p AS (SELECT * FROM people) SELECT * FROM p", {"people"}),
+        ("WITH people AS (SELECT * FROM people FINAL) SELECT * FROM people", {"people"}),
+        ("WITH (SELECT max(u) FROM people) AS newest SELECT 1 FROM a WHERE u > newest", {"a", "people"}),
+        ("SELECT 1 FROM a GLOBAL ANY LEFT JOIN people USING id", {"a", "people"}),
+        ("SELECT tag FROM people ARRAY JOIN events AS tag", {"people"}),
+        ("SELECT joinGet('people', 'name', id) FROM numbers(10)", {"people"}),
+        ("% SELECT 1 FROM {% if x %} people {% else %} events {% end %}", {"people", "events"}),
+        (
+            "% SELECT 1 FROM {% if x %}{% if y %} a {% else %} b {% end %}{% elif z %} c {% else %} d {% end %}",
+            set("abcd"),
+        ),
+        (
+            "% {% if x %} SELECT 1 FROM people {% end %}{% if not x %} SELECT 2 FROM events {% end %}",
+            {"people", "events"},
+        ),
+        (
+            "% SELECT 1 FROM {{ table('people') }} WHERE a IN {{ Array(x, 'String') }} LIMIT {{ Int32(n, 5) }}",
+            {"people"},
+        ),
+        ("% SELECT '{{ String(q) }}' FROM people {% for t in ts %} WHERE a = {{ t }} {% end %}", {"people"}),
+    ],
+)
+def test_every_table_that_the_sql_reads_is_found(sql: str, tables: set[str]) -> None:
+    assert read_by(sql) == tables
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT FROMM people x y",
+        "% SELECT 1 FROM {{ people }}",
+        "% SELECT 1 {% if x %} FROM people",
+        "DROP TABLE people",
+    ],
+)
+def test_what_cannot_be_read_is_said_and_not_guessed(sql: str) -> None:
+    assert isinstance(understand(sql), NotParsed)
+
+
+@pytest.mark.parametrize(
+    ("sql", "emitted"),
+    [
+        ("SELECT * FROM people", True),
+        ("SELECT people.*, 1 AS n FROM people FINAL", True),
+        ("SELECT p.* EXCEPT (id) FROM people AS p JOIN events ON 1", True),
+        ("WITH p AS (SELECT * FROM people) SELECT p.* FROM p", True),
+        ("SELECT * FROM (SELECT * FROM people UNION ALL SELECT * FROM events)", True),
+        ("SELECT e.* FROM people AS p JOIN events AS e ON 1", False),
+        ("SELECT id, count(*) FROM people GROUP BY id", False),
+        ("SELECT id FROM (SELECT * FROM people)", False),
+    ],
+)
+def test_it_is_known_whether_every_column_comes_out(sql: str, emitted: bool) -> None:
+    found = understand(sql)
+    assert isinstance(found, Understood)
+    use = found.use("people")
+    assert use is not None
+    assert use.emitted is emitted
+
+
+def test_final_counts_only_when_every_read_has_it() -> None:
+    found = understand("SELECT 1 FROM people FINAL WHERE id IN (SELECT id FROM people)")
+    assert isinstance(found, Understood)
+    assert [use.final for use in found.uses] == [False]
+
+
+def test_conditions_on_time_are_read_from_the_sql() -> None:
+    found = understand(
+        "SELECT * FROM events WHERE updatedAt > (SELECT max(updatedAt) FROM made)"
+        " AND now() - INTERVAL 3 HOUR < createdAt"
+    )
+    assert isinstance(found, Understood)
+    assert set(found.bounds) == {Bound("updatedAt", table="made"), Bound("createdAt", look_back_s=10_800)}
+
+
+def test_readers_are_found_through_pipes_and_not_beyond_a_copy() -> None:
+    facts = from_files(
+        FILES
+        | {
+            "inner.pipe": endpoint("SELECT id FROM people FINAL"),
+            "outer.pipe": endpoint("SELECT * FROM inner JOIN people_list USING id"),
+        }
+    )
+    readers = Lineage.of(facts).readers("people")
+    assert [(r.name, r.kind, r.direct) for r in readers] == [
+        ("inner", "endpoint", True),
+        ("people_copy", "copy", True),
+        ("outer", "endpoint", False),
+    ]
+    assert readers[1].schedule == "8 * * * *"
+
+
+def test_a_pipe_that_cannot_be_parsed_reads_everything_that_it_names() -> None:
+    facts = from_files(FILES | {"broken.pipe": endpoint("SELECT FROMM people x y")})
+    lineage = Lineage.of(facts)
+    assert "broken" in {r.name for r in lineage.readers("people")}
+    assert "broken" not in {r.name for r in lineage.readers("events")}
+    assert list(lineage.not_understood("people")) == ["broken"]
+
+
+def test_a_node_named_like_a_table_is_the_node_within_its_pipe() -> None:
+    text = "NODE people\nSQL >\n    SELECT id FROM events\n\nNODE out\nSQL >\n    SELECT * FROM people\n"
+    lineage = Lineage.of(from_files(FILES | {"p.pipe": text}))
+    assert "p" not in {r.name for r in lineage.readers("people")}
+    assert "p" in {r.name for r in lineage.readers("events")}
+
+
+def test_wildcard_copies_are_followed_through_nodes_pipes_and_further_copies() -> None:
+    further = PEOPLE_COPY.replace("people FINAL", "whole").replace("people.*", "*").replace("people_sorted", "second")
+    facts = from_files(
+        FILES
+        | {
+            "whole.pipe": endpoint("SELECT * FROM people_sorted"),
+            "second.datasource": FILES["people_sorted.datasource"],
+            "further.pipe": further.replace("people_newest", "n2"),
+        }
+    )
+    found = Lineage.of(facts).wildcard_copies("people")
+    assert [(w.copy, w.target) for w in found] == [("further", "second"), ("people_copy", "people_sorted")]
+
+
+def test_copies_are_ordered_by_what_they_read() -> None:
+    late = PEOPLE_COPY.replace("people FINAL", "people FINAL JOIN people_sorted USING id").replace("sorted\n", "late\n")
+    facts = from_files(FILES | {"a_late.pipe": late})
+    assert [p.name for p in Lineage.of(facts).copies_reaching("people")] == ["people_copy", "a_late"]
+
+
+def test_lineage_of_the_estates_size_is_read_within_a_second() -> None:
+    facts = generated(1)
+    understand.cache_clear()
+    began = time.perf_counter()
+    lineage = Lineage.of(facts)
+    readers = lineage.readers("repo_0")
+    lineage.copies_reaching("repo_0")
+    lineage.wildcard_copies("repo_0")
+    assert time.perf_counter() - began < 1.0
+    assert len([r for r in readers if r.kind == "endpoint"]) > 50
