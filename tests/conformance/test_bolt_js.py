@@ -17,7 +17,7 @@ import pytest
 from sandbox.slack import people
 from tests.support.slack_server import Workspace, slack_workspace
 
-pytestmark = pytest.mark.conformance
+pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("bolt_js")]
 
 BOLT = "5.1.0"
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,23 +13,39 @@ async function loadDirectory() {
   if (!state.channels.some((one) => one.name === state.channel)) state.channel = "migrations";
 }
 
-// Only the newest answer counts: an older one may arrive late.
-let asked = 0;
-
-async function loadMessages() {
-  const mine = ++asked;
-  const answer = await get(`/sandbox/slack/channels/${channel().id}/messages`, { user: state.user });
-  if (mine !== asked) return;
-  state.messages = answer.messages;
-  drawMessages();
+// One fetch at a time; what is asked for meanwhile is fetched once more, so that a burst of changes costs two.
+function oneAtATime(load) {
+  let running = null;
+  let again = false;
+  return () => {
+    again = true;
+    running ??= (async () => {
+      while (again) {
+        again = false;
+        await load();
+      }
+    })().finally(() => { running = null; });
+    return running;
+  };
 }
 
-async function loadViews() {
-  const { views, home } = await get("/sandbox/slack/views", { user: state.user });
+const loadMessages = oneAtATime(async () => {
+  const { user } = state;
+  const here = channel();
+  const { messages } = await get(`/sandbox/slack/channels/${here.id}/messages`, { user });
+  if (user !== state.user || here.id !== channel().id) return; // one has gone elsewhere meanwhile
+  state.messages = messages;
+  drawMessages();
+});
+
+const loadViews = oneAtATime(async () => {
+  const { user } = state;
+  const { views, home } = await get("/sandbox/slack/views", { user });
+  if (user !== state.user) return;
   Object.assign(state, { views, home });
   showModal();
   showHome();
-}
+});
 
 function drawMessages() {
   const known = new Set(state.messages.map((one) => one.ts));
