@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from config.settings import Rules
-from ledger import locks, messages, policy, runs, states, stored
+from ledger import calls, locks, messages, policy, runs, states, stored
 from ledger.connection import Conn, row_of
 from ledger.queries import load
 from ledger.refusals import Asked, Elsewhere, Fenced, Frozen, NotApproved, Shut
@@ -140,7 +140,7 @@ class Due:
 
 @dataclass(frozen=True)
 class Notice:
-    """A message that people are called with, once for each ``ref``."""
+    """People are called, once for each ``ref`` (``ledger.calls``)."""
 
     ref: str
     channel: str
@@ -294,7 +294,7 @@ def _move(conn: Conn, run: int, event: str, outcome: Outcome) -> None:
 
 def _tell(conn: Conn, taken: Taken, outcome: Outcome) -> None:
     for notice in outcome.notices:
-        messages.want(conn, "alert", notice.ref, notice.channel, body=notice.body)
+        calls.call(conn, notice.ref, notice.channel, notice.body)
     if outcome.release:
         locks.release(conn, taken.run, outcome.release)
     if outcome.shows:

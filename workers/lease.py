@@ -22,7 +22,7 @@ class Lease:
         self._clock = clock
         self._lease_s = lease_s
         self._deadline = clock() + lease_s
-        self.begun = clock()
+        self._begun = clock()
         self._intent: str | None = None
 
     def given(self, fence: int) -> None:
@@ -32,6 +32,16 @@ class Lease:
     @property
     def alive(self) -> bool:
         return self._clock() < self._deadline
+
+    @property
+    def age_s(self) -> float:
+        """How long this tick has lasted."""
+        return self._clock() - self._begun
+
+    @property
+    def wants_renewal(self) -> bool:
+        """Half of it is over."""
+        return self._clock() > self._deadline - self._lease_s / 2
 
     def asked(self) -> float:
         """The moment to give to ``renewed``; taken before the ledger is asked."""

@@ -5,7 +5,9 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ledger import capability, runs
+from config.log import logger, redact
+from ledger import capability, messages, runs
+from ledger.connection import calendar
 from ledger.runs import Proposal
 from ledger.ticks import Taken
 from ledger.values import NewStep
@@ -13,7 +15,13 @@ from runbooks.errors import Refused
 from runbooks.plan import Plan
 from runbooks.request import parse_stored
 from runbooks.site import Site
+from systems.errors import SystemsError
+from systems.permit import read_only
 from workers.context import Context
+
+_PATIENCE = timedelta(minutes=2)  # by the calendar: how long planning waits for a system that does not answer
+
+_log = logger("workers")
 
 
 def plan_for(context: Context, request: Mapping[str, Any], site: Site) -> Proposal:
@@ -60,3 +68,42 @@ def proposal(plan: Plan, expires_at: datetime) -> Proposal:
         strategy=plan.strategy.name,
         expires_at=expires_at,
     )
+
+
+def plan(context: Context, run: int) -> None:
+    """Plan the run and propose it, or refuse it with a plain sentence. A system that does not answer is asked again."""
+    with context.pool.connection() as conn:
+        row = runs.get(conn, run).run
+        now = calendar(conn)
+    if row.state != "planning":
+        return
+    site = replace(context.site(row.environment, run, read_only), now=now)
+    try:
+        made = plan_for(context, row.request, site)
+    except Refused as refused:
+        _refuse(context, run, refused.sentence)
+    except SystemsError as error:
+        if error.retryable and now - row.created_at < _PATIENCE:
+            _log.warning("a system did not answer while planning; the sweep comes again", run=run, error=str(error))
+            return
+        _refuse(context, run, f"{error}. Nothing was changed; ask again when it answers.")
+    except Exception as error:
+        _refuse(context, run, f"tbops itself failed while planning ({type(error).__name__}). Nothing was changed.")
+        raise
+    else:
+        with context.pool.connection() as conn, conn.transaction():
+            runs.propose(conn, run, **made)
+        _publish(context, run)
+
+
+def _refuse(context: Context, run: int, reason: str) -> None:
+    with context.pool.connection() as conn, conn.transaction():
+        runs.refuse(conn, run, redact(reason))
+    _publish(context, run)
+
+
+def _publish(context: Context, run: int) -> None:
+    with context.pool.connection() as conn:
+        behind = messages.behind_of(conn, run)
+    for message in behind:
+        context.bell.ring("publish", message)

@@ -53,13 +53,11 @@ def too_long(scene: Scene, hold: Hold) -> str | None:
 
 def in_time(scene: Scene, hold: Hold, outcome: Outcome) -> Outcome:
     """The outcome, with the next look no later than the hold's deadline; past it people are called, once."""
-    name = f"hold/{hold.number}"
-    called = [*scene.taken.row.found.get("called", ())]
     if hold.left_s > 0:
         due = outcome.due
         sooner = not outcome.onward and (due is None or (not due.machine and due.seconds > hold.left_s))
         return replace(outcome, due=Due(hold.left_s)) if sooner else outcome
-    if name in called or not scene.touched:
+    if not scene.touched:
         return outcome
     target = scene.taken.row.target or "the table"
     text = (
@@ -67,8 +65,7 @@ def in_time(scene: Scene, hold: Hold, outcome: Outcome) -> Outcome:
         f"that the Sequin sink can buffer. {target} is being rebuilt, so the run goes on; past the budget every sink "
         "of the slot stops."
     )
-    found = {**(outcome.found or scene.taken.row.found), "called": [*called, name]}
-    return replace(outcome, notices=(*outcome.notices, notice(scene, name, text)), found=found)
+    return replace(outcome, notices=(*outcome.notices, notice(scene, f"hold/{hold.number}", text)))
 
 
 def notice(scene: Scene, about: str, text: str) -> Notice:

@@ -182,7 +182,7 @@ def _finish(scene: Scene, row: TickStep, done: Done, sight: Sight, inside: Hold 
         outcome,
         answer=sight.answer,
         world=world,
-        found=scene.found_with(dict(done.found)) if done.found else None,
+        found=scene.found_with(done.found) if done.found else None,
         release=_given_back(scene, row, inside),
     )
 

@@ -1,8 +1,8 @@
 """What one tick works with: the run under its lease, and the clients bound to that lease."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 from config.settings import Environment
 from ledger.ticks import Taken, TickStep
@@ -55,11 +55,16 @@ class Scene:
         """The whole names of locks, as the ledger keeps them."""
         return tuple(f"{self.taken.row.environment}/{name}" for name in names)
 
-    def found_with(self, more: dict[str, Any]) -> dict[str, Any]:
+    def found_with(self, more: Mapping[str, Any]) -> dict[str, Any]:
         """The run's record with more of it: lists are joined, all else is replaced."""
         found = dict(self.taken.row.found)
         for key, value in more.items():
-            known = found.get(key)
-            both = isinstance(known, list) and isinstance(value, list | tuple | set | frozenset)
-            found[key] = sorted({*map(str, known), *map(str, value)}) if both else value  # pyright: ignore[reportUnknownArgumentType]
+            found[key] = _joined(found.get(key), value)
         return found
+
+
+def _joined(known: Any, new: Any) -> Any:
+    if isinstance(new, list | tuple | set | frozenset):
+        names = cast(Iterable[Any], new)
+        return sorted({*cast(Iterable[str], known or ()), *(str(name) for name in names)})
+    return new

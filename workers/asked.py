@@ -1,0 +1,163 @@
+"""Answers to questions: what reads a resource, whether every system answers, how the copies stand.
+
+An answer is a value in the ledger; ``{"error": sentence}`` where a system did not say.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ledger import questions
+from ledger.connection import calendar
+from ledger.values import Json
+from runbooks.facts import live
+from runbooks.lineage import Lineage
+from runbooks.site import Site
+from systems.errors import SystemsError
+from systems.permit import read_only
+from workers.context import Context
+
+_LEASE_S = 120.0  # longer than asking every system may take
+_APPEND = "DATASOURCES:APPEND"
+
+
+def answer(context: Context, number: int) -> None:
+    """Answer the question, unless it is answered or somebody is at it."""
+    with context.pool.connection() as conn:
+        question = questions.take(conn, number, owner=context.owner, lease_s=_LEASE_S)
+        now = calendar(conn)
+    if question is None:
+        return
+    environment = str(question.asked.get("environment") or context.settings.default_environment)
+    site = replace(context.site(environment, 0, read_only), now=now)
+    try:
+        value = {"environment": environment, **_ANSWERS[question.kind](site, question.asked)}
+    except SystemsError as error:
+        value = {"environment": environment, "error": f"{error}. Ask again when it answers."}
+    except KeyError:
+        value = {"environment": environment, "error": f"Nobody knows how to answer “{question.kind}”."}
+    with context.pool.connection() as conn:
+        behind = questions.answer(conn, number, value)
+    for message in behind:
+        context.bell.ring("publish", message)
+
+
+def lineage(site: Site, asked: Json) -> dict[str, Any]:
+    """Who reads and who writes a resource: ``readers``, ``writers``, ``downstream``, ``not_understood``."""
+    resource = str(asked.get("resource", ""))
+    facts = live.read(site)
+    known = sorted({*facts.datasources, *facts.pipes})
+    if resource not in known:
+        return {"resource": resource, "error": f"There is no datasource or pipe `{resource}` in {site.environment}."}
+    graph = Lineage.of(facts)
+    return {
+        "resource": resource,
+        "readers": [reader.model_dump(mode="json") for reader in graph.readers(resource)],
+        "writers": [pipe.name for pipe in graph.writers(resource)],
+        "downstream": list(graph.downstream(resource)),
+        "not_understood": dict(graph.not_understood(resource)),
+    }
+
+
+def copies(site: Site, _asked: Json) -> dict[str, Any]:
+    """Every copy pipe with its target, schedule and last job."""
+    facts = live.read(site)
+    last: dict[str, dict[str, Any]] = {}
+    for job in site.tinybird.jobs(kind="copy"):
+        name = str(job.pipe_name or "")
+        if name and (name not in last or str(job.created_at) > str(last[name]["created_at"])):
+            last[name] = {"status": job.status, "created_at": str(job.created_at), "error": job.error}
+    found = [
+        {
+            "pipe": pipe.name,
+            "target": pipe.output.target,
+            "mode": pipe.output.mode,
+            "schedule": pipe.output.schedule,
+            "running": pipe.schedule_status == "running",
+            "last": last.get(pipe.name),
+        }
+        for pipe in facts.pipes.values()
+        if pipe.kind == "copy"
+    ]
+    return {"copies": sorted(found, key=lambda row: str(row["pipe"]))}
+
+
+def doctor(site: Site, _asked: Json) -> dict[str, Any]:
+    """Whether every system answers and lets tbops do its work: ``checks`` of ``{"name", "ok", "said"}``."""
+    return {"checks": [_check(name, ask, site) for name, ask in _CHECKS]}
+
+
+def _check(name: str, ask: Callable[[Site], str], site: Site) -> dict[str, Any]:
+    try:
+        return {"name": name, "ok": True, "said": ask(site)}
+    except (SystemsError, _Unfit) as wrong:
+        return {"name": name, "ok": False, "said": str(wrong)}
+
+
+class _Unfit(Exception):
+    """It answers, but not so that tbops could do its work."""
+
+
+def _tinybird(site: Site) -> str:
+    site.tinybird.require_classic()
+    return f"answers; {len(site.tinybird.datasources())} datasources"
+
+
+def _tokens(site: Site) -> str:
+    """The connector's token may append to every tracked table and make none (facts/procedures.md §2.8)."""
+    named = site.names.connect_token
+    token = next((token for token in site.tinybird.tokens() if token.name == named), None)
+    if token is None:
+        raise _Unfit(f"there is no workspace token named {named}; name it in tbops.toml as connect.tinybird_token")
+    scopes = {str(scope) for scope in token.scopes}
+    if {"ADMIN", "DATASOURCES:CREATE"} & scopes:
+        raise _Unfit(f"the token {named} may create datasources: an event for a missing one would guess its schema")
+    topics = [sink.topic for sink in site.sequin.sinks()]
+    lacking = [topic for topic in topics if not {_APPEND, f"{_APPEND}:{topic}"} & scopes]
+    if lacking:
+        raise _Unfit(f"the token {named} may not append to {', '.join(lacking)}: their rows would be refused and lost")
+    return f"the token {named} may append to every tracked table and create none"
+
+
+def _sequin(site: Site) -> str:
+    sinks = site.sequin.sinks()
+    unwell = [f"{sink.name} is {sink.health}" for sink in sinks if sink.health != "healthy"]
+    if unwell:
+        raise _Unfit("; ".join(unwell))
+    return f"answers; {len(sinks)} sinks, all healthy"
+
+
+def _connect(site: Site) -> str:
+    status = site.connect.status(site.names.connector)
+    if not status.running:
+        raise _Unfit(f"the connector {site.names.connector} is {status.state}")
+    return f"the connector {site.names.connector} runs"
+
+
+def _kafka(site: Site) -> str:
+    return f"answers; {len(site.kafka.topics())} topics"
+
+
+def _postgres(site: Site) -> str:
+    slot = site.postgres.slot(site.names.slot)
+    if slot is None:
+        raise _Unfit(f"there is no replication slot {site.names.slot}")
+    if slot.wal_status == "lost":
+        raise _Unfit(f"the replication slot {site.names.slot} is lost: Sequin must begin anew")
+    return f"answers; the slot {site.names.slot} is {slot.wal_status}"
+
+
+_CHECKS: Sequence[tuple[str, Callable[[Site], str]]] = (
+    ("Tinybird", _tinybird),
+    ("Tinybird token of the connector", _tokens),
+    ("Sequin", _sequin),
+    ("Kafka Connect", _connect),
+    ("Kafka", _kafka),
+    ("Postgres", _postgres),
+)
+
+_ANSWERS: Mapping[str, Callable[[Site, Json], dict[str, Any]]] = {
+    "lineage": lineage,
+    "copies": copies,
+    "doctor": doctor,
+}

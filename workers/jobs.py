@@ -1,0 +1,52 @@
+"""The jobs of the queue ``work``, named by path in ``ledger/bell.py``: each takes one number and never raises.
+
+What goes wrong here is logged; the sweep rings again.
+"""
+
+import time
+from collections.abc import Callable
+
+from config.log import logger
+from workers import asked, planning, watching
+from workers.context import Context, context
+from workers.engine import advance
+
+_log = logger("workers")
+
+
+def tick(run: int) -> None:
+    """Advance the run while it is due, for a short while: others are waiting."""
+    _safely("tick", run, _tick)
+
+
+def plan(run: int) -> None:
+    """Plan a run that is in state planning."""
+    _safely("plan", run, planning.plan)
+
+
+def question(number: int) -> None:
+    """Answer a question."""
+    _safely("question", number, asked.answer)
+
+
+def watch(number: int) -> None:
+    """Look at the platform's logs for copies that failed; ``number`` is the environment's place in the settings."""
+    _safely("watch", number, watching.watch)
+
+
+def _tick(context: Context, run: int) -> None:
+    until = time.monotonic() + context.settings.engine.tick_budget_s
+    while True:
+        advanced = advance(context, run)
+        if not advanced.due_now:
+            return
+        if time.monotonic() >= until:
+            context.bell.ring("tick", run)
+            return
+
+
+def _safely(what: str, number: int, job: Callable[[Context, int], None]) -> None:
+    try:
+        job(context(), number)
+    except Exception as error:  # noqa: BLE001 - a job never raises: leases end, and the sweep rings again
+        _log.error("job failed", job=what, number=number, error=repr(error), exc_info=True)
