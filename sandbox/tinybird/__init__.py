@@ -14,7 +14,7 @@ from sandbox.tinybird.workspace import Workspace
 
 
 class TinybirdStandIn:
-    """The stand-in. After ``start`` the seed's tables are empty; ``fill`` puts the rows in and keeps them for ``reset``."""
+    """The stand-in. After ``start`` the seed's tables are empty; ``fill`` puts rows in and keeps them for ``reset``."""
 
     name = "tinybird"
 
@@ -44,7 +44,7 @@ class TinybirdStandIn:
         self._task = asyncio.create_task(self.platform.jobs.run())
 
     async def fill(self, tables: Mapping[str, Iterable[Mapping[str, Any]]]) -> None:
-        """Load the rows of Postgres tables (records, by data source name), run every copy once, keep it all as the seed."""
+        """Load rows of Postgres tables (records, by data source name), run every copy once, keep it all as the seed."""
         for name, rows in tables.items():
             await self.platform.load(name, rows)
         await self.platform.load("activities", activities(self.workspace))

@@ -111,7 +111,7 @@ def _indexes(source: Datasource, wanted: tuple[Index, ...], changes: Changes) ->
 
 
 async def carry_out(workspace: Workspace, source: Datasource, wanted: Wanted, changes: Changes, *, dry: bool) -> None:
-    """Alter the table, all or nothing; ``dry`` tries the statements on an empty twin. ApiError 400 with ClickHouse's words."""
+    """Alter the table, all or nothing; ``dry`` tries it on an empty twin. ApiError 400 with ClickHouse's words."""
     async with workspace.lock:
         twin = f"staging.`try_{source.id}`"
         try:

@@ -56,7 +56,7 @@ class CopyWork(Work):
         return int(counted[0]["n"])
 
     async def commit(self, job: Job) -> None:
-        pipe, target = self._both(job)
+        _, target = self._both(job)
         run, table = self._workspace.clickhouse.run, self._table(job)
         async with self._workspace.lock:
             try:

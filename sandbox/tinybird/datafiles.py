@@ -81,7 +81,8 @@ def _node(pipe: Pipe, node: Node, target: str | None) -> str:
         out += _block("DESCRIPTION", node.description) + "\n"
     out += _block("SQL", node.sql)
     if node.type == "copy":
-        out += f"\nTYPE COPY\nTARGET_DATASOURCE {target}\nCOPY_MODE {pipe.copy_mode}\nCOPY_SCHEDULE {pipe.cron or '@on-demand'}\n"
+        out += f"\nTYPE COPY\nTARGET_DATASOURCE {target}\nCOPY_MODE {pipe.copy_mode}\n"
+        out += f"COPY_SCHEDULE {pipe.cron or '@on-demand'}\n"
     elif node.type == "materialized":
         out += f"\nTYPE MATERIALIZED\nDATASOURCE {target}\n"
     return out

@@ -1,4 +1,4 @@
-"""The expressions of a template, evaluated from their syntax tree: names, literals, calls, comparisons, no attributes but methods of text."""
+"""The expressions of a template, evaluated from their syntax tree; no attributes but a few methods of text."""
 
 import ast
 import operator

@@ -1,4 +1,4 @@
-"""The functions that templates call: typed parameters, ``defined``, ``column``, ``error`` and so on (facts/tinybird.md §11)."""
+"""The functions that templates call: typed parameters, ``defined``, ``column``, … (facts/tinybird.md §11)."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Rows into data sources: JSON by paths, CSV by position; what does not fit goes to the quarantine (facts/tinybird.md §7)."""
+"""Rows into data sources: JSON by paths, CSV by name; what does not fit is quarantined (facts/tinybird.md §7)."""
 
 import asyncio
 import csv

@@ -1,6 +1,7 @@
-"""Jobs and copy schedules, on the platform clock: a queue with a quota, ticks in order, durations from rows (facts/tinybird.md §4, §5)."""
+"""Jobs and copy schedules on the platform clock: a queue with a quota, ticks in order (facts/tinybird.md §4, §5)."""
 
 import asyncio
+import contextlib
 import secrets
 import uuid
 from collections.abc import Awaitable, Callable
@@ -55,7 +56,7 @@ class Job:
 
 
 class Work:
-    """What a job does: ``prepare`` computes and says how many rows, ``commit`` makes them seen, ``discard`` forgets them."""
+    """What a job does. ``prepare`` computes and says how many rows, ``commit`` makes them seen, ``discard`` forgets."""
 
     async def prepare(self, job: Job) -> int:
         raise NotImplementedError
@@ -163,10 +164,8 @@ class Jobs:
             for task in self.on_tick:
                 await task()
             self._nudge.clear()
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._nudge.wait(), _POLL_S)
-            except TimeoutError:
-                pass
 
     async def _step(self) -> bool:
         """End or begin the one job whose time comes first; False when there is nothing to do now."""

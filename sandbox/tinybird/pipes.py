@@ -1,5 +1,6 @@
 """What may be done to a pipe: create or replace, publish, copy nodes; each keeps the state whole."""
 
+import textwrap
 from typing import Any
 
 from sandbox.tinybird.errors import ApiError
@@ -14,7 +15,7 @@ from sandbox.tinybird.workspace import Workspace
 
 def make_node(workspace: Workspace, given: dict[str, Any], fallback: str) -> Node:
     """A node from what a client posts. ApiError 400 for SQL that is no SELECT or a template that cannot be read."""
-    sql = str(given.get("sql", ""))
+    sql = _dedented(str(given.get("sql", "")))
     must_be_select(declared(sql))
     now = workspace.now()
     kind = str(given.get("type") or "standard").lower()
@@ -27,6 +28,12 @@ def make_node(workspace: Workspace, given: dict[str, Any], fallback: str) -> Nod
         type=kind if kind in ("copy", "materialized") else "standard",
         params=parameters_of(sql),
     )
+
+
+def _dedented(sql: str) -> str:
+    """The CLI sends a template's lines behind ``%`` with the datafile's indent: take that away."""
+    first, newline, rest = sql.partition("\n")
+    return first + newline + textwrap.dedent(rest) if first.strip() == "%" else sql
 
 
 def put_pipe(workspace: Workspace, jobs: Jobs, given: dict[str, Any], *, force: bool, check: bool) -> Pipe:

@@ -1,29 +1,34 @@
-"""The service data sources ``tinybird.*``: real tables, brought up to date when a query names them (facts/tinybird.md §8)."""
+"""The service data sources ``tinybird.*``: real tables, brought up to date when a query names them.
+
+Columns after facts/tinybird.md §8.
+"""
 
 import json
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from sandbox.tinybird.jobs import Job
 from sandbox.tinybird.model import Datasource, new_id, stamp
 from sandbox.tinybird.workspace import DB, Workspace
 
-if TYPE_CHECKING:
-    from sandbox.tinybird.jobs import Job
-
 _TABLES = {
-    "jobs_log": "job_id String, job_type LowCardinality(String), workspace_id String, pipe_id String, datasource_id String, "
-    "created_at DateTime64(3), started_at Nullable(DateTime64(3)), updated_at DateTime64(3), status LowCardinality(String), "
-    "error Nullable(String), request_id String, job_metadata String",
-    "datasources_ops_log": "timestamp DateTime, event_type LowCardinality(String), datasource_id String, datasource_name String, "
-    "result LowCardinality(String), elapsed_time Float32, error Nullable(String), import_id Nullable(String), job_id Nullable(String), "
-    "request_id String, rows Nullable(UInt64), rows_quarantine Nullable(UInt64), read_rows UInt64, read_bytes UInt64, "
-    "written_rows UInt64, written_bytes UInt64, pipe_id String, pipe_name String, "
-    "Options Nested(Names String, Values String)",
-    "datasources_storage": "timestamp DateTime, datasource_id String, datasource_name String, bytes UInt64, rows UInt64, "
-    "bytes_quarantine UInt64, rows_quarantine UInt64",
-    "pipe_stats_rt": "start_datetime DateTime, pipe_id String, pipe_name String, duration Float32, read_bytes UInt64, read_rows UInt64, "
-    "result_rows UInt64, url Nullable(String), status_code Int32, error UInt8, parameters Map(String, String), method String, "
-    "request_id String, token_name String",
+    "jobs_log": """
+        job_id String, job_type LowCardinality(String), workspace_id String, pipe_id String, datasource_id String,
+        created_at DateTime64(3), started_at Nullable(DateTime64(3)), updated_at DateTime64(3),
+        status LowCardinality(String), error Nullable(String), request_id String, job_metadata String""",
+    "datasources_ops_log": """
+        timestamp DateTime, event_type LowCardinality(String), datasource_id String, datasource_name String,
+        result LowCardinality(String), elapsed_time Float32, error Nullable(String), import_id Nullable(String),
+        job_id Nullable(String), request_id String, rows Nullable(UInt64), rows_quarantine Nullable(UInt64),
+        read_rows UInt64, read_bytes UInt64, written_rows UInt64, written_bytes UInt64, pipe_id String,
+        pipe_name String, Options Nested(Names String, Values String)""",
+    "datasources_storage": """
+        timestamp DateTime, datasource_id String, datasource_name String, bytes UInt64, rows UInt64,
+        bytes_quarantine UInt64, rows_quarantine UInt64""",
+    "pipe_stats_rt": """
+        start_datetime DateTime, pipe_id String, pipe_name String, duration Float32, read_bytes UInt64,
+        read_rows UInt64, result_rows UInt64, url Nullable(String), status_code Int32, error UInt8,
+        parameters Map(String, String), method String, request_id String, token_name String""",
 }
 _MERGE_S = 4.0  # ingested requests that come within this time make one line, as in the real log
 
@@ -48,22 +53,16 @@ class ServiceLogs:
         rows: int = 0,
         quarantined: int = 0,
         error: str | None = None,
-        job: "Job | None" = None,
+        job: Job | None = None,
         at: datetime | None = None,
     ) -> None:
         """Note one operation on a data source; ``rows`` are those written."""
         when = at or self._workspace.now()
         last = self._operations[-1] if self._operations else None
-        if (
-            last
-            and event_type == "append-hfi"
-            and last["event_type"] == event_type
-            and last["datasource_id"] == source.id
-        ):
-            if (when - last["when"]).total_seconds() < _MERGE_S and last["error"] is None and error is None:
-                for key, more in (("rows", rows), ("written_rows", rows), ("rows_quarantine", quarantined)):
-                    last[key] += more
-                return
+        if last and event_type == "append-hfi" and error is None and _goes_on(last, source, when):
+            for key, more in (("rows", rows), ("written_rows", rows), ("rows_quarantine", quarantined)):
+                last[key] += more
+            return
         self._operations.append({
             "when": when,
             "timestamp": stamp(when)[:19],
@@ -98,7 +97,7 @@ class ServiceLogs:
             "duration": seconds,
         })  # fmt: skip
 
-    async def bring_up(self, names: set[str], jobs: "list[Job]") -> None:
+    async def bring_up(self, names: set[str], jobs: list[Job]) -> None:
         """Make the tables in ``names`` say what is known now."""
         run = self._workspace.clickhouse.run
         for name in names & _TABLES.keys():
@@ -126,7 +125,7 @@ class ServiceLogs:
         if rows:
             await self._workspace.clickhouse.insert(f"tinybird.{table}", list(rows[0]), rows)
 
-    def _job_row(self, job: "Job") -> dict[str, Any]:
+    def _job_row(self, job: Job) -> dict[str, Any]:
         return {
             "job_id": job.id,
             "job_type": {"populateview": "populate", "delete_data": "delete"}.get(job.kind, job.kind),
@@ -149,16 +148,22 @@ class ServiceLogs:
         rows: list[dict[str, Any]] = []
         for source in self._workspace.state.sources.values():
             own, bad = sizes.get(source.name, (0, 0)), sizes.get(f"{source.name}_quarantine", (0, 0))
-            rows.append({
-                "timestamp": stamp(self._workspace.now())[:19], "datasource_id": source.id, "datasource_name": source.name,
-                "rows": own[0], "bytes": own[1], "rows_quarantine": bad[0], "bytes_quarantine": bad[1],
-            })  # fmt: skip
+            row = {"timestamp": stamp(self._workspace.now())[:19], "datasource_id": source.id}
+            row |= {"datasource_name": source.name, "rows": own[0], "bytes": own[1]}
+            rows.append({**row, "rows_quarantine": bad[0], "bytes_quarantine": bad[1]})
         return rows
+
+
+def _goes_on(last: dict[str, Any], source: Datasource, when: datetime) -> bool:
+    """Is this the same ingestion as the last line's, close enough in time?"""
+    same = (last["event_type"], last["datasource_id"], last["error"]) == ("append-hfi", source.id, None)
+    return same and (when - last["when"]).total_seconds() < _MERGE_S
 
 
 async def table_sizes(workspace: Workspace) -> dict[str, tuple[int, int]]:
     """Rows and bytes of each table with data, versions that are not merged yet counted too."""
     rows = await workspace.clickhouse.rows(
-        f"SELECT table, sum(rows) AS n, sum(bytes_on_disk) AS b FROM system.parts WHERE database = '{DB}' AND active GROUP BY table"
+        "SELECT table, sum(rows) AS n, sum(bytes_on_disk) AS b FROM system.parts "
+        f"WHERE database = '{DB}' AND active GROUP BY table"
     )
     return {row["table"]: (int(row["n"]), int(row["b"])) for row in rows}

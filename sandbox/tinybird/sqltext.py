@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 
 from sandbox.tinybird.errors import ApiError
 
@@ -32,19 +33,6 @@ _AFTER_TABLE = {
 }
 _TABLE_FUNCTIONS = {"generaterandom", "null", "numbers", "numbers_mt", "values", "zeros", "zeros_mt", "view", "merge"}
 _SYSTEM_TABLES = {"functions", "numbers", "numbers_mt", "one"}
-_FORBIDDEN = {
-    "insert",
-    "alter",
-    "drop",
-    "create",
-    "truncate",
-    "rename",
-    "exchange",
-    "attach",
-    "detach",
-    "outfile",
-    "system",
-}
 
 
 @dataclass(frozen=True)
@@ -94,9 +82,7 @@ def tables(sql: str) -> list[TableName]:
             listing = listing[:-1] or [False]
         elif token.says("FROM", "JOIN"):
             listing[-1] = expected = True
-        elif token.says("IN"):
-            expected = True
-        elif token.says(",") and listing[-1]:
+        elif token.says("IN") or (token.says(",") and listing[-1]):
             expected = True
         elif token.says(*_AFTER_TABLE):
             listing[-1] = expected = False
@@ -131,15 +117,13 @@ def without_format(sql: str) -> str:
     return "".join(token.text for token in parts).rstrip()
 
 
-def must_be_select(sql: str, *, service_tables: bool = True) -> None:
+def must_be_select(sql: str) -> None:
     """Refuse all but a SELECT on the workspace's own tables (facts/tinybird.md §6)."""
     words = [token for token in _words(sql) if not token.says("(")]
     if not words:
         raise ApiError(400, "The query is empty")
-    if not words[0].says("SELECT", "WITH", "EXPLAIN", "DESCRIBE", "DESC") or any(
-        token.kind == "word" and token.text.lower() in _FORBIDDEN and following.kind == "word"
-        for token, following in zip(words, words[1:], strict=False)
-    ):
+    to_a_file = any(a.says("INTO") and b.says("OUTFILE") for a, b in pairwise(words))
+    if not words[0].says("SELECT", "WITH", "EXPLAIN", "DESCRIBE", "DESC") or to_a_file:
         raise ApiError(400, "DB::Exception: Only SELECT queries are supported", headers={"X-DB-Exception-Code": "62"})
     if any(a.says(";") for a in words[:-1]):
         raise ApiError(400, "DB::Exception: Multi-statements are not allowed", headers={"X-DB-Exception-Code": "62"})

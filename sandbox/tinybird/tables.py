@@ -1,4 +1,4 @@
-"""What may be done to a data source: create, truncate, rename, exchange, delete; each keeps state and tables together."""
+"""What may be done to a data source; each keeps the state and the tables together."""
 
 import re
 from dataclasses import replace
@@ -89,9 +89,10 @@ async def ensure_quarantine(workspace: Workspace, source: Datasource) -> str:
     name = f"{source.name}_quarantine"
     if not source.quarantined:
         columns = ", ".join(f"`{column.name}` Nullable(String)" for column in source.columns)
-        extra = "c__error_column Array(String), c__error Array(String), c__import_id Nullable(String), insertion_date DateTime"
+        extra = "c__error_column Array(String), c__error Array(String), c__import_id Nullable(String)"
         await workspace.clickhouse.run(
-            f"CREATE TABLE IF NOT EXISTS {DB}.`{name}` ({columns}, {extra}) ENGINE = MergeTree ORDER BY insertion_date"
+            f"CREATE TABLE IF NOT EXISTS {DB}.`{name}` ({columns}, {extra}, "
+            "insertion_date DateTime) ENGINE = MergeTree ORDER BY insertion_date"
         )
         source.quarantined = True
     return name

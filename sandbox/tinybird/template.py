@@ -1,4 +1,4 @@
-"""Templates in a node's SQL: Tornado's syntax, a small subset of it. SQL that does not start with ``%`` is no template."""
+"""Templates in a node's SQL: a subset of Tornado's syntax. SQL that does not start with ``%`` is none."""
 
 import ast
 import re

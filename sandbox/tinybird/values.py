@@ -1,5 +1,6 @@
 """JSON paths, and JSON values as what a ClickHouse column takes (facts/tinybird.md §7)."""
 
+import ast
 import json
 import re
 from collections.abc import Callable
@@ -66,7 +67,7 @@ def converter(kind: str) -> Callable[[Any], Any]:
 
 
 def takes_null(kind: str) -> bool:
-    return kind.startswith("Nullable(") or kind.startswith("LowCardinality(Nullable(")
+    return kind.startswith(("Nullable(", "LowCardinality(Nullable("))
 
 
 def _text(value: Any) -> str:
@@ -83,6 +84,11 @@ def _as_is(value: Any) -> Any:
 
 def _array(item: Callable[[Any], Any]) -> Callable[[Any], Any]:
     def convert(value: Any) -> list[Any]:
+        if isinstance(value, str):  # as a CSV file writes it
+            try:
+                value = ast.literal_eval(value)
+            except (SyntaxError, ValueError):
+                raise Misfit(f"The value '{_short(value)}' is not an array") from None
         if not isinstance(value, list):
             raise Misfit(f"The value '{_short(value)}' is not an array")
         return [item(part) for part in value if part is not MISSING]

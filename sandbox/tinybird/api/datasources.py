@@ -105,10 +105,9 @@ async def _load(platform: Platform, form: Form, name: str, mode: str) -> Respons
         ],
     }
     errors = [f"There was an error with file contents: {len(batch.bad)} rows in quarantine."] if batch.bad else []
-    return JSONResponse({
-        "datasource": await _view(platform, source), "import_id": import_id, "blocks": [block], "block_log": [],
-        "invalid_lines": 0, "quarantine_rows": len(batch.bad), "errors": errors, "error": errors[0] if errors else False,
-    })  # fmt: skip
+    answer = {"datasource": await _view(platform, source), "import_id": import_id, "blocks": [block], "block_log": []}
+    answer |= {"invalid_lines": 0, "quarantine_rows": len(batch.bad)}
+    return JSONResponse({**answer, "errors": errors, "error": errors[0] if errors else False})
 
 
 def _batch(platform: Platform, form: Form, source: Datasource) -> Batch:

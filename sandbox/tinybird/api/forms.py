@@ -69,8 +69,9 @@ def json_body(form: Form) -> dict[str, Any]:
 def _multipart(form: Form, kind: str) -> None:
     message = BytesParser(policy=HTTP).parsebytes(b"Content-Type: " + kind.encode() + b"\r\n\r\n" + form.body)
     for part in message.iter_parts():  # type: ignore[attr-defined]
-        name = part.get_param("name", header="content-disposition")
-        content = part.get_payload(decode=True) or b""
+        name = str(part.get_param("name", header="content-disposition"))
+        payload = part.get_payload(decode=True)
+        content = payload if isinstance(payload, bytes) else b""
         if part.get_filename() is not None or name in ("csv", "ndjson"):
             form.files[name] = content
         else:
