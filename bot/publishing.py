@@ -47,11 +47,13 @@ def publish(ctx: Context, number: int) -> None:
     message = claimed.message
     try:
         ts = _send(ctx, message)
-    except NotYet:
-        _store(ctx, lambda conn: messages.postpone(conn, number, later.seconds))
+    except NotYet as later:
+        wait = later.seconds
+        _store(ctx, lambda conn: messages.postpone(conn, number, wait))
     except Never as never:
-        _log.error("a message cannot be sent", message=number, ref=message.ref, why=str(never))
-        _store(ctx, lambda conn: messages.trouble(conn, number, str(never)))
+        why = str(never)
+        _log.error("a message cannot be sent", message=number, ref=message.ref, why=why)
+        _store(ctx, lambda conn: messages.trouble(conn, number, why))
     except SlackTrouble as trouble:
         _later(ctx, message, trouble)
     else:

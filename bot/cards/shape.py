@@ -1,7 +1,8 @@
 """What of a plan's steps a card needs to know: blocks, what one click approves, where the run stands."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from bot.cards.words import steps_named
 from ledger.values import RunView, StepRow
@@ -67,4 +68,14 @@ def waits_for_people(view: RunView) -> PlanBlock | None:
 
 
 def plan_of(view: RunView) -> Plan | None:
-    return None if view.run.plan is None else Plan.model_validate(view.run.plan)
+    """The plan as it was proposed; None before and for a refused request."""
+    return None if view.run.plan is None else read_plan(view.run.plan)
+
+
+def read_plan(stored: Mapping[str, Any]) -> Plan:
+    """``Plan.to_json`` read back: estimates stand there as seconds and formula apart, hashes are computed anew."""
+    figures = {
+        name: {"seconds": stored[f"{name}_s"], "formula": formula} for name, formula in stored["formulas"].items()
+    }
+    kept = {name: value for name, value in stored.items() if name in Plan.model_fields}
+    return Plan.model_validate({**kept, **figures})

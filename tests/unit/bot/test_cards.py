@@ -1,0 +1,229 @@
+"""Cards: what people read in each state, and that no plan, however large or hostile, breaks Slack's limits."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bot.cards import home, notices, progress, run
+from bot.cards.answers import plan_file
+from bot.cards.buttons import read_value
+from bot.cards.check import characters, troubles
+from bot.grammar.forms import NAMES
+from ledger.values import Decision, Run, RunState, RunView, StepRow
+from runbooks.plan import Estimate, Hazard, HoldLimit, Plan, PlannedStep, Reader
+from tests.support.bot_stage import plan, step
+
+NOW = datetime(2026, 11, 22, 10, 5, tzinfo=UTC)
+ANA, BEN = "slack:T1:U0ANA0001", "slack:T1:U0BEN0001"
+PEOPLE = {ANA: "ana", BEN: "ben"}
+
+
+def view(state: RunState = "proposed", made: Plan | None = None, *, done: int = 0, **given: Any) -> RunView:
+    """A run with the first ``done`` steps over and the next one at its gate."""
+    made = made or plan()
+    rows = tuple(_row(number, s, done) for number, s in enumerate(made.steps, 1))
+    decisions = given.pop("decisions", ())
+    restore = given.pop("restore", ())
+    columns: dict[str, Any] = dict.fromkeys(Run.__dataclass_fields__)
+    columns |= {
+        "id": 7, "environment": "sandbox", "command": "migrate members add field nickname text", "requester": ANA,
+        "request": {"job": {"kind": "migrate", "datasources": ["members"],
+                            "change": {"kind": "add fields", "fields": [{"name": "nickname"}]}}},
+        "state": state, "wanted": "run", "reason": "", "world": {}, "found": {}, "acknowledged": [], "fence": 0, "rev": 1,
+        "created_at": NOW - timedelta(minutes=5), "plan": made.to_json(), "hash": made.hash,
+        "started_at": NOW - timedelta(minutes=4) if done else None, **given,
+    }  # fmt: skip
+    return RunView(Run(**columns), rows, tuple(restore), tuple(decisions), (), (), NOW)
+
+
+def _row(number: int, planned: PlannedStep, done: int, phase: Any = "plan", state: Any = None, **more: Any) -> StepRow:
+    columns: dict[str, Any] = dict.fromkeys(StepRow.__dataclass_fields__)
+    now = "done" if number <= done else "gated" if number == done + 1 else "waiting"
+    columns |= planned.model_dump() | {
+        "run": 7, "phase": phase, "number": number, "state": state or now, "memo": {}, "said": "", "acts": 0, **more,
+    }  # fmt: skip
+    return StepRow(**columns)
+
+
+def shown(card: Any) -> str:
+    return f"{card.text}\n{card.blocks}"
+
+
+def labels(card: Any) -> list[str]:
+    return [e["text"]["text"] for b in card.blocks if b["type"] == "actions" for e in b["elements"]]
+
+
+def test_a_proposed_card_says_who_what_where_and_what_is_asked() -> None:
+    card = run.root(view(), PEOPLE)
+    assert card.text == (
+        "Run 7 (migrate members add field nickname text): Waiting for approval of step 1. "
+        "5 steps by recreate; ingestion is held for 40 s."
+    )
+    for said in (
+        "Run 7 · add nickname to members",
+        "ana",
+        "*sandbox*",
+        "slot restart 15 s + drain 25 s",
+        "`swap`",
+        "ALTER TABLE",
+    ):
+        assert said in shown(card)
+    assert labels(card) == ["Approve step 1", "Approve up to step 5", "Reject"]
+
+
+def test_a_hold_is_one_button_and_its_dialog_names_the_hold() -> None:
+    made = plan().model_copy(update={"holds": (HoldLimit(hold=1, budget_s=240, formula="x"),)})
+    card = run.root(view("running", made, done=1), PEOPLE)
+    assert labels(card)[0] == "Approve steps 2–4"
+    assert "at most 4 min" in shown(card)
+    value = next(e["value"] for b in card.blocks if b["type"] == "actions" for e in b["elements"])
+    pressed = read_value(value)
+    assert pressed is not None
+    assert (pressed.run, pressed.step, pressed.hash) == (7, 2, made.hash)
+
+
+def test_held_by_drift_shows_key_expected_and_found() -> None:
+    held = {"key": "sequin/sink/members_sink/status", "expected": "paused", "found": "active"}
+    card = run.root(view("held", done=2, held=held, reason="somebody resumed the sink"), PEOPLE)
+    assert labels(card) == ["Accept and continue", "Stop and restore"]
+    assert (
+        "`sequin/sink/members_sink/status` is not as the run left it: expected `paused`, found `active`." in card.text
+    )
+
+
+def test_held_by_a_failure_offers_another_try() -> None:
+    assert labels(run.root(view("held", done=2, reason="Sequin answered 500"), PEOPLE)) == [
+        "Try again",
+        "Stop and restore",
+    ]
+
+
+def test_success_shows_the_proof_and_no_buttons() -> None:
+    proof = step("prove.table/1", "Prove members", 1, gate="none")
+    made = plan(steps=(step("postgres.alter/1", "Alter", 1), proof))
+    seen = view("succeeded", made, done=2, finished_at=NOW, found={"proven": ["members"]})
+    steps = (seen.steps[0], replace(seen.steps[1], said="500,001 rows are equal in 3 rounds."))
+    card = run.root(replace(seen, steps=steps), PEOPLE)
+    assert "Done and proven in 4 min." in card.text
+    assert "500,001 rows are equal" in shown(card)
+    assert labels(card) == []
+
+
+def test_an_aborted_run_says_what_was_put_back_and_what_was_left_and_why() -> None:
+    rows = [
+        _row(1, step("sequin.sink.set/1", "Resume the Sequin sink members_sink", 0), 0, "restore", "done"),
+        _row(
+            2,
+            step("tinybird.copy.resume/1", "Resume members_copy", 0),
+            0,
+            "restore",
+            "left",
+            said="members is not proven",
+        ),
+    ]
+    card = run.root(view("aborted", done=2, restore=rows, finished_at=NOW), PEOPLE)
+    assert "1 thing was left as found" in card.text
+    assert "Resume members_copy – members is not proven" in shown(card)
+    assert "Put back" in shown(card)
+
+
+def test_approvals_name_people_and_times_and_older_plans() -> None:
+    made = plan()
+    given_ = [_approval(1, made.hash), _approval(1, "0" * 64)]
+    card = run.root(view("running", made, done=1, decisions=given_), PEOPLE)
+    assert "step 1 approved by ben at 10:03 UTC" in shown(card)
+    assert "for an older plan" in shown(card)
+
+
+def test_one_of_two_approvals_says_that_somebody_else_is_needed() -> None:
+    made = plan()
+    card = run.root(view("running", made, done=4, decisions=[_approval(3, made.hash)]), PEOPLE)
+    assert "ben approved it; it needs somebody else too." in card.text
+
+
+def _approval(block: int, hash_: str) -> Decision:
+    at = NOW - timedelta(minutes=2)
+    return Decision(1, 7, block, "approve", BEN, hash_, "", None, at, None, ())
+
+
+@pytest.mark.parametrize("state", get_args(RunState))
+def test_every_state_has_a_sentence_and_fits(state: RunState) -> None:
+    card = run.root(view(state, done=2, reason="because <@U0BEN0001> said <!channel>"), PEOPLE)
+    assert troubles(card) == []
+    assert card.text.startswith("Run 7 (")
+    assert "<!channel>" not in shown(card)
+    assert card.text.endswith((".", "?", "!", ")"))
+
+
+def test_progress_has_bar_amount_rate_and_time_left() -> None:
+    planned = step("sequin.backfill/1", "Backfill members", 1, long=True)
+    seen = view("running", plan(steps=(planned,)), done=0)
+    acting = replace(
+        seen.steps[0], state="acting", started_at=NOW - timedelta(seconds=100),
+        progress={"done": 25_000, "total": 100_000, "unit": "rows"},
+    )  # fmt: skip
+    card = progress.progress(replace(seen, steps=(acting,)), 1)
+    assert "25,000 of 100,000 rows · 250 rows/s · about 5 min left." in card.text
+    assert "25 %" in shown(card)
+
+
+def test_a_later_gate_and_an_event_that_is_over_speak_in_the_past() -> None:
+    assert "waits for approval of steps 2–4" in notices.gate(view("running", done=1), 2).text
+    assert "has been decided" in notices.gate(view("running", done=4), 2).text
+    assert "was held here; it is running now" in notices.event(view("running", done=2), "held", PEOPLE).text
+
+
+def test_help_and_lists_fit() -> None:
+    for name in (None, *NAMES):
+        assert troubles(notices.help_page(name)) == []
+    many = [replace(view().run, id=n, command="x" * 900) for n in range(1, 60)]
+    assert troubles(home.listing(many, PEOPLE, NOW)) == []
+    assert "and 39 more" in str(home.home(many, PEOPLE, NOW))
+
+
+@pytest.mark.parametrize(
+    "value", ["", "v1|1|1", "v1|a|1|ff", "v1|1|1|zz", "v1|١|1|ff", "v1|1|1|" + "f" * 65, "v2|1|1|ff"]
+)
+def test_a_value_not_made_here_is_not_read(value: str) -> None:
+    assert read_value(value) is None
+
+
+WILD = st.text(alphabet=st.sampled_from("ab <>&`*_\n\u202e\x00é|@!#😀"), max_size=400)
+HAZARDS = st.builds(
+    Hazard, slug=WILD, level=st.sampled_from(["error", "warning", "note"]), resource=WILD, message=WILD, fix=WILD
+)
+READERS = st.builds(Reader, name=WILD, kind=st.just("copy"), direct=st.booleans(), schedule=WILD, mode=WILD)
+
+
+@st.composite
+def plans(draw: st.DrawFn) -> Plan:
+    count = draw(st.integers(1, 70))
+    gates = draw(st.lists(st.sampled_from(["approve", "strong"]), min_size=count, max_size=count))
+    title = draw(WILD)
+    steps = tuple(step("x/1", f"{title}{n}", n, gate=g, hold=n % 5 or None) for n, g in enumerate(gates, 1))
+    return plan(steps=steps).model_copy(
+        update={
+            "hazards": tuple(draw(st.lists(HAZARDS, max_size=30))),
+            "readers": tuple(draw(st.lists(READERS, max_size=30))),
+            "sql": tuple(draw(st.lists(WILD, max_size=30))),
+            "inferred": tuple(draw(st.lists(WILD, max_size=12))),
+            "stale": Estimate(seconds=draw(st.integers(0, 10**7)), formula=draw(WILD)),
+            "ghosts": draw(WILD),
+        }
+    )
+
+
+@settings(max_examples=80, deadline=None)
+@given(plans(), st.sampled_from(get_args(RunState)), st.integers(0, 70), WILD)
+def test_no_plan_breaks_the_limits_or_pings(made: Plan, state: RunState, done: int, reason: str) -> None:
+    seen = view(state, made, done=min(done, len(made.steps)), reason=reason)
+    card = run.root(seen, PEOPLE)
+    assert troubles(card) == []
+    assert sum(characters(b) for b in card.blocks) <= 12_000
+    texts = str([e for b in card.blocks for e in [b.get("text"), *b.get("elements", []), *b.get("fields", [])] if e])
+    assert "<!" not in texts
+    assert plan_file(seen).content
