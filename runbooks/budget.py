@@ -3,13 +3,14 @@
 from runbooks.facts.model import Facts, PgTable
 from runbooks.plan import Estimate
 
+STEPS_S = (10, 20, 30, 60, 120, 300, 600, 900, 1800, 3600)  # rounded down, so that no plan's hash follows the traffic
 QUIET_S = 3600  # what is allowed when the rate is not known or nothing is written: people are called at half of it
 
 
 def sink_budget(table: PgTable | None, facts: Facts) -> Estimate:
     """The hold's budget in whole seconds: messages or bytes of the buffer by the rate, whichever is full first.
 
-    Capped at an hour: a rate of two readings a moment apart says little of a night's batch.
+    At most an hour: a rate of two readings a moment apart says little of a night's batch.
     """
     limits = facts.limits
     rate = table.writes_per_s if table else None
@@ -24,4 +25,5 @@ def sink_budget(table: PgTable | None, facts: Facts) -> Estimate:
         traffic = f"({rate:.1f} a second × {limits.message_bytes:,} bytes)"
         parts.append(f"{limits.sink_buffer_bytes / 1e6:,.0f} MB / {traffic} = {by_bytes:,.0f} s")
         seconds = min(seconds, by_bytes)
-    return Estimate(seconds=int(min(seconds, QUIET_S)), formula=f"the least of {', '.join(parts)} and {QUIET_S} s")
+    rounded = max((step for step in STEPS_S if step <= seconds), default=int(seconds))
+    return Estimate(seconds=rounded, formula=f"the least of {', '.join(parts)} and {QUIET_S} s, rounded down")

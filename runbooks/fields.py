@@ -48,6 +48,7 @@ def root_of(datasource: Datasource) -> str:
 def plan_field(field: NewField, place: Where) -> tuple[PlannedField, list[str]]:
     """The field on both sides and what was inferred. Raises ``Refused``."""
     inferred: list[str] = []
+    _check_source(field, place)
     existing = place.table.column(field.name) if place.table else None
     inside = _jsonb_of(field, place)
     kind, pg_type = _types(field, place, existing, inferred)
@@ -163,9 +164,15 @@ def _default(field: NewField, kind: Type, pg_type: str | None, inferred: list[st
 
 
 def _path(field: NewField, place: Where, kind: Type) -> str:
+    if field.source is not None:
+        return field.source
+    array = "[:]" if kind.is_array else ""
+    return f"{place.root}{field.name}{array}" if place.root else ""
+
+
+def _check_source(field: NewField, place: Where) -> None:
     if field.source is None:
-        array = "[:]" if kind.is_array else ""
-        return f"{place.root}{field.name}{array}" if place.root else ""
+        return
     if not _PATH.fullmatch(field.source):
         raise Refused(
             f"`from {_shown(field.source)}` is not a JSON path like `{place.root or '$.'}{field.name}`; values "
@@ -179,7 +186,6 @@ def _path(field: NewField, place: Where, kind: Type) -> str:
             field.source,
             place.root + field.source.removeprefix("$."),
         )
-    return field.source
 
 
 def _jsonb_of(field: NewField, place: Where) -> str | None:

@@ -52,7 +52,7 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         sql=change.sql,
         datafiles=_datafiles(change),
         guards=_guards(steps, change, facts),
-        inferred=tuple(inferred),
+        inferred=(*inferred, *_not_asked(change, facts)),
         ghosts=_ghosts(change, chosen),
         locks=_locks(change),
     )
@@ -189,6 +189,14 @@ def _guards(steps: tuple[PlannedStep, ...], change: PlannedChange, facts: Facts)
     keys |= {f"tinybird/datasource/{altered.before.name}/schema" for altered in (change.target, *change.targets)}
     keys |= {f"tinybird/pipe/{reader.name}/definition" for reader in change.readers}
     return {key: guards.digest_of(facts, key) for key in sorted(keys)}
+
+
+def _not_asked(change: PlannedChange, facts: Facts) -> Iterator[str]:
+    """What a plan from a folder leaves out, so that nobody takes it for the whole."""
+    if change.replicated and facts.tables is None:
+        yield "Postgres was not asked: the steps on it, and what could be wrong with its table, are not in this plan"
+    if change.replicated and not facts.live:
+        yield "Sequin and Kafka Connect were not asked: the steps on them are not in this plan"
 
 
 def _ghosts(change: PlannedChange, strategy: str) -> str:

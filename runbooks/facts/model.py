@@ -123,7 +123,7 @@ class PgTable:
     name: str
     columns: tuple[PgColumn, ...]
     primary_key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()  # columns of each full (not partial) unique index, the primary key's included
+    unique: tuple[tuple[str, ...], ...] = ()  # columns of each unique index, partial ones left out, primary key included
     indexes: tuple[tuple[str, ...], ...] = ()
     identity: str = "d"  # pg_class.relreplident: d | f | n | i
     published: bool = False
@@ -190,7 +190,7 @@ class Facts:
     connector: Connector | None = None
     tokens: tuple[Token, ...] = ()
     limits: Limits = Limits()
-    capabilities: Mapping[str, str] = field(default_factory=dict[str, str])  # learnt by probing, e.g. {"rename": "keeps-references"}
+    capabilities: Mapping[str, str] = field(default_factory=dict[str, str])  # probed: {"rename": "keeps-references"}
     calls: Mapping[str, int] | None = None  # endpoint name -> requests in the last 7 days, where known
     live: bool = True  # False: from a folder
     broken: Mapping[str, str] = field(default_factory=dict[str, str])  # datafile -> why it could not be read

@@ -16,9 +16,12 @@ def wildcard_reader(at: Context) -> Iterator[Hazard]:
         if reader.name in handled:
             message = f"{reader.name} takes every column of {change.name}: its target gets the new ones first."
             yield found("wildcard-reader", "note", reader.name, message, "Nothing to do.")
-        elif reader.kind == "endpoint":
+        elif reader.kind in ("endpoint", "pipe", "sink"):
             message = f"{reader.name} takes every column of {change.name}: its answers get the new ones too."
             yield found("wildcard-reader", "warning", reader.name, message, "Name the columns, if callers mind.")
+        elif reader.kind == "materialized":
+            message = f"{reader.name} takes every column of {change.name}, and its target has no place for new ones."
+            yield found("wildcard-reader", "warning", reader.name, message, "Name the columns in the view first.")
 
 
 @on_plan
