@@ -164,6 +164,7 @@ def _array(side: _Side) -> Compared | None:
 
 
 def _float(side: _Side) -> Compared | None:
+    """Bit by bit. ClickHouse reads a subnormal as 0 from text: that is another value, and is found as one."""
     sizes = {("double precision", "Float64"): (8, 64, ">d"), ("real", "Float32"): (4, 32, ">f")}
     size = sizes.get((side.pg_type, side.kind))
     value = _number(side.default)
