@@ -102,6 +102,7 @@ class Platform:
 
     async def stop(self) -> None:
         """End servers, threads and processes, however far the start came."""
+        self.slack.hang_up()  # pages and the bot hold connections that a server would wait for
         for server, serving in self._servers:
             server.stopping.set()
             await asyncio.wait([serving], timeout=3)

@@ -158,6 +158,11 @@ class Control:
     async def drop(self, _: Request) -> Response:
         return JSONResponse({"ok": True, "connections": self._slack.sockets.drop()})
 
+    async def hang_up(self, _: Request) -> Response:
+        """What a stopping server does first."""
+        self._slack.hang_up()
+        return JSONResponse({"ok": True})
+
     async def stats(self, _: Request) -> Response:
         return JSONResponse({"ok": True, **self._slack.delivery.stats()})
 
@@ -168,7 +173,7 @@ class Control:
 
 def routes(slack: Slack) -> list[Route]:
     control = Control(slack)
-    posts = ("command", "click", "submit", "close", "home", "request_url", "disconnect", "drop")
+    posts = ("command", "click", "submit", "close", "home", "request_url", "disconnect", "drop", "hang_up")
     gets = ("views", "directory", "stats", "feed")
     found = [Route(f"/sandbox/slack/{name}", plainly(getattr(control, name)), methods=["POST"]) for name in posts]
     found += [Route(f"/sandbox/slack/{name}", plainly(getattr(control, name))) for name in gets]

@@ -33,13 +33,11 @@ class Outcome:
     def body(self) -> Json:
         body: Json = {"ok": True}
         if self.attempt:
-            body["ack"] = {
-                "status": self.attempt.status,
-                "text": self.shown.text if self.shown else "",
-                "latency_ms": self.attempt.latency_ms,
-            }
-            if self.shown:
-                body["ack"] |= {"blocks": self.shown.blocks, "message_ts": self.shown.ts}
+            body["ack"] = {"status": self.attempt.status, "text": "", "latency_ms": self.attempt.latency_ms}
+        elif self.shown:  # Slack itself said no; nothing went to the app
+            body["ack"] = {"status": "refused", "text": "", "latency_ms": None}
+        if self.shown:
+            body["ack"] |= {"text": self.shown.text, "blocks": self.shown.blocks, "message_ts": self.shown.ts}
         if self.said:
             body |= {"ts": self.said.ts, "thread_ts": self.said.thread_ts}
         if self.errors:
@@ -72,7 +70,7 @@ class Hands:
         if line.startswith("/"):
             if thread_ts:
                 sorry = f"{line.split()[0]} is not supported in threads. Sorry!"
-                return Outcome(shown=self._tell(channel, user, sorry))
+                return Outcome(shown=self._slack.whisper(channel, user, sorry, [], thread_ts))
             return await self._command(user, channel, line)
         root = channel.public_message(thread_ts or "")
         if thread_ts and root is None:

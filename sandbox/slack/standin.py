@@ -2,6 +2,7 @@
 
 import secrets
 from pathlib import Path
+from typing import Any
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -45,6 +46,15 @@ SCOPES = (
 )
 
 
+class _PageFiles(StaticFiles):
+    """The page's scripts and styles, asked for anew each time: an upgraded sandbox must not meet old ones."""
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["cache-control"] = "no-cache"
+        return response
+
+
 class Slack:
     """One workspace with one app in it. Lives on the event loop; nothing here is for other threads."""
 
@@ -63,7 +73,7 @@ class Slack:
         self.app: ASGIApp = Starlette(
             routes=[
                 Route("/", self._page),
-                Mount("/page", StaticFiles(directory=PAGE)),
+                Mount("/page", _PageFiles(directory=PAGE)),
                 Route("/api/{method}", self._call, methods=["GET", "POST"]),
                 WebSocketRoute("/link/", self.sockets.serve),
                 Route("/commands/{rest:path}", self._respond, methods=["POST"]),
@@ -93,9 +103,13 @@ class Slack:
         self._empty()
         self.feed.tell("reset")
 
-    async def stop(self) -> None:
+    def hang_up(self) -> None:
+        """End the streams of open pages and the app's sockets, which a stopping server would wait for."""
         self.feed.close()
         self.sockets.drop()
+
+    async def stop(self) -> None:
+        self.hang_up()
         await self.delivery.close()
 
     # What every room of this package does to messages: store, then tell the open pages.

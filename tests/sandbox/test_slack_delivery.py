@@ -244,8 +244,16 @@ def test_what_no_app_answers_is_told_to_the_asker(workspace: Workspace) -> None:
     answer = workspace.types("ana", "/tb help")
     assert answer["ack"]["status"] == "dispatch_failed"
     assert answer["ack"]["text"] == '/tb failed with the error "dispatch_failed"'
-    assert workspace.types("ana", "/nope")["ok"]
-    assert workspace.messages(user="ana")[-1]["text"] == "/nope is not a valid command."
+
+
+def test_what_slack_itself_refuses_reaches_no_app(workspace: Workspace) -> None:
+    nope = workspace.types("ana", "/nope")["ack"]
+    assert (nope["status"], nope["text"]) == ("refused", "/nope is not a valid command.")
+    root = workspace.types("ana", "good morning")["ts"]
+    in_thread = workspace.types("ana", "/tb help", thread_ts=root)["ack"]
+    assert (in_thread["status"], in_thread["text"]) == ("refused", "/tb is not supported in threads. Sorry!")
+    assert workspace.messages(user="ana")[-1]["thread_ts"] == root
+    assert workspace.get("slack/stats")["acks"] == []
 
 
 class Raw:

@@ -105,3 +105,4 @@ def slack_workspace() -> Iterator[Workspace]:
     app = door(world, "slack", Starlette(routes=routes))
     with served(app, port) as url, httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
         yield Workspace(slack, world, http)
+        http.post("/sandbox/slack/hang_up", json={})
