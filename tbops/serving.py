@@ -16,7 +16,8 @@ def _settings() -> Settings:
 def bot() -> int:
     from bot.serve import run
 
-    return run(_settings())
+    run(_settings())
+    return 0
 
 
 def worker(kind: str | None) -> int:

@@ -10,6 +10,7 @@ import select
 import signal
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from types import FrameType
 
 from redis import Redis
@@ -27,23 +28,28 @@ _log = logger("workers")
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def run_pool(
-    queue: str, workers: int, redis_url: str, preload: Sequence[str], child_start: Callable[[], None] | None = None
-) -> int:
-    """Serve ``queue`` with ``workers`` processes until SIGTERM or SIGINT; the exit code. Main thread only.
+@dataclass(frozen=True)
+class Crew:
+    """``workers`` processes that serve ``queue``. ``child_start`` runs in each before its first job: connections and
+    threads belong there, as they do not outlive a fork."""
 
-    ``preload`` are modules imported before the first fork. ``child_start`` runs in each child before its first
-    job: connections and threads belong there, as they do not outlive a fork.
-    """
+    queue: str
+    workers: int
+    child_start: Callable[[], None] | None = None
+
+
+def run_pool(crews: Sequence[Crew], redis_url: str, preload: Sequence[str]) -> int:
+    """Serve until SIGTERM or SIGINT; the exit code. Main thread only. ``preload`` is imported before the first fork."""
     for name in preload:
         importlib.import_module(name)
-    return _Pool(queue, workers, redis_url, child_start).run()
+    return _Pool(crews, redis_url).run()
 
 
 class _Slot:
     """One place for a child. ``again_at`` is when it may be forked (monotonic)."""
 
-    def __init__(self) -> None:
+    def __init__(self, crew: Crew) -> None:
+        self.crew = crew
         self.pid = 0
         self.begun = 0.0
         self.again_at = 0.0
@@ -57,11 +63,9 @@ class _Slot:
 
 
 class _Pool:
-    def __init__(self, queue: str, workers: int, redis_url: str, child_start: Callable[[], None] | None) -> None:
-        self._queue = queue
+    def __init__(self, crews: Sequence[Crew], redis_url: str) -> None:
         self._redis_url = redis_url
-        self._child_start = child_start
-        self._slots = [_Slot() for _ in range(workers)]
+        self._slots = [_Slot(crew) for crew in crews for _ in range(crew.workers)]
         self._stopping = False
 
     def run(self) -> int:
@@ -85,20 +89,20 @@ class _Pool:
         for slot in self._slots:
             if not slot.pid and not self._stopping and time.monotonic() >= slot.again_at:
                 slot.begun = time.monotonic()
-                slot.pid = self._fork()
+                slot.pid = self._fork(slot.crew)
 
-    def _fork(self) -> int:
+    def _fork(self, crew: Crew) -> int:
         parent = os.getpid()
         pid = os.fork()
         if pid:
             return pid
         code = 1
         try:
-            code = self._child(parent)
+            code = self._child(crew, parent)
         finally:
             os._exit(code)
 
-    def _child(self, parent: int) -> int:
+    def _child(self, crew: Crew, parent: int) -> int:
         signal.set_wakeup_fd(-1)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
             signal.signal(number, signal.SIG_DFL)
@@ -106,14 +110,14 @@ class _Pool:
         if os.getppid() != parent:  # it ended between fork and prctl
             return 1
         try:
-            if self._child_start is not None:
-                self._child_start()
+            if crew.child_start is not None:
+                crew.child_start()
             connection = Redis.from_url(self._redis_url)  # pyright: ignore[reportUnknownMemberType]  # its kwargs are unknown
-            queue = Queue(self._queue, connection=connection, serializer=JSONSerializer)
+            queue = Queue(crew.queue, connection=connection, serializer=JSONSerializer)
             worker = SimpleWorker([queue], connection=connection, serializer=JSONSerializer)
             worker.work(logging_level="WARNING")
         except Exception as error:  # noqa: BLE001 - the child's last word; the parent forks another
-            _log.error("a worker ended", queue=self._queue, error=repr(error))
+            _log.error("a worker ended", queue=crew.queue, error=repr(error))
             return 1
         return 0
 
@@ -122,7 +126,7 @@ class _Pool:
             if slot.pid and os.waitpid(slot.pid, os.WNOHANG)[0]:
                 slot.gone()
                 if not self._stopping:
-                    _log.warning("a worker has gone; another is started", queue=self._queue)
+                    _log.warning("a worker has gone; another is started", queue=slot.crew.queue)
 
     def _end(self) -> int:
         """Children finish the job they are at; one that does not in time is killed: its lease ends by itself."""

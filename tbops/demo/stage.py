@@ -12,7 +12,7 @@ import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -112,7 +112,7 @@ class Stage:
 def _fetch(request: urllib.request.Request) -> Any:
     try:
         with urllib.request.urlopen(request, timeout=60) as answer:  # the sandbox's own addresses
-            return cast(Any, json.load(answer))
+            return json.load(answer)
     except urllib.error.HTTPError as refused:
         raise DemoFailed(
             f"{request.full_url.split('?')[0]} answered {refused.code}: {refused.read()[:300]!r}"
