@@ -7,7 +7,7 @@ from bot import grammar as g
 from bot.clicks import decide, groups
 from bot.context import Context
 from bot.outcome import Outcome, Ring, Sender, rule, tell
-from ledger import decisions, freeze, messages, runs
+from ledger import decisions, freeze, messages, questions, runs
 from ledger.connection import Conn
 from ledger.values import InboxRow
 from runbooks.request import Migrate, Request
@@ -37,8 +37,29 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _freeze(ctx, conn, sender, meant)
         case g.Unfreeze():
             return _unfreeze(ctx, conn, sender, meant)
+        case g.Lineage():
+            return _question(ctx, conn, row, sender, "lineage", meant.environment, resource=meant.resource)
+        case g.Copies():
+            return _question(ctx, conn, row, sender, "copies", meant.environment)
+        case g.Doctor(probe=False):
+            return _question(ctx, conn, row, sender, "doctor", meant.environment)
         case _:
             return _not_yet(meant)
+
+
+def _question(
+    ctx: Context, conn: Conn, row: InboxRow, sender: Sender, kind: str, environment: str | None, **asked: str
+) -> Outcome:
+    """A work worker asks the systems; the message waits for what it finds."""
+    name = environment or ctx.settings.default_environment
+    if name not in ctx.settings.environments:
+        return _no_environment(ctx, name)
+    number = questions.ask(conn, kind=kind, asked={"environment": name, **asked}, asker=sender.id, inbox=row.id)
+    messages.want(
+        conn, "answer", questions.question_ref(number), sender.channel or sender.user,
+        thread_ts=sender.thread_ts, recipient=sender.user, body={"response_url": sender.response_url},
+    )  # fmt: skip
+    return Outcome(f"question {number}", (("question", number),))
 
 
 def _not_yet(meant: g.Command) -> Outcome:

@@ -60,7 +60,7 @@ def _event(view: RunView, what: str) -> str:
 
 
 def run_of(ref: str) -> int:
-    """The run that ``run/7`` or ``run/7/step/4`` speaks of."""
+    """The run that ``run/7`` or ``run/7/step/4`` speaks of (and the question of ``question/3``)."""
     return int(ref.split("/")[1])
 
 

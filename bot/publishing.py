@@ -11,7 +11,7 @@ from bot import projections
 from bot.cards.blocks import Card, Upload
 from bot.cards.check import troubles
 from bot.context import Context
-from bot.rendering import render
+from bot.rendering import NotThere, render
 from bot.slack import BAD_BLOCKS, SlackTrouble
 from config.log import logger
 from ledger import messages
@@ -21,6 +21,7 @@ from ledger.values import Message
 
 ROOT_QUIET_S = 1.0  # several steps a second are one edit of the card
 LONGEST_WAIT_S = 60.0
+ANSWER_WAIT_S = 0.5  # a question's answer is asked of other systems
 THREAD_WAIT_S = 0.5  # until the root is posted, whose thread it goes into
 
 _log = logger("bot")
@@ -81,7 +82,7 @@ def _send(ctx: Context, message: Message) -> str | None:
     with ctx.pool.connection() as conn:
         thread = _thread(conn, message)
     body = message.body or {}
-    if message.purpose == "ephemeral":
+    if message.recipient:
         return _whisper(ctx, message, _rendered(ctx, message))
     if body.get("kind") == "file":
         return _upload(ctx, message, thread)
@@ -107,8 +108,11 @@ def _thread(conn: Conn, message: Message) -> str | None:
 
 
 def _rendered(ctx: Context, message: Message) -> Card:
-    with ctx.pool.connection() as conn:
-        card = render(ctx, conn, message)
+    try:
+        with ctx.pool.connection() as conn:
+            card = render(ctx, conn, message)
+    except NotThere as exc:
+        raise NotYet(ANSWER_WAIT_S) from exc
     if not isinstance(card, Card):
         raise Never("a file where a card belongs")
     if wrong := troubles(card):

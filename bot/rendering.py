@@ -8,14 +8,18 @@ from bot.cards.words import mentioned
 from bot.context import Context
 from bot.homes import OPEN
 from bot.projections import run_of, step_of
-from ledger import runs
+from ledger import questions, runs
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchRun
 from ledger.values import Message, RunView
 
 
+class NotThere(Exception):
+    """What the message should show is not known yet."""
+
+
 def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
-    """The message as it should be now. ``NoSuchRun`` for a ref to nothing."""
+    """The message as it should be now. ``NoSuchRun`` for a ref to nothing, ``NotThere`` before an answer."""
     body: dict[str, Any] = dict(message.body or {})
     match message.purpose:
         case "root":
@@ -28,6 +32,8 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
             return _reply(ctx, conn, message, body)
         case "alert":
             return notices.alert(body)
+        case "answer":
+            return _found(conn, message)
         case _:
             return _answer(ctx, conn, body)
 
@@ -60,6 +66,13 @@ def _answer(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
             return notices.help_page(body.get("command"))
         case _:
             return notices.whisper(str(body.get("text", "")))
+
+
+def _found(conn: Conn, message: Message) -> Card:
+    question = questions.get(conn, run_of(message.ref))
+    if question is None or question.answer is None:
+        raise NotThere
+    return answers.found(question.kind, question.answer)
 
 
 def _show(ctx: Context, conn: Conn, number: int) -> Card:

@@ -34,10 +34,10 @@ METHODS: dict[str, tuple[str, ...]] = {  # method: the scopes that allow it
 # Trouble that trying again does not mend: the message is parked with the code.
 _FOR_EVER = frozenset(
     (
-        "cant_update_message", "cannot_reply_to_message", "channel_not_found", "edit_window_closed", "expired_trigger_id",
-        "exchanged_trigger_id", "expired_url", "hash_conflict", "invalid_arguments", "invalid_trigger_id", "is_archived",
-        "is_inactive", "message_not_found", "messages_tab_disabled", "missing_scope", "no_such_subteam", "no_text",
-        "not_enabled", "not_found", "not_in_channel", "restricted_action", "used_url", "user_not_found",
+        "cant_update_message", "cannot_reply_to_message", "channel_not_found", "edit_window_closed", "expired_url",
+        "expired_trigger_id", "exchanged_trigger_id", "hash_conflict", "invalid_arguments", "invalid_trigger_id",
+        "is_archived", "is_inactive", "message_not_found", "messages_tab_disabled", "missing_scope", "no_such_subteam",
+        "no_text", "not_enabled", "not_found", "not_in_channel", "restricted_action", "used_url", "user_not_found",
         "user_not_in_channel",
     )
 )  # fmt: skip

@@ -1,10 +1,70 @@
-"""Longer answers: the whole plan as a file for the thread."""
+"""Longer answers: what a question found, and the whole plan as a file for the thread."""
 
-from bot.cards.blocks import Upload
+from collections.abc import Sequence
+
+from bot.cards.blocks import Card, Upload, context, section, sections
+from bot.cards.plan import reader_line
 from bot.cards.shape import plan_of
-from bot.cards.words import span
-from ledger.values import RunView
-from runbooks.plan import Plan
+from bot.cards.words import code, count, cut, prose, some, span
+from ledger.values import Json, RunView
+from runbooks.plan import Plan, Reader
+
+MOST = 25
+
+
+def found(kind: str, answer: Json) -> Card:
+    """The answer to ``lineage``, ``copies`` or ``doctor``, as the worker stored it."""
+    where = prose(str(answer.get("environment", "")))
+    if error := answer.get("error"):
+        return Card(f"{where}: {cut(prose(str(error)), 1500)}")
+    match kind:
+        case "lineage":
+            return _lineage(where, answer)
+        case "copies":
+            return _copies(where, answer["copies"])
+        case _:
+            return _doctor(where, answer["checks"])
+
+
+def _lineage(where: str, answer: Json) -> Card:
+    name = prose(str(answer["resource"]))
+    readers = [Reader.model_validate(r) for r in answer["readers"]]
+    lines = [f"• {reader_line(r)}" for r in readers[:MOST]]
+    more = [f"_and {len(readers) - MOST} more_"] if len(readers) > MOST else []
+    foot = [f"Written by {some([code(str(w)) for w in answer['writers']], 6)}"] if answer["writers"] else []
+    if unread := answer["not_understood"]:
+        foot.append(f"⚠️ Not understood, so counted as readers: {some([code(str(n)) for n in unread], 6)}")
+    text = f"{name} in {where} is read by {count(len(readers), 'pipes')}."
+    return Card(text, (section(f"*{text}*"), *sections([*lines, *more]), *(context(f) for f in foot)))
+
+
+def _copies(where: str, copies: Sequence[Json]) -> Card:
+    text = f"{count(len(copies), 'copy pipes')} in {where}."
+    lines = [_copy(c) for c in copies[:MOST]]
+    more = [f"_and {len(copies) - MOST} more_"] if len(copies) > MOST else []
+    return Card(text, (section(f"*{text}*"), *sections([*lines, *more])))
+
+
+def _copy(found: Json) -> str:
+    last = found.get("last") or {}
+    icon = (
+        "⏸️" if not found.get("running") and found.get("schedule") else "❌" if last.get("status") == "error" else "✅"
+    )
+    schedule = f"{prose(str(found['schedule']))} UTC" if found.get("schedule") else "by hand"
+    ran = f"last {prose(str(last['status']))} {prose(str(last['created_at']))}" if last else "never ran"
+    how = f"{prose(str(found['mode']))}, {schedule}, {ran}"
+    why = f" – {cut(prose(str(last['error'])), 160)}" if last.get("error") else ""
+    return f"{icon} {code(str(found['pipe']))} → {code(str(found['target']))} ({how}){why}"
+
+
+def _doctor(where: str, checks: Sequence[Json]) -> Card:
+    wrong = [c for c in checks if not c["ok"]]
+    verdict = f"{len(wrong)} of {len(checks)} checks failed" if wrong else f"all {len(checks)} checks passed"
+    text = f"Doctor in {where}: {verdict}."
+    lines = [
+        f"{'✅' if c['ok'] else '❌'} *{prose(str(c['name']))}* – {cut(prose(str(c['said'])), 400)}" for c in checks
+    ]
+    return Card(text, (section(f"*{text}*"), *sections(lines[:MOST])))
 
 
 def plan_file(view: RunView) -> Upload:

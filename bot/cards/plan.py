@@ -66,11 +66,12 @@ def _hazard(hazard: Hazard) -> str:
 def readers(found: Sequence[Reader]) -> list[Block]:
     if not found:
         return [context("Nothing reads it.")]
-    said = [_reader(r) for r in found]
+    said = [reader_line(r) for r in found]
     return [context(f"Read by {len(found)}: {some(said, MOST_READERS)}")]
 
 
-def _reader(reader: Reader) -> str:
+def reader_line(reader: Reader) -> str:
+    """``members_copy`` (copy, 0 * * * * UTC, replace)"""
     what = [
         reader.kind,
         *([f"{reader.schedule} UTC"] if reader.schedule else []),

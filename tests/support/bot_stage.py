@@ -66,6 +66,7 @@ class Stage:
         with self.pool.connection() as conn:
             for number in inbox.unhandled(conn, 0):
                 jobs.inbox(number)
+            behind: list[int] = []
             for _ in range(20):
                 # spacing and limits are for Slack's sake; these tests ask what is shown in the end
                 conn.execute("UPDATE ledger.message SET not_before = NULL")

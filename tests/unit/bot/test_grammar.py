@@ -43,7 +43,8 @@ MIGRATIONS = [
     ("migrate members add field x Nullable(DateTime64(3)) from $.record.x",
      AddFields(fields=(NewField(name="x", type="Nullable(DateTime64(3))", source="$.record.x"),))),
     ("migrate members add fields a character varying(255) default 'b, c', d timestamp with time zone",
-     AddFields(fields=(NewField(name="a", type="character varying(255)", default="'b, c'"), NewField(name="d", type="timestamp with time zone")))),
+     AddFields(fields=(NewField(name="a", type="character varying(255)", default="'b, c'"),
+                       NewField(name="d", type="timestamp with time zone")))),
     ("migrate members change field a to numeric(10, 2) default 1.5", ChangeType(name="a", type="numeric(10, 2)", default="1.5")),
     ("migrate members set default a \"it's\"", SetDefault(name="a", default="'it''s'")),
     ("migrate members remove field a, b", RemoveFields(names=("a", "b"))),
@@ -159,11 +160,13 @@ def test_help_lists_what_the_parser_reads() -> None:
 
 
 WORDS = st.sampled_from(
-    "migrate members add field fields text default '' ' \" ( ) , from $.record.x change to set remove sort by index --env --at --note "
-    "approve 7 up plan help freeze {{x}} ` <!channel> \u202e \x00 \u0435 Nullable(DateTime64(3)) -- = copy run ; [ ] ''x".split(
-        " "
-    )
-)
+    [
+        "migrate", "members", "add", "field", "fields", "text", "default", "''", "'", '"', "(", ")", ",", "from",
+        "$.record.x", "change", "to", "set", "remove", "sort", "by", "index", "--env", "--at", "--note", "approve", "7",
+        "up", "plan", "help", "freeze", "{{x}}", "`", "<!channel>", "\u202e", "\x00", "\u0435", "--", "=", "copy", "run",
+        "Nullable(DateTime64(3))", ";", "[", "]", "''x",
+    ]
+)  # fmt: skip
 
 
 @settings(max_examples=400, deadline=None)

@@ -1,0 +1,122 @@
+"""What people see when a part is away or late: the ledger, the workers, a system that has to be asked."""
+
+from collections.abc import Iterator
+
+import httpx
+import psycopg
+import pytest
+
+from bot.slack import Slack
+from bot.sweep import Sweep
+from ledger import questions
+from ledger.bell import Bell
+from tests.support.bot_stage import Stage, stage
+from tests.support.ledger_server import LedgerServer, RedisServer, ledger_server
+from tests.support.slack_server import Workspace, slack_workspace
+
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("bot")]
+
+ASK = "/tb migrate members add field nickname text"
+
+
+@pytest.fixture(scope="module")
+def slack() -> Iterator[Workspace]:
+    with slack_workspace() as workspace:
+        yield workspace
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[LedgerServer]:
+    with ledger_server() as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def talk(slack: Workspace, server: LedgerServer) -> Iterator[Stage]:
+    redis = RedisServer()
+    redis.start()
+    with stage(slack, server, redis) as made:
+        yield made
+    redis.stop()
+
+
+def test_a_question_is_answered_when_the_worker_has_found_out(talk: Stage) -> None:
+    talk.empty()
+    talk.slack.types("ana", "/tb doctor")
+    with talk.pool.connection() as conn:
+        assert conn.execute("SELECT count(*) AS n FROM ledger.inbox").fetchone() == {"n": 1}
+    with pytest.raises(AssertionError, match="stay behind"):
+        talk.settle()  # handled, and waiting for the answer
+    checks = [
+        {"name": "Sequin", "ok": False, "said": "members_sink is paused"},
+        {"name": "Kafka", "ok": True, "said": "answers"},
+    ]
+    with talk.pool.connection() as conn:
+        questions.answer(conn, 1, {"environment": "sandbox", "checks": checks})
+    talk.settle()
+    assert talk.whispers("ana")[-1] == "Doctor in sandbox: 1 of 2 checks failed."
+    assert [m for m in talk.slack.messages() if not m["ephemeral"]] == []
+
+
+def test_lineage_names_the_readers(talk: Stage) -> None:
+    talk.empty()
+    with pytest.raises(AssertionError, match="stay behind"):
+        talk.types("ana", "/tb lineage members")
+    reader = {
+        "name": "members_sorted_copy_pipe",
+        "kind": "copy",
+        "direct": True,
+        "schedule": "0 * * * *",
+        "mode": "replace",
+    }
+    found = {
+        "resource": "members",
+        "readers": [reader],
+        "writers": [],
+        "downstream": [],
+        "not_understood": {"odd": "x"},
+    }
+    with talk.pool.connection() as conn:
+        questions.answer(conn, 1, {"environment": "sandbox", **found})
+    talk.settle()
+    said = [m for m in talk.slack.messages(user="ana") if m["ephemeral"]][-1]
+    assert said["text"] == "members in sandbox is read by 1 pipe."
+    assert "members_sorted_copy_pipe" in str(said["blocks"])
+    assert "odd" in str(said["blocks"])
+
+
+def test_who_waits_for_a_worker_is_told_once(talk: Stage) -> None:
+    talk.empty()
+    talk.slack.types("ana", ASK)
+    with talk.pool.connection() as conn:
+        conn.execute("UPDATE ledger.inbox SET received_at = received_at - interval '11 s'")
+    sweep = Sweep(talk.pool, Bell("redis://127.0.0.1:1/0"), Slack(talk.slack.client()), 1.0)
+    sweep.once()
+    sweep.once()
+    waiting = [w for w in talk.whispers("ana") if "no worker has taken it yet" in w]
+    assert len(waiting) == 1
+
+
+def test_redis_away_loses_no_command(slack: Workspace, server: LedgerServer) -> None:
+    away = RedisServer()  # never started
+    with stage(slack, server, away) as made:
+        assert made.slack.types("ana", ASK)["ack"]["text"] == "Planning … (request 1)"
+
+
+def test_the_ledger_away_is_said_within_three_seconds_and_health_says_so(
+    slack: Workspace, talk: Stage, server: LedgerServer
+) -> None:
+    talk.empty()
+    database = talk.settings.ledger_dsn.get_secret_value().rpartition("/")[2]
+    with psycopg.connect(server.dsn("postgres"), autocommit=True) as admin:
+        try:
+            admin.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS false".encode())
+            admin.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = %s", [database])
+            ack = talk.slack.types("ana", ASK)["ack"]
+            health = httpx.get(f"http://127.0.0.1:{talk.bot.port}/health", trust_env=False)
+        finally:
+            admin.execute(f"ALTER DATABASE {database} ALLOW_CONNECTIONS true".encode())
+    assert ack["text"] == "I could not store this; nothing was changed. Try again in a minute."
+    assert ack["latency_ms"] < 3000
+    assert health.status_code == 503
+    assert talk.slack.types("ana", ASK)["ack"]["text"].startswith("Planning")
