@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,9 @@ from sandbox.slack.store import Channel, Json, Message, View
 
 if TYPE_CHECKING:
     from sandbox.slack.standin import Slack
+
+
+_MENTION = re.compile(rf"(?<!\S)@{people.BOT_NAME}\b")
 
 
 class Impossible(Exception):
@@ -75,9 +79,8 @@ class Hands:
         root = channel.public_message(thread_ts or "")
         if thread_ts and root is None:
             raise Impossible(f"there is no thread {thread_ts!r} in {channel.name}")
-        mention = f"@{people.BOT_NAME}"
-        called = line == mention or line.startswith(mention + " ")
-        text = f"<@{people.BOT_USER}>{line.removeprefix(mention)}" if called else line
+        text = _MENTION.sub(f"<@{people.BOT_USER}>", line)
+        called = text != line
         thread = (root.thread_ts or root.ts) if root else None
         message = Message(channel.id, channel.next_ts(), user, text, thread_ts=thread)
         self._slack.post(message)

@@ -301,6 +301,17 @@ def test_a_thread_opens_at_the_side_and_the_bot_answers_there(open_as: Open) -> 
     expect(page.get_by_test_id("thread")).to_be_hidden()
 
 
+def test_another_channel_shows_that_something_is_new_there(open_as: Open, workspace: Workspace) -> None:
+    page = open_as("ana")
+    alerts = page.locator("[data-channel=alerts]")
+    expect(alerts).to_have_accessible_name("alerts")
+    workspace.client().chat_postMessage(channel="alerts", text="members_copy failed")
+    expect(alerts).to_have_accessible_name("alerts (new)")
+    alerts.click()
+    expect(alerts).to_have_accessible_name("alerts")
+    expect(messages(page)).to_contain_text(["members_copy failed"])
+
+
 def test_the_home_tab_is_published_when_it_is_opened(open_as: Open) -> None:
     page = open_as("chen")
     pressing(page, "tb")

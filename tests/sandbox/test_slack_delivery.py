@@ -164,12 +164,12 @@ def test_nobody_presses_what_another_person_sees(app: App, workspace: Workspace)
 
 def test_a_mention_in_a_thread_is_answered_there(app: App, workspace: Workspace) -> None:
     root = workspace.client().chat_postMessage(channel="migrations", text="card")["ts"]
-    answer = workspace.types("ana", "@tb status", thread_ts=root)
+    answer = workspace.types("ana", "please @tb status, not mail@tb", thread_ts=root)
     assert answer["ack"]["status"] == "acked"
     workspace.wait_for("/api/chat.postMessage", 2)
     said, heard = workspace.messages()[1:]
-    assert said["text"] == f"<@{people.BOT_USER}> status"
-    assert (heard["text"], heard["thread_ts"]) == (f"heard <@{people.BOT_USER}> status", root)
+    assert said["text"] == f"please <@{people.BOT_USER}> status, not mail@tb"
+    assert (heard["text"], heard["thread_ts"]) == (f"heard {said['text']}", root)
 
 
 def test_opening_the_home_publishes_it(app: App, workspace: Workspace) -> None:

@@ -84,9 +84,10 @@ function drawPersons() {
 
 function drawChannels() {
   const entry = (one) => h("li", {}, h("button", {
-    type: "button", class: "channel", "data-channel": one.name, "aria-current": one.name === state.channel ? "page" : null,
+    type: "button", class: "channel", "data-channel": one.name, "data-new": state.unread.has(one.id) ? "true" : null, "aria-current": one.name === state.channel ? "page" : null,
     onclick: () => visit(one.name),
-  }, h("span", { class: one.private && !one.direct ? "locked" : "", "aria-hidden": "true" }, one.direct ? "◆" : one.private ? "" : "#"), one.name));
+  }, h("span", { class: one.private && !one.direct ? "locked" : "", "aria-hidden": "true" }, one.direct ? "◆" : one.private ? "" : "#"), one.name,
+  state.unread.has(one.id) ? h("span", { class: "unseen" }, "(new)") : null));
   const focused = byId("sidebar").contains(document.activeElement) ? document.activeElement.dataset.channel : null;
   byId("channels").replaceChildren(...state.channels.filter((one) => !one.direct).map(entry));
   byId("apps").replaceChildren(...state.channels.filter((one) => one.direct).map(entry));
@@ -118,6 +119,7 @@ async function openHome() {
 async function visit(name) {
   state.channel = name;
   state.thread = null;
+  state.unread.delete(channel().id);
   toggleMenu(false);
   remember();
   drawChannels();
@@ -130,6 +132,7 @@ async function visit(name) {
 async function become(name) {
   state.user = name;
   state.thread = null;
+  state.unread.clear();
   await refresh();
 }
 
@@ -157,9 +160,16 @@ function toggleMenu(open) {
 function heard(what) {
   const me = state.people.find((one) => one.name === state.user)?.id;
   if (what.type === "channel" && what.channel === channel()?.id) return loadMessages();
+  if (what.type === "channel") {
+    state.unread.add(what.channel);
+    return drawChannels();
+  }
   if (what.type === "views" && what.user === me) return loadViews();
   if (what.type === "clock") return setClock(what);
-  if (what.type === "reset") state.thread = null;
+  if (what.type === "reset") {
+    state.thread = null;
+    state.unread.clear();
+  }
   return what.type === "reset" || what.type === "open" ? refresh() : undefined;
 }
 

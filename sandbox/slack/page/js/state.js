@@ -8,6 +8,7 @@ export const state = {
   channel: "migrations",
   tab: "home",
   thread: null,
+  unread: new Set(),
   messages: [],
   views: [],
   home: null,
