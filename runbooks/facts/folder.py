@@ -24,12 +24,12 @@ def read_folder(
 ) -> Facts:
     """Every ``.datasource`` and ``.pipe`` below ``path``, with Postgres' ``tables`` where they were read.
 
-    A file that cannot be read is left out and named in ``Facts.broken``. Raises ``FileNotFoundError``
-    where ``path`` is no folder.
+    A file that cannot be read is left out and named in ``Facts.broken``. Raises ``DatafileError`` where ``path``
+    is no folder.
     """
     folder = Path(path)
     if not folder.is_dir():
-        raise FileNotFoundError(f"{folder} is not a folder")
+        raise DatafileError(str(folder), 0, "there is no such folder")
     broken: dict[str, str] = {}
     return Facts(
         environment=environment,

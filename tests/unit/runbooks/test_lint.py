@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from runbooks.errors import DatafileError
 from runbooks.facts.folder import read_folder
 from runbooks.facts.model import PgTable
 from runbooks.lint import lint
@@ -104,7 +105,7 @@ def test_a_broken_file_is_a_finding_and_not_a_crash(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_said() -> None:
-    with pytest.raises(FileNotFoundError, match="nowhere is not a folder"):
+    with pytest.raises(DatafileError, match="nowhere: there is no such folder"):
         read_folder("nowhere", environment="staging", now=NOW)
 
 
