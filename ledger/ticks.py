@@ -186,8 +186,13 @@ def take(conn: Conn, run: int, *, owner: str, lease_s: float, ops: Sequence[str]
     if row is None:
         return None
     # a statement of its own: the tick before ours may have stored while ours waited for the row
+    return with_steps(conn, row)
+
+
+def with_steps(conn: Conn, row: TakenRun) -> Taken:
+    """The run with its steps as they are stored now."""
     with conn.cursor(row_factory=row_of(TickStep)) as cursor:
-        steps = cursor.execute(_sql["steps"], {"run": run}).fetchall()
+        steps = cursor.execute(_sql["steps"], {"run": row.run}).fetchall()
     plan = tuple(step for step in steps if step.phase == "plan")
     return Taken(row, plan, tuple(step for step in steps if step.phase == "restore"))
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from ledger import ticks
 from ledger.refusals import Fenced
-from ledger.ticks import Beginning, NewRestore, TickStep
+from ledger.ticks import Beginning, Intent, NewRestore, Taken, TickStep
 from runbooks.step import Done, Seen, Step, Todo
 from systems.errors import NotPermitted
 from workers.engine.scene import Scene
@@ -28,12 +28,14 @@ class Settling:
 @dataclass(frozen=True)
 class Sight:
     """What a step was found to be. ``answer`` is for the intent: its id and what became of it. ``failures`` are in
-    a row, this tick's included; ``acted``: an effect was had in this tick."""
+    a row, this tick's included; ``acted``: an effect was begun in this tick; ``taken``: the run with what that
+    effect listed to be put back."""
 
     seen: Seen | Settling | Trouble
     failures: int
     answer: tuple[int, str] | None = None
     acted: bool = False
+    taken: Taken | None = None
 
 
 def look(scene: Scene, row: TickStep, step: Step) -> Sight:
@@ -71,7 +73,7 @@ def _todo(row: TickStep, step: Step, seen: Todo) -> Sight:
 def _unchanged(row: TickStep, seen: Todo) -> bool:
     """The same is still to be done as before the last effect. A step of many effects says which in memo or why."""
     same_memo = seen.memo is None or dict(seen.memo) == dict(row.memo)
-    return same_memo and seen.why == str((row.progress or {}).get("why", ""))
+    return same_memo and seen.why == str((row.progress or {}).get("todo", ""))
 
 
 def have(scene: Scene, row: TickStep, step: Step, todo: Sight, *, pausable: bool) -> Sight:
@@ -85,7 +87,7 @@ def have(scene: Scene, row: TickStep, step: Step, todo: Sight, *, pausable: bool
     wish = Beginning(
         step=row,
         memo=memo,
-        progress={**(row.progress or {}), "why": todo.seen.why},
+        progress={**(row.progress or {}), "why": todo.seen.why, "todo": todo.seen.why},
         rules=scene.environment.rules,
         locks=scene.resources(step.locks()),
         restore=restore,
@@ -93,7 +95,12 @@ def have(scene: Scene, row: TickStep, step: Step, todo: Sight, *, pausable: bool
     )
     with scene.context.pool.connection() as conn:
         intent = ticks.intend(conn, scene.taken, wish)
+        taken = ticks.with_steps(conn, scene.taken.row) if restore else None
     begun = replace(row, memo=memo, progress=wish.progress, state="acting", intent=intent.id, intent_answer=None)
+    return replace(_act(scene, begun, step, intent, todo), acted=True, taken=taken)
+
+
+def _act(scene: Scene, begun: TickStep, step: Step, intent: Intent, todo: Sight) -> Sight:
     try:
         with scene.lease.effect(intent.key):
             step.act(scene.at(begun))
@@ -111,9 +118,9 @@ def _after(scene: Scene, begun: TickStep, step: Step, intent: int, todo: Sight) 
     answered = replace(begun, intent_answer="ok", intent_age_s=0.0, answered=begun.answered + 1)
     again = look(scene, answered, step)
     if isinstance(again.seen, Trouble):
-        return replace(again, answer=(intent, "ok"), acted=True)
+        return replace(again, answer=(intent, "ok"))
     futile = todo.failures > begun.failures and isinstance(again.seen, Todo | Settling)
-    return replace(again, failures=todo.failures if futile else 0, answer=(intent, "ok"), acted=True)
+    return replace(again, failures=todo.failures if futile else 0, answer=(intent, "ok"))
 
 
 def _remembered(scene: Scene, row: TickStep, step: Step) -> NewRestore | None:
@@ -140,4 +147,4 @@ def _troubled(scene: Scene, row: TickStep, error: Exception, *, acted: bool = Fa
     answer = None
     if acted and row.intent is not None and not trouble.unknown:
         answer = (row.intent, f"refused: {trouble.said}"[:500])
-    return Sight(trouble, row.failures + 1, answer, acted)
+    return Sight(trouble, row.failures + 1, answer)

@@ -23,9 +23,11 @@ def waiting(row: TickStep, wait: Wait, sight: Sight) -> Outcome:
 
 
 def settling(row: TickStep, settle: Settling, sight: Sight) -> Outcome:
-    progress = {**(row.progress or {}), "why": settle.why} if row.intent_answer != "ok" else row.progress
+    """Too early to say. What an effect of this very tick stored beside its intent stays."""
+    progress = None if sight.acted else {**(row.progress or {}), "why": settle.why}
     mark = StepMark(row.phase, row.number, progress=progress, failures=sight.failures)
-    return Outcome((mark,), sight.answer, due=Due(settle.seconds, machine=True), shows=progress != row.progress)
+    shows = progress is not None and progress != row.progress
+    return Outcome((mark,), sight.answer, due=Due(settle.seconds, machine=True), shows=shows)
 
 
 def to_do_still(row: TickStep, sight: Sight) -> Outcome:

@@ -82,6 +82,8 @@ def _advance(scene: Scene, row: TickStep, inside: Hold | None) -> Outcome:
         if isinstance(begun, Outcome):
             return begun
         sight = begun
+    if sight.taken is not None:
+        scene = replace(scene, taken=sight.taken)
     return _came_to(scene, row, sight, inside)
 
 

@@ -29,8 +29,8 @@ class Scene:
 
     @property
     def touched(self) -> bool:
-        """Whether the table may not be what it was; an effect begun counts, whatever became of it."""
-        return any(step.touches and step.acts for step in self.taken.steps)
+        """Whether the table may not be what it was: an effect begun counts, unless it was refused."""
+        return any(step.touches and step.acts and not _refused(step) for step in self.taken.steps)
 
     @property
     def listed(self) -> tuple[TickStep, ...]:
@@ -61,6 +61,10 @@ class Scene:
         for key, value in more.items():
             found[key] = _joined(found.get(key), value)
         return found
+
+
+def _refused(step: TickStep) -> bool:
+    return not step.answered and (step.intent_answer or "").startswith("refused")
 
 
 def _joined(known: Any, new: Any) -> Any:
