@@ -1,0 +1,133 @@
+"""A run's steps walked against the sandbox: looking, acting, remembering, as the engine does, without a ledger."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from runbooks import steps
+from runbooks.facts import live
+from runbooks.plan import Plan, PlannedStep
+from runbooks.planner import make_plan
+from runbooks.request import AddFields, Migrate, NewField, Request
+from runbooks.site import Names, Site
+from runbooks.step import Astray, Done, Step, Todo, Wait
+from systems.connect import Connect
+from systems.kafka import Kafka
+from systems.postgres import Postgres
+from systems.sequin import Sequin
+from systems.tinybird import Tinybird
+from tests.support.sandbox import Sandbox
+
+RUN = 7
+LOOKS = 2_000
+
+
+def allowed(system: str, call: str) -> None:
+    """Everything may be changed in a sandbox."""
+
+
+@dataclass
+class Entry:
+    """A way back. ``state``: listed, struck, left or done."""
+
+    step: Step
+    state: str = "listed"
+    reason: str = ""
+
+
+@dataclass
+class Story:
+    sandbox: Sandbox
+    base: Site
+    found: dict[str, Any] = field(default_factory=dict[str, Any])
+    entries: list[Entry] = field(default_factory=list[Entry])
+    said: list[str] = field(default_factory=list[str])
+    astray: str = ""
+
+    def plan(self, *fields: NewField, strategy: str | None = None, table: str = "members") -> Plan:
+        job = Migrate(datasources=(table,), change=AddFields(fields=fields))
+        request = Request(text="/tb migrate", job=job, strategy=strategy)
+        return make_plan(request, live.read(self.at()))
+
+    def at(self, memo: Any = None, answered: int = 0) -> Site:
+        proven = frozenset(self.found.get("proven", ()))
+        now = datetime.fromtimestamp(self.sandbox.clock.time(), UTC)
+        touched = frozenset(self.found.get("touched", ()))
+        return replace(self.base, now=now, memo=memo or {}, answered=answered, proven=proven, touched=touched)
+
+    def carry_out(self, plan: Plan, *, until: int | None = None) -> None:
+        """The plan's steps in order, the first ``until`` of them; stops at the first that goes astray."""
+        for planned in plan.steps[:until]:
+            if not self._walk(steps.load(planned.op, planned.params), planned):
+                return
+
+    def put_back(self) -> None:
+        """The restore list, last in first out."""
+        for entry in reversed(self.entries):
+            if entry.state == "listed":
+                self._restore(entry)
+
+    def _walk(self, step: Step, planned: PlannedStep) -> bool:
+        outcome = self._decided(step, remember=True)
+        if isinstance(outcome, Astray):
+            self.astray = f"{planned.title}: {outcome.reason}"
+            return False
+        self.said.append(outcome.said)
+        for key, value in outcome.found.items():
+            earlier = self.found.get(key)
+            self.found[key] = [*earlier, *value] if isinstance(earlier, list) else value
+        for entry in self.entries:
+            if entry.state == "listed" and isinstance(entry.step.look(self.at()), Done):
+                entry.state = "struck"
+        return True
+
+    def _restore(self, entry: Entry) -> None:
+        outcome = self._decided(entry.step, remember=False)
+        entry.state = "left" if isinstance(outcome, Astray) else "done"
+        entry.reason = outcome.reason if isinstance(outcome, Astray) else outcome.said
+
+    def _decided(self, step: Step, *, remember: bool) -> Done | Astray:
+        memo: Any = {}
+        answered = 0
+        for _ in range(LOOKS):
+            seen = step.look(self.at(memo, answered))
+            memo = memo if isinstance(seen, Done | Astray) or seen.memo is None else seen.memo
+            match seen:
+                case Done() | Astray():
+                    return seen
+                case Wait():
+                    self._wait()
+                case Todo():
+                    if remember and not answered:
+                        inverse = step.remember(self.at(memo))
+                        self.entries += [Entry(steps.load(inverse.op, inverse.params()))] if inverse else []
+                    step.act(self.at(memo, answered))
+                    answered += 1
+        raise AssertionError(f"{step.title()}: not decided after {LOOKS} looks, last {seen}\n{self.sandbox.log.tail()}")
+
+    def _wait(self) -> None:
+        """Until something is asked of a system, or a moment of the machine."""
+        self.sandbox.log.entries(after=self.sandbox.log.last(), wait_s=0.05)
+
+
+@contextmanager
+def story(sandbox: Sandbox) -> Iterator[Story]:
+    ready = sandbox.ready
+    site = Site(
+        environment="sandbox",
+        run=RUN,
+        now=datetime.now(UTC),
+        tinybird=Tinybird(ready["tinybird"]["url"], ready["tinybird"]["token"], allowed),
+        sequin=Sequin(ready["sequin"]["url"], ready["sequin"]["token"], allowed),
+        connect=Connect(ready["connect"]["url"], allowed),
+        kafka=Kafka(ready["kafka"]),
+        postgres=Postgres(ready["postgres"], allowed),
+        names=Names(),
+    )
+    try:
+        yield Story(sandbox, site)
+    finally:
+        for client in (site.tinybird, site.sequin, site.connect):
+            client.close()
