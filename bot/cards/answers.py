@@ -50,7 +50,7 @@ def _copy(found: Json) -> str:
     icon = (
         "⏸️" if not found.get("running") and found.get("schedule") else "❌" if last.get("status") == "error" else "✅"
     )
-    schedule = f"{prose(str(found['schedule']))} UTC" if found.get("schedule") else "by hand"
+    schedule = f"{code(str(found['schedule']))} UTC" if found.get("schedule") else "by hand"
     ran = f"last {prose(str(last['status']))} {prose(str(last['created_at']))}" if last else "never ran"
     how = f"{prose(str(found['mode']))}, {schedule}, {ran}"
     why = f" – {cut(prose(str(last['error'])), 160)}" if last.get("error") else ""

@@ -40,18 +40,19 @@ def read_value(text: str) -> Pressed | None:
 
 
 def buttons(view: RunView) -> list[Block]:
-    """The card's rows of buttons; none once the run is over."""
+    """The card's row of buttons, at most four; none while it is planned or put back, and once it is over."""
     plan = plan_of(view)
+    row: list[Block] = []
     match view.run.state:
         case "proposed" | "running" if plan is not None:
-            rows = [_approving(view, plan), _steering(view)]
+            row = [*_approving(view, plan), *_steering(view)]
         case "paused":
-            rows = [[_plain(view, "Resume", "resume", style="primary"), _abort(view)]]
+            row = [_plain(view, "Resume", "resume", style="primary"), _abort(view)]
         case "held":
-            rows = [_held(view)]
+            row = _held(view)
         case _:
-            rows = []
-    return [actions(row) for row in rows if row]
+            pass
+    return [actions(row)] if row else []
 
 
 def _approving(view: RunView, plan: Plan) -> list[Block]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from bot.cards.blocks import Block, context, fields, section, sections
-from bot.cards.words import code, cut, escape, fenced, prose, some, span
+from bot.cards.words import code, cut, fenced, prose, some, span
 from runbooks.plan import Estimate, Hazard, Plan, Reader
 
 MOST_HAZARDS = 6
@@ -38,7 +38,7 @@ def _strategy(plan: Plan) -> str:
 
 def _figure(label: str, estimate: Estimate) -> str:
     formula = f"\n_{cut(prose(estimate.formula), 200)}_" if estimate.formula else ""
-    return f"*{label}*\n{span(estimate.seconds)}{formula}"
+    return f"*{label}*\n{span(estimate.seconds) if estimate.seconds else 'none'}{formula}"
 
 
 def _rejected(plan: Plan) -> list[Block]:
@@ -74,10 +74,10 @@ def reader_line(reader: Reader) -> str:
     """``members_copy`` (copy, 0 * * * * UTC, replace)"""
     what = [
         reader.kind,
-        *([f"{reader.schedule} UTC"] if reader.schedule else []),
+        *([f"{code(reader.schedule)} UTC"] if reader.schedule else []),
         *([reader.mode] if reader.mode else []),
     ]
-    return f"{code(reader.name)} ({escape(', '.join(what))}{'' if reader.direct else ', through other pipes'})"
+    return f"{code(reader.name)} ({', '.join(what)}{'' if reader.direct else ', through other pipes'})"
 
 
 def sql(plan: Plan) -> list[Block]:

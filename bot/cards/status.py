@@ -74,7 +74,7 @@ def _proposed(view: RunView) -> Said:
         return Said(f"This plan cannot be approved because of {wrong}.", joined(first, "Nothing was changed."))
     until = f" until {clock(view.run.expires_at, view.now)}" if view.run.expires_at else ""
     steps = "1 step" if len(view.steps) == 1 else f"{len(view.steps)} steps"
-    held = f"ingestion is held for {span(plan.hold.seconds)}" if plan.hold.seconds else "nothing is held"
+    held = f"ingestion is held for about {span(plan.hold.seconds)}" if plan.hold.seconds else "nothing is held"
     block = waits_for_people(view)
     return Said(f"Waiting for approval of {_named(block)}{until}.", f"{steps} by {prose(plan.strategy.name)}; {held}.")
 

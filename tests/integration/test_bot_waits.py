@@ -99,7 +99,7 @@ def test_who_waits_for_a_worker_is_told_once(talk: Stage) -> None:
 
 def test_redis_away_loses_no_command(slack: Workspace, server: LedgerServer) -> None:
     away = RedisServer()  # never started
-    with stage(slack, server, away) as made:
+    with stage(slack, server, away, "http") as made:  # two bots on sockets would share the deliveries
         assert made.slack.types("ana", ASK)["ack"]["text"] == "Planning … (request 1)"
 
 

@@ -33,7 +33,8 @@ def view(state: RunState = "proposed", made: Plan | None = None, *, done: int = 
         "id": 7, "environment": "sandbox", "command": "migrate members add field nickname text", "requester": ANA,
         "request": {"job": {"kind": "migrate", "datasources": ["members"],
                             "change": {"kind": "add fields", "fields": [{"name": "nickname"}]}}},
-        "state": state, "wanted": "run", "reason": "", "world": {}, "found": {}, "acknowledged": [], "fence": 0, "rev": 1,
+        "state": state, "wanted": "run", "reason": "", "world": {}, "found": {}, "acknowledged": [], "fence": 0,
+        "rev": 1,
         "created_at": NOW - timedelta(minutes=5), "plan": made.to_json(), "hash": made.hash,
         "started_at": NOW - timedelta(minutes=4) if done else None, **given,
     }  # fmt: skip
@@ -61,7 +62,7 @@ def test_a_proposed_card_says_who_what_where_and_what_is_asked() -> None:
     card = run.root(view(), PEOPLE)
     assert card.text == (
         "Run 7 (migrate members add field nickname text): Waiting for approval of step 1. "
-        "5 steps by recreate; ingestion is held for 40 s."
+        "5 steps by recreate; ingestion is held for about 40 s."
     )
     for said in (
         "Run 7 · add nickname to members",

@@ -45,7 +45,8 @@ MIGRATIONS = [
     ("migrate members add fields a character varying(255) default 'b, c', d timestamp with time zone",
      AddFields(fields=(NewField(name="a", type="character varying(255)", default="'b, c'"),
                        NewField(name="d", type="timestamp with time zone")))),
-    ("migrate members change field a to numeric(10, 2) default 1.5", ChangeType(name="a", type="numeric(10, 2)", default="1.5")),
+    ("migrate members change field a to numeric(10, 2) default 1.5",
+     ChangeType(name="a", type="numeric(10, 2)", default="1.5")),
     ("migrate members set default a \"it's\"", SetDefault(name="a", default="'it''s'")),
     ("migrate members remove field a, b", RemoveFields(names=("a", "b"))),
     ("migrate members sort by a,b", SortBy(columns=("a", "b"))),
@@ -69,10 +70,10 @@ def test_other_requests() -> None:
 
 def test_options_stand_anywhere_and_phones_typography_is_undone() -> None:
     request = g.parse(
-        "--strategy recreate migrate members —env staging add field x text --at “2026-12-01 22:00 +02:00” --note 'why, so'"
+        "--strategy alter migrate members —env staging add field x text --at “2026-12-01 22:00 +02:00” --note 'why'"
     )
     assert isinstance(request, Request)
-    assert (request.strategy, request.environment, request.note) == ("recreate", "staging", "why, so")
+    assert (request.strategy, request.environment, request.note) == ("alter", "staging", "why")
     assert request.at == datetime(2026, 12, 1, 20, 0, tzinfo=UTC)
 
 
@@ -163,8 +164,8 @@ WORDS = st.sampled_from(
     [
         "migrate", "members", "add", "field", "fields", "text", "default", "''", "'", '"', "(", ")", ",", "from",
         "$.record.x", "change", "to", "set", "remove", "sort", "by", "index", "--env", "--at", "--note", "approve", "7",
-        "up", "plan", "help", "freeze", "{{x}}", "`", "<!channel>", "\u202e", "\x00", "\u0435", "--", "=", "copy", "run",
-        "Nullable(DateTime64(3))", ";", "[", "]", "''x",
+        "up", "plan", "help", "freeze", "{{x}}", "`", "<!channel>", "\u202e", "\x00", "\u0435", "--", "=", "copy",
+        "run", "Nullable(DateTime64(3))", ";", "[", "]", "''x",
     ]
 )  # fmt: skip
 
