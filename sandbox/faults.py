@@ -49,11 +49,7 @@ class Faults:
         with self._lock:
             for fault in self._faults:
                 wanted_method, glob = fault.match.split(" ", 1)
-                if (
-                    fault.system != system
-                    or wanted_method not in ("*", method)
-                    or fault.times <= 0
-                ):
+                if fault.system != system or wanted_method not in ("*", method) or fault.times <= 0:
                     continue
                 if fnmatch.fnmatchcase(path, glob):
                     fault.times -= 1

@@ -43,9 +43,7 @@ class RequestLog:
         self._lock = threading.Lock()
         self._waiters: set[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = set()
 
-    def add(
-        self, system: str, method: str, path: str, query: str = "", body: str = ""
-    ) -> Entry:
+    def add(self, system: str, method: str, path: str, query: str = "", body: str = "") -> Entry:
         with self._lock:
             entry = Entry(
                 n=len(self._entries) + 1,

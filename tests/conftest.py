@@ -1,0 +1,35 @@
+"""The fixtures that all tests stand on: one sandbox a pytest worker, made anew before each test (DESIGN §11)."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.support.people import People
+from tests.support.sandbox import Faults, Sandbox
+
+
+@pytest.fixture(scope="session")
+def running_sandbox() -> Iterator[Sandbox]:
+    """The sandbox of this pytest worker, in whatever state; tests use ``sandbox``."""
+    started = Sandbox()
+    try:
+        yield started
+    finally:
+        started.stop()
+
+
+@pytest.fixture
+def sandbox(running_sandbox: Sandbox) -> Sandbox:
+    """A whole platform, as seeded. Its clock runs 20 times as fast as the machine's."""
+    running_sandbox.reset()
+    return running_sandbox
+
+
+@pytest.fixture
+def people(sandbox: Sandbox) -> People:
+    return People(sandbox)
+
+
+@pytest.fixture
+def faults(sandbox: Sandbox) -> Faults:
+    return sandbox.faults

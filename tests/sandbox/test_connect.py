@@ -1,0 +1,128 @@
+"""Kafka Connect answers and moves rows as facts/systems.md §4 has it."""
+
+import pytest
+
+from tests.support.sandbox import Sandbox
+
+pytestmark = pytest.mark.integration
+
+HERE = "/connectors/tinybird-sink"
+
+
+def _touch(sandbox: Sandbox, n: int) -> None:
+    sandbox.pg("UPDATE collections SET description = %s WHERE slug = 'collection-1'", (f"touch {n}",))
+
+
+def _described(sandbox: Sandbox) -> str:
+    return sandbox.tb("SELECT description FROM collections FINAL WHERE slug = 'collection-1'")[0]["description"]
+
+
+def _task(sandbox: Sandbox) -> str:
+    return sandbox.connector()["tasks"][0]["state"]
+
+
+def test_the_connector_runs_and_shows_its_configuration(sandbox: Sandbox) -> None:
+    assert sandbox.connect.get("/connectors").json() == ["tinybird-sink"]
+    sandbox.until(lambda: _task(sandbox) == "RUNNING")
+    config = sandbox.connect.get(f"{HERE}/config").json()
+    assert "members" in config["topics"].split(",")
+    assert sandbox.ready["tinybird"]["token"] not in str(config), "Connect must not hold the admin's token"
+
+
+def test_what_is_not_there_is_404_in_connects_words(sandbox: Sandbox) -> None:
+    answer = sandbox.connect.get("/connectors/other/status")
+    assert (answer.status_code, answer.json()) == (
+        404,
+        {"error_code": 404, "message": "No status found for connector other"},
+    )
+
+
+def test_offsets_are_committed_on_the_flush_interval(sandbox: Sandbox) -> None:
+    _touch(sandbox, 1)
+    sandbox.until(lambda: _described(sandbox) == "touch 1")
+    sandbox.clock.advance(11)
+    offsets = sandbox.until(lambda: sandbox.connect.get(f"{HERE}/offsets").json()["offsets"])
+    assert [entry["partition"]["kafka_topic"] for entry in offsets] == ["collections"]
+    assert [entry["offset"]["kafka_offset"] for entry in offsets] == [1]
+    assert sandbox.connect.get(f"{HERE}/topics").json() == {"tinybird-sink": {"topics": ["collections"]}}
+
+
+def test_a_restart_of_the_worker_goes_on_where_it_was(sandbox: Sandbox) -> None:
+    _touch(sandbox, 1)
+    sandbox.until(lambda: _described(sandbox) == "touch 1")
+    answer = sandbox.connect.post(f"{HERE}/restart", params={"includeTasks": "true"})
+    assert answer.status_code == 202
+    assert answer.json()["tasks"][0]["state"] == "RESTARTING"
+    assert sandbox.connect.post(f"{HERE}/restart").status_code == 204
+    _touch(sandbox, 2)
+    sandbox.until(lambda: _described(sandbox) == "touch 2")
+    assert sandbox.log.count("tinybird", "POST /v0/events") == 2
+
+
+def test_trouble_that_passes_loses_nothing(sandbox: Sandbox) -> None:
+    sandbox.faults.add("tinybird", "POST /v0/events", "status:503", times=2)
+    sandbox.faults.add("tinybird", "POST /v0/events", "drop_before")
+    _touch(sandbox, 1)
+    sandbox.until(lambda: _described(sandbox) == "touch 1")
+    assert sandbox.log.count("tinybird", "POST /v0/events") == 4
+
+
+def test_a_refused_batch_is_dropped(sandbox: Sandbox) -> None:
+    """The loss window of facts/systems.md §4.3."""
+    sandbox.faults.add("tinybird", "POST /v0/events", "status:403")
+    _touch(sandbox, 1)
+    sandbox.log.wait("tinybird", "POST /v0/events")
+    sandbox.pg("UPDATE collections SET description = 'other' WHERE slug = 'collection-2'")
+    sandbox.log.wait("tinybird", "POST /v0/events", times=2)
+    assert _described(sandbox) != "touch 1"
+    assert _task(sandbox) == "RUNNING"
+
+
+def test_the_same_refusal_too_often_ends_the_task_and_a_restart_mends_it(sandbox: Sandbox) -> None:
+    sandbox.faults.add("tinybird", "POST /v0/events", "status:403", times=6)
+    for n in range(6):
+        _touch(sandbox, n)
+        sandbox.log.wait("tinybird", "POST /v0/events", times=n + 1)
+    sandbox.until(lambda: _task(sandbox) == "FAILED")
+    status = sandbox.connector()
+    assert status["connector"]["state"] == "RUNNING", "a running connector says nothing about its tasks"
+    assert "403" in status["tasks"][0]["trace"]
+    sandbox.connect.post(f"{HERE}/restart", params={"includeTasks": "true", "onlyFailed": "true"})
+    _touch(sandbox, 7)
+    sandbox.until(lambda: _described(sandbox) == "touch 7")
+
+
+def test_a_stop_ends_the_task_and_a_resume_starts_it(sandbox: Sandbox) -> None:
+    assert sandbox.connect.put(f"{HERE}/stop").status_code == 204
+    status = sandbox.connector()
+    assert (status["connector"]["state"], status["tasks"]) == ("STOPPED", [])
+    _touch(sandbox, 1)
+    assert sandbox.connect.put(f"{HERE}/resume").status_code == 202
+    sandbox.until(lambda: _described(sandbox) == "touch 1")
+
+
+def test_a_pause_survives_a_restart_or_not(sandbox: Sandbox) -> None:
+    for lost, state in ((False, "PAUSED"), (True, "RUNNING")):
+        sandbox.knobs(connect__pause_lost_on_restart=lost)
+        sandbox.connect.put(f"{HERE}/pause")
+        sandbox.connect.post(f"{HERE}/restart", params={"includeTasks": "true"})
+        sandbox.until(lambda state=state: _task(sandbox) == state)
+
+
+def test_a_rebalance_is_409_for_a_while(sandbox: Sandbox) -> None:
+    sandbox.knobs(connect__rebalance_409=1)
+    assert sandbox.connect.put(f"{HERE}/pause").status_code == 409
+    assert sandbox.connect.put(f"{HERE}/pause").status_code == 202
+
+
+def test_a_configuration_is_checked_and_its_topics_are_followed(sandbox: Sandbox) -> None:
+    config = sandbox.connect.get(f"{HERE}/config").json()
+    broken = sandbox.connect.put(f"{HERE}/config", json={key: v for key, v in config.items() if key != "topics"})
+    assert broken.status_code == 400
+    changed = sandbox.connect.put(f"{HERE}/config", json={**config, "topics": "members"})
+    assert changed.status_code == 200
+    _touch(sandbox, 1)
+    sandbox.pg("UPDATE members SET score = 3 WHERE id IN (SELECT id FROM members LIMIT 1)")
+    assert "name=members" in sandbox.log.wait("tinybird", "POST /v0/events")[0]["query"]
+    sandbox.connect.put(f"{HERE}/config", json=config)
+    sandbox.until(lambda: _described(sandbox) == "touch 1")

@@ -1,0 +1,66 @@
+"""A sandbox leaves nothing behind, cuts connections when told to, and keeps the ledger's clock."""
+
+import os
+import signal
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from tests.support.sandbox import Sandbox
+
+pytestmark = pytest.mark.integration
+
+
+def _family(sandbox: Sandbox) -> list[psutil.Process]:
+    return psutil.Process(sandbox.process.pid).children(recursive=True)
+
+
+def _folder(sandbox: Sandbox) -> Path:
+    return Path(sandbox.ready["product"]["config"]).parent
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_nothing_is_left_behind(number: signal.Signals) -> None:
+    """Postgres, Redis, Kafka and ClickHouse end with the sandbox, also when it is killed."""
+    own = Sandbox()
+    family, folder = _family(own), _folder(own)
+    assert len(family) >= 4
+    os.kill(own.process.pid, number)
+    own.process.wait(30)
+    psutil.wait_procs(family, timeout=10)
+    left = [one.name() for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
+    own.stop()
+    assert left == []
+    assert folder.exists() == (number == signal.SIGKILL)
+
+
+@pytest.mark.parametrize("fault", ["drop_before", "drop_after"])
+def test_a_dropped_connection_gives_no_answer_at_all(sandbox: Sandbox, fault: str) -> None:
+    sandbox.faults.add("sequin", "PATCH /api/sinks/*", fault)
+    with pytest.raises((httpx.ReadError, httpx.RemoteProtocolError)):
+        sandbox.set_sink("members_sink", "paused")
+    assert sandbox.log.find("sequin", "PATCH /api/sinks/*")[0]["status"] is None
+    assert sandbox.sink("members_sink")["status"] == ("paused" if fault == "drop_after" else "active")
+
+
+def test_systems_that_are_not_played_yet_say_so(sandbox: Sandbox) -> None:
+    for system in ("kubernetes", "github"):
+        answer = httpx.get(sandbox.ready[system]["url"] + "/anything")
+        assert answer.status_code == 501
+        assert system in answer.json()["message"]
+
+
+def test_the_ledgers_clock_is_the_platforms(sandbox: Sandbox) -> None:
+    sandbox.clock.advance(7200)
+    seen = sandbox.ledger("SELECT extract(epoch FROM ledger.now())::float8 AS now")[0]["now"]
+    assert abs(seen - sandbox.clock.time()) < 60
+
+
+def test_a_reset_empties_the_ledger_and_redis_and_keeps_the_clock(sandbox: Sandbox) -> None:
+    sandbox.clock.advance(7200)
+    sandbox.reset()
+    assert sandbox.ledger("SELECT count(*) AS n FROM ledger.clock") == [{"n": 1}]
+    seen = sandbox.ledger("SELECT extract(epoch FROM ledger.now() - clock_timestamp())::float8 AS ahead")[0]["ahead"]
+    assert abs(seen) < 1000

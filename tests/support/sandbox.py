@@ -1,0 +1,225 @@
+"""A running sandbox as tests see it: its ready line, its log, its faults and clock, SQL on both sides.
+
+Everything goes over the wire. The only waiting is the request log's long poll.
+"""
+
+import fnmatch
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TypeVar
+
+import httpx
+import psycopg
+from confluent_kafka import Consumer, TopicPartition
+from psycopg.rows import dict_row
+
+START_S = 60.0
+PATIENCE_S = 20.0
+LOOK_AGAIN_S = 0.25  # what the log does not tell of (a backfill's state) is looked at again this soon
+ROOT = Path(__file__).parents[2]
+
+T = TypeVar("T")
+Json = dict[str, Any]
+
+
+class GaveUp(AssertionError):
+    """What a test waited for did not come; the message holds the last requests."""
+
+
+class Sandbox:
+    """A sandbox process of the test's own. ``stop`` leaves nothing behind."""
+
+    def __init__(self, *, speed: float = 20.0, bot: bool = False) -> None:
+        options = ["--port", "0", "--speed", str(speed), *([] if bot else ["--no-bot"])]
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tbops", "sandbox", *options], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        )
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the sandbox did not start; it says why on stderr"
+        self.ready: Json = json.loads(line)
+        self.control = _client(self.ready["slack"]["url"])
+        self.tinybird = _client(self.ready["tinybird"]["url"], self.ready["tinybird"]["token"])
+        self.sequin = _client(self.ready["sequin"]["url"], self.ready["sequin"]["token"])
+        self.connect = _client(self.ready["connect"]["url"])
+        self.log = Log(self.control)
+        self.faults = Faults(self.control)
+        self.clock = Clock(self.control)
+
+    def stop(self) -> None:
+        for client in (self.control, self.tinybird, self.sequin, self.connect):
+            client.close()
+        self.process.send_signal(signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(20)
+        self.process.kill()
+        self.process.wait()
+        assert self.process.stdout is not None
+        self.process.stdout.close()
+
+    def reset(self) -> None:
+        """Back to the seed."""
+        _ok(self.control.post("/sandbox/reset"))
+
+    def knobs(self, **values: Any) -> None:
+        """Set knobs until the next reset: ``knobs(sequin__slot_restart_s=0.0)``."""
+        _ok(self.control.post("/sandbox/knobs", json={name.replace("__", "."): v for name, v in values.items()}))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment that a bot, a worker or a ``tbops`` command needs to work on this sandbox."""
+        return {**os.environ, **self.ready["product"]["env"]}
+
+    def pg(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Json]:
+        """Run SQL on the source database as its tables' owner; committed at once."""
+        return _rows(self.ready["postgres"], query, parameters)
+
+    def ledger(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[Json]:
+        return _rows(self.ready["ledger"], query, parameters)
+
+    def tb(self, query: str) -> list[Json]:
+        """Rows of a SELECT in Tinybird, as the admin."""
+        answer = self.tinybird.get("/v0/sql", params={"q": f"{query} FORMAT JSON"})
+        assert answer.status_code == 200, f"{query}\n{answer.text}"
+        return answer.json()["data"]
+
+    def messages(self, topic: str) -> list[Json]:
+        """Everything in a Kafka topic, partition by partition; equal keys are in their order."""
+        return [json.loads(value) for value in read_topic(self.ready["kafka"], topic)]
+
+    def sink(self, name: str) -> Json:
+        return _ok(self.sequin.get(f"/api/sinks/{name}"))
+
+    def set_sink(self, name: str, status: str) -> Json:
+        return _ok(self.sequin.patch(f"/api/sinks/{name}", json={"status": status}))
+
+    def backfill(self, sink: str, backfill_id: str | None = None) -> Json:
+        """A new backfill, or how an old one stands."""
+        if backfill_id is None:
+            return _ok(self.sequin.post(f"/api/sinks/{sink}/backfills", json={}))
+        return _ok(self.sequin.get(f"/api/sinks/{sink}/backfills/{backfill_id}"))
+
+    def connector(self) -> Json:
+        return _ok(self.connect.get("/connectors/tinybird-sink/status"))
+
+    def until(self, look: Callable[[], T], *, patience_s: float = PATIENCE_S, what: str = "") -> T:
+        """Look, again after each new request, until it is true; what was seen then."""
+        deadline = time.monotonic() + patience_s
+        while not (seen := look()):
+            if time.monotonic() > deadline:
+                raise GaveUp(f"still not after {patience_s} s: {what or look}\nThe last requests:\n{self.log.tail()}")
+            self.log.entries(after=self.log.last(), wait_s=LOOK_AGAIN_S)
+        return seen
+
+
+class Log:
+    """The request log. ``match`` is ``METHOD /path-glob``."""
+
+    def __init__(self, control: httpx.Client) -> None:
+        self._control = control
+
+    def entries(self, *, after: int = 0, wait_s: float = 0.0) -> list[Json]:
+        answer = self._control.get("/sandbox/log", params={"after": after, "wait": wait_s})
+        return _ok(answer)["entries"]
+
+    def last(self) -> int:
+        """The number of the newest entry."""
+        entries = self.entries()
+        return entries[-1]["n"] if entries else 0
+
+    def find(self, system: str, match: str, *, after: int = 0) -> list[Json]:
+        method, glob = match.split(" ", 1)
+        return [
+            entry
+            for entry in self.entries(after=after)
+            if entry["system"] == system and entry["method"] == method and fnmatch.fnmatchcase(entry["path"], glob)
+        ]
+
+    def count(self, system: str, match: str, *, after: int = 0) -> int:
+        return len(self.find(system, match, after=after))
+
+    def wait(
+        self, system: str, match: str, *, times: int = 1, after: int = 0, patience_s: float = PATIENCE_S
+    ) -> list[Json]:
+        """Wait until ``times`` such requests have been answered."""
+        deadline = time.monotonic() + patience_s
+        while True:
+            last = self.last()
+            done = [entry for entry in self.find(system, match, after=after) if entry["ms"] is not None]
+            if len(done) >= times:
+                return done
+            if time.monotonic() > deadline:
+                raise GaveUp(f"{len(done)} of {times} {system} {match} after {patience_s} s:\n{self.tail()}")
+            self.entries(after=last, wait_s=LOOK_AGAIN_S)
+
+    def tail(self, lines: int = 25) -> str:
+        shown = [
+            f"{e['n']:5} {e['system']:9} {e['status'] or '…'} {e['method']} {e['path']} {e['fault'] or ''}"
+            for e in self.entries()
+        ]
+        return "\n".join(shown[-lines:])
+
+
+class Faults:
+    def __init__(self, control: httpx.Client) -> None:
+        self._control = control
+
+    def add(self, system: str, match: str, fault: str, *, times: int = 1) -> None:
+        """See ``sandbox/faults.py`` for the kinds."""
+        body = {"system": system, "match": match, "fault": fault, "times": times}
+        _ok(self._control.post("/sandbox/faults", json=body))
+
+
+class Clock:
+    def __init__(self, control: httpx.Client) -> None:
+        self._control = control
+
+    def advance(self, seconds: float) -> None:
+        _ok(self._control.post("/sandbox/clock", json={"advance_s": seconds}))
+
+    def time(self) -> float:
+        """Platform time, seconds since 1970."""
+        return float(_ok(self._control.get("/sandbox/state"))["time"])
+
+
+def read_topic(broker: str, topic: str) -> list[bytes]:
+    """The values of all messages up to the topic's ends."""
+    consumer = Consumer({"bootstrap.servers": broker, "group.id": "tests", "enable.auto.commit": False, "log_level": 0})
+    try:
+        partitions = [
+            TopicPartition(topic, n, 0) for n in consumer.list_topics(topic, timeout=10).topics[topic].partitions
+        ]
+        wanted = sum(consumer.get_watermark_offsets(place, timeout=10)[1] for place in partitions)
+        consumer.assign(partitions)
+        found: list[tuple[int, bytes]] = []
+        while len(found) < wanted:
+            for message in consumer.consume(1_000, 1.0):
+                assert not message.error(), message.error()
+                found.append((message.partition() or 0, bytes(message.value() or b"")))
+        return [value for _, value in sorted(found, key=lambda pair: pair[0])]
+    finally:
+        consumer.close()
+
+
+def _client(url: str, token: str | None = None) -> httpx.Client:
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    return httpx.Client(base_url=url, headers=headers, timeout=30.0, trust_env=False)
+
+
+def _ok(answer: httpx.Response) -> Any:
+    assert answer.is_success, f"{answer.request.method} {answer.request.url}: {answer.status_code} {answer.text}"
+    return answer.json()
+
+
+def _rows(dsn: str, query: str, parameters: Sequence[Any] | Mapping[str, Any]) -> list[Json]:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        cursor.execute(query.encode(), parameters or None)
+        return cursor.fetchall() if cursor.description else []
