@@ -29,11 +29,11 @@ class Where:
 
 
 def where(datasource: Datasource, facts: Facts) -> Where:
-    """Replicated: a sink feeds it, Postgres has its table, or its paths lie under ``record`` (facts/estate.md §2)."""
+    """Replicated: a sink feeds it, or its paths lie under ``record`` (facts/estate.md §2). A table of the same
+    name alone says nothing: a copy's target may have it too."""
     root = root_of(datasource)
-    table = facts.table_of(datasource.name)
-    replicated = table is not None or facts.sink_of(datasource.name) is not None or root == "$.record."
-    return Where(datasource, table, replicated, root)
+    replicated = facts.sink_of(datasource.name) is not None or root == "$.record."
+    return Where(datasource, facts.table_of(datasource.name) if replicated else None, replicated, root)
 
 
 def root_of(datasource: Datasource) -> str:

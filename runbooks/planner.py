@@ -25,7 +25,7 @@ def make_plan(request: Request, facts: Facts) -> Plan:
     """The plan for ``request`` in the environment that ``facts`` are of. Raises ``Refused``; changes nothing."""
     if request.environment is not None and request.environment != facts.environment:
         raise Refused(
-            f"The facts are of `{facts.environment}`, and the request asks for `{request.environment}`.",
+            f"The facts are of `{facts.environment}`, and another environment was asked for.",
             request.environment,
             facts.environment,
         )
@@ -39,7 +39,7 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         command=request.text,
         environment=facts.environment,
         target=change.name,
-        request={**change.request, "strategy": chosen},
+        request=change.request,
         strategy=_choice(chosen, assessed, asked=request.strategy is not None),
         readers=change.readers,
         hazards=_hazards(change, facts, chosen, assessment),

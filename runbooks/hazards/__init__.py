@@ -10,7 +10,7 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 
 from runbooks.facts.model import Column, Datasource, Facts, PgTable, Pipe
 from runbooks.fields import Where, where
@@ -49,7 +49,7 @@ class Context:
             raise RuntimeError("this rule looks at a data source")
         return self.datasource
 
-    @property
+    @cached_property
     def place(self) -> Where:
         return where(self.subject, self.facts)
 
@@ -60,7 +60,7 @@ class Context:
 
     @property
     def table(self) -> PgTable | None:
-        return self.facts.table_of(self.subject.name)
+        return self.place.table
 
     @property
     def planned(self) -> PlannedChange:

@@ -164,7 +164,8 @@ def column_still_used(at: Context) -> Iterator[Hazard]:
         return
     known = {c.name for c in at.subject.columns}
     for use in at.lineage.uses(at.subject.name):
-        missing = sorted(use.use.qualified - known) if use.use else []
+        named = use.use.qualified if use.use else frozenset[str]()
+        missing = sorted(c for c in named - known if not c.startswith("_"))  # _part and kin are ClickHouse's own
         for column in missing:
             yield found(
                 "column-still-used",

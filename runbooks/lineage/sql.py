@@ -105,9 +105,10 @@ def _uses(tree: exp.Expr) -> Iterator[Use]:
         real = {_alias(t): t for t in tables if t.name and not _is_cte(t)}
         columns, stars = _columns_of(select)
         for alias, table in real.items():
-            qualified = columns.get(alias, set()) | columns.get(table.name, set())
+            names = {alias, table.name} if table.name not in real else {alias}  # its own name goes beside an alias
+            qualified = {column for name in names for column in columns.get(name, ())}
             named = qualified | columns.get("", set())
-            starred = bool({"", alias, table.name} & stars)
+            starred = bool({"", *names} & stars)
             final = isinstance(table.parent, exp.Final)
             yield Use(table.name, final, starred, table.name in emitted, frozenset(named), frozenset(qualified))
     yield from _named_elsewhere(tree)
@@ -175,8 +176,9 @@ def _emitted(query: exp.Expr, known: dict[str, frozenset[str]] | None = None) ->
         return frozenset()
     stars = {e.table if isinstance(e, exp.Column) else "" for e in query.expressions if _is_star(e)}
     found: set[str] = set()
+    aliases = {_alias(source) for source in _sources(query)}
     for source in _sources(query):
-        if {"", _alias(source), source.name} & stars:
+        if {"", _alias(source), *({source.name} - aliases)} & stars:
             if isinstance(source, exp.Table):
                 found |= known.get(source.name, frozenset({source.name}))
             else:

@@ -86,6 +86,12 @@ def test_it_is_known_whether_every_column_comes_out(sql: str, emitted: bool) -> 
     assert use.emitted is emitted
 
 
+def test_columns_go_to_the_table_whose_alias_they_name() -> None:
+    found = understand("SELECT people.x, p.y FROM people AS p JOIN events AS people ON 1")
+    assert isinstance(found, Understood)
+    assert {use.table: set(use.qualified) for use in found.uses} == {"people": {"y"}, "events": {"x"}}
+
+
 def test_final_counts_only_when_every_read_has_it() -> None:
     found = understand("SELECT 1 FROM people FINAL WHERE id IN (SELECT id FROM people)")
     assert isinstance(found, Understood)

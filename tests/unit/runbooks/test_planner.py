@@ -252,6 +252,49 @@ def test_a_lookback_that_is_shorter_than_the_hold_forbids_it() -> None:
     )
 
 
+def test_a_broken_file_is_shown_in_a_plan_that_does_not_need_it() -> None:
+    facts = replace(live(), broken={"odd.pipe": "odd.pipe, line 1: NONSENSE is not a directive"})
+    assert hazards(planned(facts=facts))["datafile-not-understood"] == "warning"
+
+
+def test_the_sql_is_judged_by_squawk_and_taste_is_no_more_than_a_note() -> None:
+    found = {h.slug: h.level for h in planned(NewField(name="points", type="integer")).hazards}
+    assert found == {"wildcard-reader": "note", "postgres/prefer-bigint-over-int": "note"}
+
+
+def test_a_column_list_that_leaves_the_new_field_out_blocks_the_plan() -> None:
+    listed = live(table=replace(PEOPLE_TABLE, published_columns=("id", "name")))
+    assert hazards(planned(facts=listed))["publication-column-list"] == "error"
+
+
+def test_a_field_that_postgres_has_filled_already_is_backfilled_and_adds_no_column() -> None:
+    plan = planned(NewField(name="karma"))
+    assert (plan.sql, [f for f in plan.datafiles if f.endswith(".sql")]) == ((), [])
+    assert any("backfill" in step.op for step in plan.steps)
+
+
+def test_fields_of_mixed_nullability_make_one_plan() -> None:
+    """The request of 2025-09 (facts/estate.md §9): one text with a default, the others Nullable, one of them jsonb."""
+    plan = planned(
+        NewField(name="recommendation", type="text"),
+        NewField(name="start", type="timestamptz"),
+        NewField(name="value", type="Nullable(Float64)"),
+        NewField(name="changes", type="jsonb", default="NULL"),
+    )
+    assert [(f["type"], f["default"]) for f in plan.request["fields"]] == [
+        ("String", "''"),
+        ("Nullable(DateTime64(3))", None),
+        ("Nullable(Float64)", None),
+        ("Nullable(String)", None),
+    ]
+
+
+def test_a_field_for_several_data_sources_at_once_is_not_carried_out_yet() -> None:
+    job = Migrate(datasources=("people", "events"), change=AddFields(fields=(NICK,)))
+    with pytest.raises(Refused, match="one after the other"):
+        make_plan(Request(text="…", job=job), live())
+
+
 def test_a_plan_from_a_folder_is_the_same_change() -> None:
     offline = planned(facts=from_files(FILES, {"people": PEOPLE_TABLE}))
     assert offline.sql == planned().sql
