@@ -97,13 +97,14 @@ def _choice(chosen: str, assessed: dict[str, Assessment], *, asked: bool) -> Cho
 def _rejection(assessment: Assessment, best: Assessment) -> str:
     if not assessment.eligible:
         return assessment.reason
+    if _cost(assessment) <= _cost(best):
+        return "possible, and it would cost less, but another was asked for"
     against = [
         "it breaks reads" if assessment.breaks_reads and not best.breaks_reads else "",
         f"it holds ingestion for about {assessment.hold.seconds} s" if assessment.hold.seconds else "",
         *assessment.costs,
     ]
-    said = [part for part in against if part]
-    return "possible, but " + ", ".join(said) if said else "possible, but it was not asked for"
+    return "possible, but " + ", ".join(part for part in against if part)
 
 
 def _lay_out(

@@ -7,6 +7,8 @@ from runbooks.facts.model import PgTable
 from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard
 
+SLOT_LAG_BYTES = 64 * 10**6  # more than a restart of the slot leaves behind
+
 
 @on_datasource
 def replica_identity(at: Context) -> Iterator[Hazard]:
@@ -79,19 +81,19 @@ def backfill_index_missing(at: Context) -> Iterator[Hazard]:
 
 @on_plan
 def slot_unhealthy(at: Context) -> Iterator[Hazard]:
+    """A slot that nobody reads for a moment is daily life: Sequin lets go of it whenever a sink changes."""
     slot = at.facts.slot
     if not at.facts.live or not at.planned.replicated:
         return
-    if slot is None or not slot.active or slot.wal_status in ("unreserved", "lost"):
-        name = slot.name if slot else "sequin_slot"
-        state = "does not exist" if slot is None else f"is {slot.wal_status}" if slot.active else "is not in use"
-        yield found(
-            "slot-unhealthy",
-            "error",
-            name,
-            f"The replication slot {name} {state}: changes do not reach Sequin.",
-            "Mend the replication first.",
-        )
+    name = slot.name if slot else "the replication slot"
+    if slot is None or slot.wal_status in ("unreserved", "lost"):
+        state = "does not exist" if slot is None else f"is {slot.wal_status}"
+        message = f"{name} {state}: changes of Postgres do not reach Sequin."
+        yield found("slot-unhealthy", "error", name, message, "Mend the replication first.")
+    elif not slot.active and (slot.lag_bytes or 0) > SLOT_LAG_BYTES:
+        lag = (slot.lag_bytes or 0) / 1e6
+        message = f"Nobody reads {name}, and {lag:,.0f} MB wait in it: what the run adds arrives after them."
+        yield found("slot-unhealthy", "warning", name, message, "See that Sequin runs.")
 
 
 @on_plan

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from runbooks.errors import Refused
-from runbooks.facts.model import Facts, Token
+from runbooks.facts.model import Facts, Slot, Token
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Rename, Request
@@ -230,6 +230,25 @@ def test_traffic_that_would_fill_the_buffer_forbids_the_hold() -> None:
     busy = live(table=replace(PEOPLE_TABLE, writes_per_s=2_000.0))
     assert hazards(planned(facts=busy, strategy="recreate"))["sink-buffer"] == "error"
     assert "sink-buffer" not in hazards(planned(facts=busy))
+
+
+@pytest.mark.parametrize(
+    ("slot", "level"),
+    [
+        (None, "error"),
+        (Slot("s", active=True, wal_status="lost", lag_bytes=None), "error"),
+        (Slot("s", active=False, wal_status="reserved", lag_bytes=10**9), "warning"),
+        (Slot("s", active=False, wal_status="reserved", lag_bytes=10**6), None),
+    ],
+)
+def test_a_slot_that_is_lost_blocks_and_one_that_restarts_does_not(slot: Slot | None, level: str | None) -> None:
+    assert hazards(planned(facts=replace(live(), slot=slot))).get("slot-unhealthy") == level
+
+
+def test_a_cheaper_strategy_is_named_when_another_was_asked_for() -> None:
+    rejected = {r.name: r.reason for r in planned(strategy="recreate").strategy.rejected}
+    assert rejected["alter"] == "possible, and it would cost less, but another was asked for"
+    assert "holds ingestion" in {r.name: r.reason for r in planned().strategy.rejected}["recreate"]
 
 
 def test_scopes_that_a_delete_may_take_are_shown() -> None:
