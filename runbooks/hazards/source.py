@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runbooks.budget import sink_budget
-from runbooks.facts.model import PgTable, Slot
+from runbooks.facts.model import PgTable
 from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard
 
