@@ -7,8 +7,6 @@ from runbooks.facts.model import PgTable
 from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard
 
-RESTART_LAG_BYTES = 64 * 2**20  # more than a restart of the slot leaves behind
-
 SLOT_LAG_BYTES = 64 * 10**6  # more than a restart of the slot leaves behind
 
 
