@@ -1,0 +1,101 @@
+"""The Postgres client on a real Postgres: its catalog, migrations that do not queue, and words without passwords."""
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+from systems.errors import NotPermitted, SystemsError
+from systems.permit import read_only
+from systems.postgres import Postgres, is_lock_timeout
+from tests.support.ledger_server import ledger_server
+
+TABLES = """
+CREATE TABLE "activityRelations" ("activityId" uuid PRIMARY KEY, "memberId" uuid, note varchar(255) DEFAULT 'x',
+    score int NOT NULL);
+CREATE UNIQUE INDEX ON "activityRelations" ("memberId") WHERE score > 0;
+CREATE UNIQUE INDEX ON "activityRelations" ("memberId", "activityId") INCLUDE (score);
+CREATE INDEX ON "activityRelations" (lower(note));
+ALTER TABLE "activityRelations" REPLICA IDENTITY FULL;
+CREATE TABLE plain (id int PRIMARY KEY, secret text);
+CREATE TABLE apart (id int);
+DO $$ BEGIN CREATE ROLE sequin; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
+GRANT SELECT ON plain TO sequin;
+CREATE PUBLICATION sequin_pub FOR TABLE "activityRelations", plain (id);
+"""
+
+
+def allowed(system: str, call: str) -> None:
+    """Everything may be changed here."""
+
+
+@pytest.fixture(scope="module")
+def dsn() -> Iterator[str]:
+    with ledger_server() as server:
+        made = server.empty()
+        with psycopg.connect(made, autocommit=True) as connection:
+            connection.execute(TABLES.encode())
+        yield made
+
+
+def test_the_catalog_tells_what_plans_rely_on(dsn: str) -> None:
+    tables = Postgres(dsn, read_only).catalog(publication="sequin_pub", role="sequin")
+    relations, plain, apart = tables["activityRelations"], tables["plain"], tables["apart"]
+    assert [(c.name, c.type, c.nullable) for c in relations.columns][1:] == [
+        ("memberId", "uuid", True),
+        ("note", "character varying(255)", True),
+        ("score", "integer", False),
+    ]
+    assert relations.primary_key == ("activityId",)
+    assert set(relations.unique) == {("activityId",), ("memberId", "activityId")}  # the partial one is no key
+    assert (relations.identity, relations.published, relations.published_columns, relations.granted) == (
+        "f",
+        True,
+        None,
+        False,
+    )
+    assert (plain.published, plain.published_columns, plain.granted) == (True, ("id",), True)
+    assert (apart.published, apart.primary_key) == (False, ())
+
+
+def test_a_role_that_does_not_exist_has_no_grant(dsn: str) -> None:
+    assert not Postgres(dsn, read_only).catalog(publication="sequin_pub", role="nobody_at_all")["plain"].granted
+
+
+def test_a_migration_gives_up_on_a_lock_and_says_who_holds_it(dsn: str) -> None:
+    client = Postgres(dsn, allowed)
+    with psycopg.connect(dsn, application_name="a long report") as reader:
+        reader.execute("SELECT * FROM plain")  # its transaction stays open
+        with pytest.raises(SystemsError) as error:
+            client.migrate("ALTER TABLE plain ADD COLUMN nickname text", lock_s=0.1)
+        assert is_lock_timeout(error.value)
+        assert error.value.retryable
+        assert "a long report" in str(client.blockers("plain")[0])
+    assert "nickname" not in client.columns("plain")
+    client.migrate(
+        "ALTER TABLE plain ADD COLUMN IF NOT EXISTS nickname text;\nALTER TABLE plain ADD COLUMN IF NOT EXISTS x int"
+    )
+    assert {"nickname", "x"} <= set(client.columns("plain"))
+
+
+def test_half_a_migration_is_none(dsn: str) -> None:
+    client = Postgres(dsn, allowed)
+    with pytest.raises(SystemsError) as error:
+        client.migrate("ALTER TABLE apart ADD COLUMN a int;\nALTER TABLE apart ADD COLUMN id int")
+    assert not error.value.retryable
+    assert "a" not in client.columns("apart")
+
+
+def test_a_migration_asks_the_permit_and_a_question_cannot_write(dsn: str) -> None:
+    with pytest.raises(NotPermitted):
+        Postgres(dsn, read_only).migrate("CREATE TABLE t (id int)")
+    with pytest.raises(SystemsError, match="read-only transaction"):
+        Postgres(dsn, read_only).read("CREATE TABLE t (id int)")
+
+
+def test_a_server_that_is_away_may_come_back_and_no_password_is_told() -> None:
+    client = Postgres("postgresql://tbops:hunter2secret@127.0.0.1:1/cm", read_only)
+    with pytest.raises(SystemsError) as error:
+        client.columns("members")
+    assert error.value.retryable
+    assert "hunter2secret" not in str(error.value)
