@@ -6,8 +6,10 @@ The only place that knows the product's configuration keys.
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
@@ -18,6 +20,7 @@ from sandbox.slack.people import ANA, BEN, CHEN, ROOMS
 from sandbox.standin import World
 
 ENVIRONMENT = "sandbox"
+START_PATIENCE_S = 40.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def _toml(world: World) -> str:
     environment = f"environments.{ENVIRONMENT}"
     tables: dict[str, dict[str, object]] = {
         "": {"default_environment": ENVIRONMENT},
-        "slack": {"mode": "socket", "api_url": f"{world.url(ports.slack)}/api/"},
+        "slack": {"mode": "socket", "api_url": f"{world.url(ports.slack)}/api/", "port": _free_port()},
         "engine": {"lease_s": 10.0},
         environment: {"production": False},
         f"{environment}.tinybird": {"url": world.url(ports.tinybird)},
@@ -109,6 +112,13 @@ def _toml(world: World) -> str:
     return "\n".join(lines)
 
 
+def _free_port() -> int:
+    """The bot's own HTTP port is none of the nine, and several sandboxes run beside each other."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
 def prepare_ledger(made: Product) -> None:
     """Make the ledger's schema by the product's own command, ``tbops init-db``."""
     done = subprocess.run(
@@ -132,3 +142,17 @@ def start(platform: Platform, made: Product) -> None:
             environment={**os.environ, **made.environment},
             death_signal=signal.SIGTERM,  # a worker must have the time to end its own children
         )
+
+
+async def until_it_listens(platform: Platform) -> None:
+    """Wait until the bot holds its socket to Slack: before that a command finds nobody."""
+    deadline = time.monotonic() + START_PATIENCE_S
+    seen = 0
+    while time.monotonic() < deadline:
+        for entry in await platform.world.log.wait_after(seen, 0.5):
+            seen = entry["n"]
+            if entry["method"] == "WEBSOCKET" and entry["status"] == 101:
+                return
+        for name in ("bot", "worker"):
+            platform.processes.check(name)
+    raise SandboxError(f"The bot did not connect to Slack. Its last words:\n{platform.processes.last_words('bot')}")

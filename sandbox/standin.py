@@ -44,7 +44,7 @@ KNOBS: dict[str, Any] = {
     "sequin.buffer_bytes": 102_000_000,
     "sequin.backfill_page_rows": 1_000,
     "sequin.catalog_lag_s": 1.0,  # a changed relation is noticed; the cached columns follow this much later
-    "connect.batch_count": 100,  # the estate's is 10; see sandbox/connect/task.py
+    "connect.batch_count": 500,  # the estate's is 10; see sandbox/connect/task.py
     "connect.retry_pause_s": 0.2,  # by the machine's clock; the real one waits seconds
     "connect.retries": 5,
     "connect.error_threshold": 5,

@@ -3,7 +3,7 @@
 Partitions are assigned by hand and offsets committed under the group's name: joining the group would
 take the broker three seconds (facts/systems.md §3.3), and there is one worker only.
 
-The estate posts 10 rows a request; the sandbox posts up to 100 (knob ``connect.batch_count``), because
+The estate posts 10 rows a request; the sandbox posts up to 500 (knob ``connect.batch_count``), because
 one small machine answers both ends.
 """
 
@@ -18,7 +18,9 @@ from sandbox.connect.writer import Record, Writer
 from sandbox.kafka import client_settings
 from sandbox.standin import World
 
-POLL_S = 0.05
+POLL_S = 0.05  # by the machine's clock: while holding, how soon a resume is seen
+IDLE_POLL_S = 0.1  # ends at once when a record comes
+AT_ONCE = 200
 KAFKA_PATIENCE_S = 5.0
 LOOK_FOR_TOPICS_S = 1.0  # the real one looks every five minutes
 
@@ -52,7 +54,7 @@ class Task:
                 "session.timeout.ms": 6000,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 100,
+                "fetch.wait.max.ms": 200,
                 "fetch.queue.backoff.ms": 20,
             }
         )
@@ -116,7 +118,10 @@ class Task:
             self._state.state = "PAUSED"
 
     def _take(self, consumer: Consumer) -> None:
-        for message in consumer.consume(200, POLL_S):
+        first = consumer.poll(IDLE_POLL_S)
+        if first is None:
+            return
+        for message in [first, *consumer.consume(AT_ONCE, 0)]:
             topic, partition, offset, value = message.topic(), message.partition(), message.offset(), message.value()
             if message.error() or topic is None or partition is None or offset is None or value is None:
                 continue

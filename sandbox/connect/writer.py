@@ -40,7 +40,7 @@ class Writer:
         self._knobs = knobs
         self._succeeded = succeeded
         self._failed = failed
-        self._records: queue.Queue[Record | None] = queue.Queue(maxsize=500)
+        self._records: queue.Queue[Record | None] = queue.Queue(maxsize=1_000)
         self._stopping = threading.Event()
         self._waiting = 0  # records put and not yet done
         self._count = threading.Lock()

@@ -16,7 +16,7 @@ from sandbox.sequin.slot import Slot
 from sandbox.sequin.store import Store
 
 BUSY_PAUSE_S = 0.01  # by the machine's clock, between two rounds while something moves
-IDLE_PAUSE_S = 0.05
+IDLE_PAUSE_S = 0.1  # reached step by step while nothing does
 AT_ONCE = 500
 
 _log = logging.getLogger(__name__)
@@ -54,10 +54,11 @@ class Mover:
         slot = Slot(connection, "sequin_slot", "sequin_pub")
         kafka = KafkaOut(self._store.world)
         reader = BackfillReader(self._store, connection)
+        pause = BUSY_PAUSE_S
         while not self._stopping.is_set():
             began = time.monotonic()
             moved = self._round(connection, slot, kafka, reader)
-            pause = BUSY_PAUSE_S if moved else IDLE_PAUSE_S
+            pause = BUSY_PAUSE_S if moved else min(IDLE_PAUSE_S, pause * 1.5)
             self._stopping.wait(max(0.0, pause - (time.monotonic() - began)))
 
     def _round(self, connection: psycopg.Connection, slot: Slot, kafka: KafkaOut, reader: BackfillReader) -> bool:
