@@ -1,7 +1,9 @@
-"""Buttons and forms. A button is only a request: the ledger checks identity, policy, plan and state (DESIGN §6)."""
+"""Buttons. A button is only a request: the ledger checks identity, policy, plan and state (DESIGN §6)."""
 
 from typing import get_args
 
+from bot import forms
+from bot.cards import modals
 from bot.cards.buttons import Pressed, read_value
 from bot.context import Context
 from bot.outcome import Outcome, Ring, Sender, rule, tell
@@ -19,15 +21,12 @@ _DEEDS: dict[str, Decided] = {d: d for d in get_args(Decided)}
 
 def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
     pressed = read_value(str(row.payload.get("value") or ""))
+    if pressed and row.payload.get("action_id") == modals.OPENS:
+        return forms.fill(ctx, conn, row, pressed.run)
     deed, step, up_to = _deed(str(row.payload.get("action_id") or ""))
     if pressed is None or deed is None or (step is not None and step != pressed.step):
         return tell(NOT_MINE, said="not a button of ours")
     return _decided(ctx, conn, row, sender, deed, pressed, up_to=up_to, reason="", typed=False)
-
-
-def handle_form(_ctx: Context, _conn: Conn, row: InboxRow, _sender: Sender) -> Outcome:
-    """A form that was sent from a card which no longer asks."""
-    return tell("That form is no longer asked for. Nothing was changed.", said=f"form {row.payload.get('callback_id')}")
 
 
 def decide(

@@ -2,7 +2,9 @@
 
 import difflib
 from collections.abc import Callable
+from dataclasses import replace
 
+from bot import forms
 from bot import grammar as g
 from bot.clicks import decide, groups
 from bot.context import Context
@@ -21,7 +23,7 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
         case g.Refusal():
             return tell(f"{meant.sentence} {UNCHANGED}", said="refused by the grammar")
         case Request():
-            return _request(ctx, conn, row, sender, meant)
+            return request(ctx, conn, row, sender, meant)
         case g.Decide():
             return decide(
                 ctx, conn, row, sender, meant.deed, meant.run, step=meant.step, up_to=meant.up_to, reason=meant.note
@@ -45,6 +47,15 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _question(ctx, conn, row, sender, "doctor", meant.environment)
         case _:
             return _not_yet(meant)
+
+
+def chosen(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
+    """A type was chosen for a refused request: it is asked for anew, by whoever chose."""
+    form = forms.sent(conn, row)
+    meant = g.parse(form.text) if form else None
+    if form is None or not isinstance(meant, Request):
+        return tell(f"That form is no longer asked for. {UNCHANGED}", said="not a form of ours")
+    return request(ctx, conn, row, replace(sender, channel=form.channel), meant)
 
 
 def _question(
@@ -82,12 +93,13 @@ def _word(meant: g.Command) -> str:
             return type(meant).__name__.lower()
 
 
-def _request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, request: Request) -> Outcome:
-    name = request.environment or ctx.settings.default_environment
+def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request) -> Outcome:
+    """A run is created in state planning, in the environment's channel; or a sentence why not."""
+    name = asked.environment or ctx.settings.default_environment
     if name not in ctx.settings.environments:
         return _no_environment(ctx, name)
-    if not isinstance(request.job, Migrate):
-        return _not_yet(request)
+    if not isinstance(asked.job, Migrate):
+        return _not_yet(asked)
     environment = ctx.settings.environments[name]
     actor = ctx.directory.actor(sender.team, sender.user, groups(environment.rules))
     ruled = decisions.may(environment.rules, actor, "request")
@@ -97,14 +109,14 @@ def _request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, request: R
     run = runs.create(
         conn,
         environment=name,
-        command=request.text,
-        request=request.model_dump(mode="json"),
+        command=asked.text,
+        request=asked.model_dump(mode="json"),
         requester=sender.id,
         inbox=row.id,
         channel=home,
         thread_ts=sender.thread_ts if sender.channel == home else None,
-        note=request.note,
-        not_before=request.at,
+        note=asked.note,
+        not_before=asked.at,
     )
     root = messages.root(conn, run)
     rings: tuple[Ring, ...] = (("plan", run), *((("publish", root.id),) if root else ()))

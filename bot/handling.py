@@ -16,7 +16,7 @@ _HANDLERS: dict[str, Handler] = {
     "command": commands.handle,
     "mention": commands.handle,
     "action": clicks.handle,
-    "view": clicks.handle_form,
+    "view": commands.chosen,
     "home": homes.handle,
 }
 

@@ -120,12 +120,13 @@ class Slack:
             content=content, thread_ts=thread_ts,
         )  # fmt: skip
 
-    def open_view(self, trigger_id: str, view: Block) -> str:
-        """Open a modal within 3 s of the click; the view's id."""
-        return str(self._call("views.open", self._web.views_open, trigger_id=trigger_id, view=view)["view"]["id"])
+    def open_view(self, trigger_id: str, view: Block) -> None:
+        """Open a modal, within 3 s of the click."""
+        self._call("views.open", self._web.views_open, trigger_id=trigger_id, view=view)
 
-    def update_view(self, view_id: str, view: Block) -> None:
-        self._call("views.update", self._web.views_update, view_id=view_id, view=view)
+    def update_view(self, external_id: str, view: Block) -> None:
+        """Replace a modal that was opened under this id."""
+        self._call("views.update", self._web.views_update, external_id=external_id, view=view)
 
     def publish_home(self, user: str, view: Block) -> None:
         self._call("views.publish", self._web.views_publish, user_id=user, view=view)

@@ -46,7 +46,7 @@ def _copies(where: str, copies: Sequence[Json]) -> Card:
 
 
 def _copy(found: Json) -> str:
-    last = found.get("last") or {}
+    last: Json = found.get("last") or {}
     icon = (
         "⏸️" if not found.get("running") and found.get("schedule") else "❌" if last.get("status") == "error" else "✅"
     )

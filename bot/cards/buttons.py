@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from bot.cards.blocks import Block, actions, button, confirm
 from bot.cards.shape import PlanBlock, current, open_blocks, plan_of
 from bot.cards.words import cut, span
-from ledger.values import RunView
+from ledger.values import Run, RunView
 from runbooks.plan import Hazard, HoldLimit, Plan
 
 VERSION = "v1"
@@ -50,9 +50,19 @@ def buttons(view: RunView) -> list[Block]:
             row = [_plain(view, "Resume", "resume", style="primary"), _abort(view)]
         case "held":
             row = _held(view)
+        case "refused" if untyped_field(view.run):
+            row = [_plain(view, "Choose a type", "choose-type", style="primary")]
         case _:
             pass
     return [actions(row)] if row else []
+
+
+def untyped_field(run: Run) -> str | None:
+    """The field whose missing type is why planning refused (its sentence then ends in "choose a type")."""
+    change = run.request.get("job", {}).get("change", {})
+    if run.state != "refused" or change.get("kind") != "add fields" or "choose a type" not in run.reason:
+        return None
+    return next((str(f["name"]) for f in change["fields"] if f.get("type") is None), None)
 
 
 def _approving(view: RunView, plan: Plan) -> list[Block]:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
+from ledger import runs
 from runbooks.plan import Hazard
 from tests.support.bot_stage import Stage, plan, stage
 from tests.support.ledger_server import LedgerServer, RedisServer, ledger_server
@@ -234,3 +235,16 @@ def test_a_command_over_signed_http_is_acknowledged_and_an_unsigned_one_is_refus
     assert forged.status_code == 401
     assert httpx.get(f"{url}/health", trust_env=False).json() == {"ok": True, "ledger": True, "slack": True}
     assert 'tbops_runs{state="proposed"} 1.0' in httpx.get(f"{url}/metrics", trust_env=False).text
+
+
+def test_a_type_that_cannot_be_inferred_is_chosen_in_a_form(talk: Stage) -> None:
+    talk.types("ana", "/tb migrate members add field nickname")
+    with talk.pool.connection() as conn, conn.transaction():
+        runs.refuse(conn, 1, "The type of `nickname` cannot be inferred. Please choose a type.")
+    talk.settle()
+    talk.clicks("ana", "Choose a type")
+    view = talk.slack.get("slack/views", user="ana")["views"][-1]
+    assert "Type of nickname" in str(view["blocks"])
+    talk.slack.post("slack/submit", user="ana", view_id=view["id"], values={"tb:type": "text"})
+    talk.settle()
+    assert "migrate members add field nickname text" in talk.card()["text"]

@@ -79,7 +79,8 @@ class Stage:
         raise AssertionError(f"messages stay behind: {behind}")
 
     def empty(self) -> None:
-        """As on the first day: an empty workspace and an empty ledger."""
+        """As on the first day: an empty workspace, an empty ledger, and jobs that work here."""
+        context.configure(context.create(self.settings, self.pool, Bell(self.settings.redis_url.get_secret_value())))
         self.slack.post("reset")
         self.slack.post("knobs", **{"slack.rate_limits": False})
         tables = "inbox, run, step, intent, decision, lock, message, question, freeze, capability, audit"
@@ -169,7 +170,6 @@ def stage(
     bot = Bot(settings)
     bot.start()
     pool = open_pool(settings.ledger_dsn.get_secret_value(), name="tbops talk", max_size=4)
-    context.configure(context.create(settings, pool, Bell(redis.url)))
     try:
         if mode == "http":
             slack.post("slack/request_url", url=f"http://127.0.0.1:{bot.port}/slack/events")
