@@ -55,7 +55,7 @@ class ClickHouse:
     async def stop(self) -> None:
         self._listening.cancel()
         self._writer.close()
-        self._process.terminate()
+        self._process.kill()  # nothing of the folder is kept, so there is nothing to close in order
         await asyncio.to_thread(self._process.wait, 5)
 
     async def run(
