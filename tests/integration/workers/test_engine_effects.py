@@ -7,6 +7,7 @@ from threading import Event
 
 import pytest
 
+from config.settings import EngineSettings
 from runbooks.site import Site
 from runbooks.steps.toy_steps import Await, Broken, Change, Chunks, Put, Unseen  # pyright: ignore[reportMissingImports]
 from systems.permit import Permit
@@ -108,6 +109,32 @@ def test_a_stale_worker_has_no_effect(toy: Toys) -> None:
         assert stale.result(10).state is None
     assert toy.log() == ["a=1"]
     assert toy.state(run) == "succeeded"
+
+
+def test_the_ledger_itself_gives_no_intent_to_a_stale_worker(toy: Toys) -> None:
+    """It stops before it looks, and its own clock has not noticed: the fence has."""
+    run = toy.running(*plain(Change(name="a", value="1")))
+    stopped, go_on = Event(), Event()
+
+    def slow(environment: str, number: int, permit: Permit) -> Site:
+        stopped.set()
+        go_on.wait(10)
+        return toy.context.site(environment, number, permit)
+
+    patient = toy.context.settings.model_copy(update={"engine": EngineSettings(lease_s=60)})
+    with ThreadPoolExecutor(1) as other:
+        stale = other.submit(advance, replace(toy.context, site=slow, settings=patient, owner="stale"), run)
+        assert stopped.wait(10)
+        toy.end_lease(run)
+        toy.faults.inject("put a", "kill_before")
+        with pytest.raises(Killed):
+            toy.tick(run)
+        go_on.set()
+        assert stale.result(10).state is None
+    assert toy.log() == []
+    toy.end_lease(run)
+    assert toy.drive(run) == "succeeded"
+    assert toy.log() == ["a=1"]
 
 
 def test_two_workers_never_hold_one_run(toy: Toys) -> None:
