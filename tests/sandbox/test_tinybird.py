@@ -344,7 +344,7 @@ def test_pipes_are_read_as_tables_through_other_pipes(tb: Tinybird) -> None:
         {"name": "first", "sql": "SELECT number AS n FROM numbers(10)"},
         {"name": "second", "sql": "WITH 2 AS k SELECT n * k AS n FROM first"}]})  # fmt: skip
     tb.client.post("/v0/pipes", json={"name": "outer_pipe", "nodes": [
-        {"name": "first", "sql": "%SELECT n FROM inner_pipe WHERE n < {{Int32(below, 6)}} UNION ALL SELECT 100 FROM inner_pipe"}
+        {"name": "first", "sql": "%SELECT n FROM inner_pipe WHERE n < {{Int32(below, 6)}} UNION ALL SELECT 100"}
     ]})  # fmt: skip
     assert tb.value("SELECT countIf(n < 100) FROM outer_pipe") == 3
     node = tb.client.get("/v0/pipes/outer_pipe").json()["nodes"][0]
@@ -369,6 +369,29 @@ def test_every_seed_pipe_answers(tb: Tinybird) -> None:
     for pipe in tb.client.get("/v0/pipes").json()["pipes"]:
         answer = tb.client.get("/v0/sql", params={"q": f"SELECT count() AS n FROM {pipe['name']}"})
         assert answer.status_code == 200, answer.text
+
+
+def test_a_materialized_node_feeds_its_target_guards_its_source_and_counts_twice_when_populated(tb: Tinybird) -> None:
+    node = {
+        "name": "by_country",
+        "type": "materialized",
+        "sql": "SELECT country, count() AS n FROM members GROUP BY country",
+    }
+    node |= {"datasource": "members_by_country", "engine": "SummingMergeTree", "engine_sorting_key": "country"}
+    made = tb.client.post("/v0/pipes", json={"name": "country_view", "nodes": [node]}).json()
+    assert made["type"] == "materialized"
+    tb.events("members", event(1), event(2), wait="true")
+    total = "SELECT sum(n) FROM members_by_country"
+    assert tb.value(total) == 2
+    assert tb.client.delete("/v0/datasources/members?force=true").status_code == 409
+    path = f"/v0/pipes/country_view/nodes/{made['nodes'][0]['id']}"
+    job = tb.client.post(f"{path}/population").json()["job"]["id"]
+    assert tb.finished(job)["status"] == "done"
+    assert tb.value(total) == 2 + 202, "old rows, and those of the last insert a second time"
+    assert tb.client.delete(f"{path}/materialization").status_code == 204
+    tb.events("members", event(3), wait="true")
+    assert tb.value(total) == 204
+    assert tb.client.delete("/v0/datasources/members").status_code == 204
 
 
 # -- copies and jobs

@@ -5,7 +5,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.tinybird import datafiles, pipes, tables
+from sandbox.tinybird import datafiles, materialized, pipes, tables
 from sandbox.tinybird.api import sql, views
 from sandbox.tinybird.api.access import require, token_of
 from sandbox.tinybird.api.forms import json_body, query, read_form
@@ -59,8 +59,43 @@ async def post(platform: Platform, request: Request) -> Response:
         given = {"name": form.need("name"), "nodes": [{"sql": form.need("sql")}]}
     given.setdefault("description", form.get("description"))
     check = not form.flag("ignore_sql_errors")
+    old = platform.workspace.state.pipes.get(str(given.get("name")))
     pipe = pipes.put_pipe(platform.workspace, platform.jobs, given, force=form.flag("force"), check=check)
+    for node in old.nodes if old else []:
+        if node.materialized:
+            await tables.unlink(platform.workspace, node)
+    await _materialize(platform, pipe, given)
     return JSONResponse(views.pipe(platform.workspace, pipe))
+
+
+async def _materialize(platform: Platform, pipe: Pipe, given: dict[str, Any]) -> None:
+    """Make the views of a pushed pipe; when one is refused the pipe is taken away again."""
+    try:
+        for node, one in zip(pipe.nodes, given.get("nodes") or [], strict=True):
+            if node.type == "materialized":
+                await materialized.link(platform.workspace, pipe, node, one)
+    except ApiError:
+        del platform.workspace.state.pipes[pipe.name]
+        raise
+
+
+async def unlink(platform: Platform, request: Request) -> Response:
+    """``DELETE …/materialization``: the view goes, the target and its rows stay."""
+    require(platform.workspace, request, _CREATE)
+    _, node = _node(platform, request)
+    if not node.materialized:
+        raise ApiError(400, f"The node '{node.name}' is not materialized")
+    await tables.unlink(platform.workspace, node)
+    return Response(status_code=204)
+
+
+async def populate(platform: Platform, request: Request) -> Response:
+    require(platform.workspace, request, _CREATE)
+    pipe, node = _node(platform, request)
+    if not node.materialized:
+        raise ApiError(400, f"The node '{node.name}' is not materialized")
+    job = platform.jobs.submit(materialized.populate_job(platform.workspace, platform.logs, pipe, node))
+    return JSONResponse({"job": views.job(platform.workspace, platform.jobs, job)})
 
 
 async def put(platform: Platform, request: Request) -> Response:

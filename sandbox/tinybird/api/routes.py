@@ -42,6 +42,8 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/v0/pipes/{file}/nodes/{node}/copy", pipes.copy_node),
     ("PUT", "/v0/pipes/{file}/nodes/{node}/copy", pipes.copy_node),
     ("DELETE", "/v0/pipes/{file}/nodes/{node}/copy", pipes.copy_node),
+    ("DELETE", "/v0/pipes/{file}/nodes/{node}/materialization", pipes.unlink),
+    ("POST", "/v0/pipes/{file}/nodes/{node}/population", pipes.populate),
     ("POST", "/v0/pipes/{file}/copy", pipes.run_copy),
     ("POST", "/v0/pipes/{file}/copy/{action}", pipes.pause_copy),
     ("GET", "/v0/jobs", jobs.list_jobs),
