@@ -12,7 +12,7 @@ from runbooks.plan import Plan, PlannedStep
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
 from runbooks.site import Names, Site
-from runbooks.step import Astray, Done, Step, Todo, Wait
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from systems.connect import Connect
 from systems.kafka import Kafka
 from systems.postgres import Postgres
@@ -91,6 +91,7 @@ class Story:
     def _decided(self, step: Step, *, remember: bool) -> Done | Astray:
         memo: Any = {}
         answered = 0
+        seen: Seen | None = None
         for _ in range(LOOKS):
             seen = step.look(self.at(memo, answered))
             memo = memo if isinstance(seen, Done | Astray) or seen.memo is None else seen.memo

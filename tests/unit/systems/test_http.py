@@ -1,6 +1,6 @@
 """How the outside is spoken to: retries, refusals, redaction, the permit. The far end is httpx's own mock transport."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -8,7 +8,7 @@ import pytest
 
 from systems.errors import NotPermitted, SystemsError
 from systems.http import Http, Wire
-from systems.permit import read_only
+from systems.permit import Permit, read_only
 
 TOKEN = "p.eyJsecretsecretsecret"
 Answer = httpx.Response | Exception
@@ -30,7 +30,7 @@ class Far:
         return answer
 
 
-def http(far: Far, permit: Callable[[str, str], None] = read_only, **options: Any) -> Http:
+def http(far: Far, permit: Permit = read_only, **options: Any) -> Http:
     wire = Wire(transport=httpx.MockTransport(far), uniform=lambda _low, high: high, sleep=far.pauses.append, **options)
     return Http("tinybird", "http://tinybird.example", TOKEN, permit, wire=wire)
 
