@@ -1,11 +1,12 @@
 """From a pipe, or SQL that names pipes, to SQL that names tables only: pipes and nodes become CTEs."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from sandbox.tinybird.errors import ApiError, no_pipe
 from sandbox.tinybird.model import Node, Pipe
-from sandbox.tinybird.sqltext import at_time, tables, tokens
+from sandbox.tinybird.sqltext import TableName, at_time, tables, tokens
 from sandbox.tinybird.template import declared, render
 from sandbox.tinybird.workspace import Workspace
 
@@ -61,10 +62,15 @@ def _with(ctes: list[str], sql: str) -> str:
     return f"WITH {', '.join(ctes)} {sql.lstrip()}"
 
 
+@lru_cache(2048)
+def _named(sql: str) -> tuple[TableName, ...]:
+    return tuple(table for table in tables(declared(sql)) if not table.called)
+
+
 def dependencies(workspace: Workspace, pipe: Pipe, node: Node) -> list[str]:
     """Names of the data sources and pipes that the node reads, every branch of its template counted."""
     own = {other.name for other in pipe.nodes}
-    named = [table for table in tables(declared(node.sql)) if not table.called]
+    named = _named(node.sql)
     return list(
         dict.fromkeys(
             f"{table.database}.{table.name}" if table.database else table.name
