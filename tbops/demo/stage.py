@@ -74,9 +74,13 @@ class Stage:
         """The sandbox's request log; waits up to ``wait_s`` for something new."""
         return self._get(f"/sandbox/log?after={after}&wait={wait_s}")["entries"]
 
+    def advances(self, seconds: float) -> None:
+        """Move the platform's clock on."""
+        self._post("/sandbox/clock", {"advance_s": seconds})
+
     def platform_time(self) -> float:
         """The platform clock, seconds since 1970."""
-        return float(self._get("/sandbox/state")["clock"]["time"])
+        return float(self._get("/sandbox/state")["time"])
 
     def source(self) -> psycopg.Connection[tuple[Any, ...]]:
         """A connection to the source database, autocommit."""

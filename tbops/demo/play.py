@@ -1,0 +1,145 @@
+"""`tbops demo`: the main job, played by its people from the command to the proof.
+
+Somebody asks, two approve, people write to the table all the while; it is done once as the planner chooses
+and once by rebuilding the table. The exit code is 0 only if everything holds that the end establishes.
+"""
+
+import sys
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from tbops.demo.checks import Finding, findings
+from tbops.demo.stage import DemoFailed, Stage
+from tbops.demo.thread import Thread, buttons, say
+from tbops.demo.watcher import Watcher
+from tbops.demo.writer import Writer
+
+PATIENCE_S = 180.0
+FIRST, SECOND = "nickname", "pronouns"
+
+
+def play(*, speed: float) -> int:
+    """Play it; returns the exit code."""
+    began = time.monotonic()
+    try:
+        with Stage(speed=speed) as stage:
+            say("", f"A platform of its own, clock ×{speed:g}. The same thread in a browser: {stage.page}")
+            found = _story(stage)
+            say("", "")
+            say("", "What the systems say at the end:")
+            for finding in found:
+                say("✓" if finding.holds else "✗", finding.said)
+            say("", f"{time.monotonic() - began:.0f} s in all.")
+            return 0 if all(finding.holds for finding in found) else 1
+    except DemoFailed as failed:
+        print(f"The demo failed: {failed}", file=sys.stderr)
+        return 1
+
+
+def _story(stage: Stage) -> list[Finding]:
+    thread = Thread(stage)
+    with Writer(stage) as writer, Watcher(stage, writer.deleted) as watcher:
+        writer.fills(FIRST)
+        _migrate(stage, thread, f"/tb migrate members add field {FIRST} text", refused=True)
+        writer.fills(SECOND)
+        _migrate(stage, thread, f"/tb migrate members add field {SECOND} text --strategy recreate")
+        stage.advances(3600)  # the hourly copy's next tick
+        counts = ", ".join(f"{number} {what}" for what, number in writer.counts.items())
+        writer.stop()
+        found = list(findings(stage, watcher.seen, (FIRST, SECOND)))
+        held = watcher.seen.held_s
+    return [
+        Finding(sum(writer.counts.values()) > 0, f"People wrote to members all the while: {counts}."),
+        Finding(held > 0, f"Ingestion of members was held once, for about {held:.0f} s of the platform's clock."),
+        *found,
+    ]
+
+
+def _migrate(stage: Stage, thread: Thread, command: str, *, refused: bool = False) -> None:
+    """One run: asked by ana, approved by ben, and by chen where it takes two; ``refused``: ana tries first."""
+    say("", "")
+    say("ana", command)
+    (before,) = stage.ledger_row("SELECT coalesce(max(id), 0) FROM ledger.run")
+    say("tbops", stage.types("ana", command))
+    card = _card(stage, thread, int(before) + 1)
+    thread.plan(card)
+    if refused:
+        _refused(stage, card)
+    asked: set[tuple[str, str]] = set()
+    until = time.monotonic() + PATIENCE_S
+    while (state := _state(stage, int(before) + 1)) not in (
+        "succeeded",
+        "failed",
+        "aborted",
+        "refused",
+        "rejected",
+        "expired",
+    ):
+        if state == "held" or time.monotonic() > until:
+            thread.read()
+            raise DemoFailed(f"run {int(before) + 1} is {state}; its thread is above")
+        _approve(stage, thread, int(before) + 1, asked)
+        _wait(stage)
+    thread.read()
+    if state != "succeeded":
+        raise DemoFailed(f"run {int(before) + 1} ended as {state}; its thread is above")
+
+
+def _card(stage: Stage, thread: Thread, run: int) -> Mapping[str, Any]:
+    """The run's card once it has a plan."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        found = _root(stage, thread, run)
+        if found and buttons(found):
+            return found
+        if _state(stage, run) == "refused":
+            raise DemoFailed(f"run {run} was refused; its thread is above")
+        _wait(stage)
+    raise DemoFailed(f"run {run} has no plan yet")
+
+
+def _root(stage: Stage, thread: Thread, run: int) -> Mapping[str, Any] | None:
+    (ts,) = stage.ledger_row("SELECT max(ts) FROM ledger.message WHERE purpose = 'root' AND ref = %s", f"run/{run}")
+    return next((message for message in thread.read() if message["ts"] == ts), None)
+
+
+def _state(stage: Stage, run: int) -> str:
+    return str(stage.ledger_row("SELECT max(state) FROM ledger.run WHERE id = %s", run)[0])
+
+
+def _refused(stage: Stage, card: Mapping[str, Any]) -> None:
+    """The asker presses the button herself; only she sees the answer."""
+    action, label = next(button for button in buttons(card) if button[0].startswith("tb:approve:"))
+    say("ana", f"presses {label}")
+    before = {message["ts"] for message in stage.messages(seen_by="ana")}
+    stage.clicks("ana", card, action)
+    until = time.monotonic() + 15
+    while time.monotonic() < until:
+        news = [m for m in stage.messages(seen_by="ana") if m.get("ephemeral") and m["ts"] not in before]
+        if news:
+            say("tbops", f"(only ana sees this) {news[0]['text']}")
+            return
+        _wait(stage)
+    raise DemoFailed("ana was told nothing when she pressed a button that is not hers")
+
+
+def _approve(stage: Stage, thread: Thread, run: int, asked: set[tuple[str, str]]) -> None:
+    """Press the next approval, once by each who has not yet: what takes two gets two."""
+    card = _root(stage, thread, run)
+    for action, label in buttons(card or {}):
+        if not action.startswith("tb:approve:"):
+            continue
+        person = next((name for name in ("ben", "chen") if (name, action) not in asked), None)
+        if person and card:
+            asked.add((person, action))
+            say(person, f"presses {label}")
+            stage.clicks(person, card, action)
+        return
+
+
+def _wait(stage: Stage) -> None:
+    """Until something happens on the platform, at most half a second."""
+    last = len(stage.log(after=0))
+    stage.log(after=last, wait_s=0.5)
+    time.sleep(0.1)  # many requests come together; reading the channel after each would only load it
