@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.drive import Drive, Product, driving, product
 from tests.support.people import People
 from tests.support.sandbox import Faults, Sandbox
 
@@ -33,3 +34,17 @@ def people(sandbox: Sandbox) -> People:
 @pytest.fixture
 def faults(sandbox: Sandbox) -> Faults:
     return sandbox.faults
+
+
+@pytest.fixture(scope="session")
+def running_product(running_sandbox: Sandbox) -> Iterator[Product]:
+    """A bot that listens to the sandbox's Slack from this process; tests use ``drive``."""
+    with product(running_sandbox) as running:
+        yield running
+
+
+@pytest.fixture
+def drive(sandbox: Sandbox, people: People, running_product: Product) -> Iterator[Drive]:
+    """Bot and workers in this process: jobs are done when the test says so, and the clock is moved on for them."""
+    with driving(sandbox, people, running_product) as drive:
+        yield drive

@@ -1,0 +1,232 @@
+"""The product in this process, on a running sandbox: the bot listens, and jobs are done when a test says so.
+
+``drive()`` does what talk and work workers would, until nothing is due; where only time is to pass, the sandbox's
+clock is moved on. Nothing waits for the machine but what the sandbox itself does (its slot, its movers), and
+that by the log's long poll.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+import bot.context
+import bot.jobs
+import workers.context
+import workers.jobs
+from bot.serve import Bot
+from config.settings import Settings, load
+from ledger import inbox, messages, questions, runs
+from ledger.connection import Conn, Pool
+from ledger.values import RunView
+from tbops import build
+from tests.support.people import Message, People
+from tests.support.sandbox import GaveUp, Sandbox
+from workers.context import Context
+from workers.engine import Advanced, advance
+
+LEASE_S = 1.0
+MOST_TICKS = 3_000
+MOMENT_S = 0.05  # the sandbox's threads get this long before the clock is moved on again
+
+Engine = Callable[[Context, int], Advanced]
+
+
+@dataclass
+class Product:
+    """A bot that listens and a talk worker's context, for the whole session; every reset empties their ledger."""
+
+    settings: Settings
+    pool: Pool  # of the talk worker, and of the tests' questions
+
+    def worker(self, name: str = "worker") -> Context:
+        """A work worker with nothing in its memory: what a process has that was just started."""
+        return replace(build.context(self.settings), owner=name)
+
+
+@contextmanager
+def product(sandbox: Sandbox) -> Iterator[Product]:
+    with pytest.MonkeyPatch.context() as patched:
+        for name, value in sandbox.ready["product"]["env"].items():
+            patched.setenv(name, value)
+        patched.setenv("TBOPS_ENGINE__LEASE_S", str(LEASE_S))
+        patched.setenv("TBOPS_SLACK__PORT", "0")
+        settings = load()
+    listening = Bot(settings)
+    listening.start()
+    pool = build.pool(settings, "tbops talk")
+    bot.context.configure(bot.context.create(settings, pool, build.bell(settings)))
+    try:
+        yield Product(settings, pool)
+    finally:
+        listening.stop()
+        pool.close()
+
+
+@dataclass
+class Drive:
+    sandbox: Sandbox
+    people: People
+    product: Product
+    worker: Context
+    engine: Engine = advance  # a test may put something between
+    watches: list[Callable[[], None]] = field(default_factory=list)  # called after each move: what must always hold
+    workers: int = 1  # that there have been
+    seen: int = 0  # of the sandbox's log
+
+    def __call__(self) -> None:
+        """Until nothing is due."""
+        self._until(lambda: False)
+
+    def until(self, run: int, state: str) -> RunView:
+        """Until the run is in ``state``; how it then is."""
+        self._until(lambda: self.state(run) == state)
+        if self.state(run) != state:
+            raise GaveUp(f"run {run} is {self.state(run)}, not {state}\n{self.thread(run)}")
+        return self.view(run)
+
+    def until_step(self, run: int, number: int) -> None:
+        """Until that step of the plan is the next one."""
+        self._until(lambda: all(s.state == "done" for s in self.view(run).steps if s.number < number))
+
+    def run(self, line: str, *, approve: bool = True) -> int:
+        """Ana types it, Ben and, where two must, Chen approve all of it; the run's number. Nothing is begun yet."""
+        self.people.ana.types(line)
+        self.talk()
+        run = self._newest()
+        workers.context.configure(self.worker)
+        workers.jobs.plan(run)
+        self.talk()
+        if self.state(run) != "proposed":
+            raise GaveUp(f"“{line}” is {self.state(run)}\n{self.thread(run)}")
+        if approve:
+            self.approve(run)
+        return run
+
+    def approve(self, run: int) -> None:
+        for person in (self.people.ben, self.people.chen):
+            card = self.card(run)
+            labels = [label for label in card.buttons if label.startswith("Approve")]
+            if labels:
+                person.clicks(labels[-1], on=card)  # "Approve up to step 9" stands behind "Approve step 1"
+                self.talk()
+
+    def card(self, run: int) -> Message:
+        """The run's root card as it stands on Slack."""
+        with self.product.pool.connection() as conn:
+            root = messages.root(conn, run)
+        found = [m for m in self.people.ana.sees() if root is not None and m.ts == root.ts]
+        if not found:
+            raise GaveUp(f"run {run} has no card")
+        return found[0]
+
+    def thread(self, run: int) -> str:
+        """All that people read of the run, and what the ledger has of it."""
+        view = self.view(run)
+        rows = [f"  {s.phase} {s.number} {s.state}: {s.title} · {s.said or s.progress or ''}" for s in view.steps]
+        rows += [f"  {s.phase} {s.number} {s.state}: {s.title} · {s.said or s.progress or ''}" for s in view.restore]
+        self.talk()
+        card = self.card(run)
+        said = [f"  > {reply.text}" for reply in card.replies()]
+        return "\n".join([f"run {run} is {view.run.state}: {view.run.reason}", *rows, card.text, *said])
+
+    def view(self, run: int) -> RunView:
+        with self.product.pool.connection() as conn:
+            return runs.get(conn, run)
+
+    def state(self, run: int) -> str:
+        return str(self.sandbox.ledger("SELECT state FROM ledger.run WHERE id = %s", [run])[0]["state"])
+
+    def talk(self) -> None:
+        """What a talk worker does: take what people sent, publish what is behind."""
+        with self.product.pool.connection() as conn:
+            for number in inbox.unhandled(conn, 0):
+                bot.jobs.inbox(number)
+            behind: list[int] = []
+            for _ in range(20):
+                # spacing is for Slack's sake; what is shown in the end is asked here
+                conn.execute("UPDATE ledger.message SET not_before = NULL WHERE not_before IS NOT NULL")
+                behind = messages.behind(conn, 100)
+                if not behind:
+                    return
+                for number in behind:
+                    bot.jobs.publish(number)
+        raise GaveUp(f"messages stay behind: {behind}")
+
+    def take_over(self) -> Context:
+        """The worker is gone with all it knew, and its lease has ended: another one is there."""
+        self.worker.pool.close()
+        self.workers += 1
+        self.worker = self.product.worker(f"worker-{self.workers}")
+        self.sandbox.ledger("UPDATE ledger.run SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL")
+        return self.worker
+
+    def move(self) -> bool:
+        """Do everything that is due now, or move the clock on to what is due next. False: nothing ever is."""
+        with self.product.pool.connection() as conn:
+            waiting = inbox.unhandled(conn, 0)
+            planning = runs.planning(conn, 0)
+            asked = questions.sweep(conn, again_s=0)
+            soonest = _soonest(conn)
+        workers.context.configure(self.worker)
+        for number in waiting:
+            bot.jobs.inbox(number)
+        for number in planning:
+            workers.jobs.plan(number)
+        for number in asked:
+            workers.jobs.question(number)
+        if soonest is None:
+            return bool(waiting or planning or asked)
+        run, left = soonest
+        if left > 0:
+            self.sandbox.clock.advance(left)
+            self._moment()
+        self._settled(run, self.engine(self.worker, run))
+        return True
+
+    def _until(self, enough: Callable[[], bool]) -> None:
+        for _ in range(MOST_TICKS):
+            if enough() or not self.move():
+                self.talk()
+                return
+            for watch in self.watches:
+                watch()
+        raise GaveUp(f"never at rest\n{self.thread(self._newest())}\n{self.sandbox.log.tail()}")
+
+    def _newest(self) -> int:
+        return int(self.sandbox.ledger("SELECT max(id) AS run FROM ledger.run")[0]["run"])
+
+    def _settled(self, run: int, advanced: Advanced) -> None:
+        """A settle time is the machine's; as if it had passed, what was begun is older and looked at now."""
+        if advanced.settle_s:
+            self.sandbox.ledger(
+                "UPDATE ledger.intent SET at = at - make_interval(secs => %(s)s),"
+                " answered_at = answered_at - make_interval(secs => %(s)s) WHERE run = %(run)s",
+                {"run": run, "s": advanced.settle_s},
+            )
+            self.sandbox.ledger("UPDATE ledger.run SET due_at = ledger.now() WHERE id = %s", [run])
+
+    def _moment(self) -> None:
+        """Let the sandbox's own threads do what they do: until a request is made of it, or a moment."""
+        entries = self.sandbox.log.entries(after=self.seen, wait_s=MOMENT_S)
+        self.seen = entries[-1]["n"] if entries else self.seen
+
+
+def _soonest(conn: Conn) -> tuple[int, float] | None:
+    """The run that is due first, and in how many seconds of the calendar."""
+    row = conn.execute(
+        "SELECT id, extract(epoch FROM due_at - ledger.now())::float8 AS s FROM ledger.run"
+        " WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1"
+    ).fetchone()
+    return (row["id"], row["s"]) if row else None
+
+
+@contextmanager
+def driving(sandbox: Sandbox, people: People, given: Product) -> Iterator[Drive]:
+    sandbox.knobs(slack__rate_limits=False)
+    made = Drive(sandbox, people, given, given.worker())
+    try:
+        yield made
+    finally:
+        made.worker.pool.close()
