@@ -11,9 +11,9 @@ def verify() -> int:
     with connect(config.load().ledger_dsn.get_secret_value(), name="tbops audit") as conn:
         found = audit.verify(conn)
     match found:
-        case audit.Sound():
-            print(found)
+        case audit.Sound(lines=lines):
+            print(f"The audit chain is whole: {lines} lines, each bound to the one before.")
             return 0
-        case audit.Broken():
-            print(found, file=sys.stderr)
+        case audit.Broken(line=line, why=why):
+            print(f"The audit chain breaks at line {line}: {why}.", file=sys.stderr)
             return 1

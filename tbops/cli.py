@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from importlib import metadata
 
-from config.settings import SettingsError
+from config.errors import SettingsError
 
 USAGE = 2  # the exit code of a command line that cannot be understood
 

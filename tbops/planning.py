@@ -1,4 +1,7 @@
-"""`tbops plan` and `tbops lint`: reading only. Exit 0 clean, 1 with findings of level error, 2 for usage."""
+"""`tbops plan` and `tbops lint`: reading only. Exit 0 clean, 1 with findings of level error, 2 for usage.
+
+What only the live systems or a Postgres need is imported when they are asked: a plan of a folder starts without it.
+"""
 
 import json
 import sys
@@ -8,18 +11,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from bot import grammar
-from config import settings as config
 from runbooks.errors import RunbooksError
-from runbooks.facts import folder, live
+from runbooks.facts import folder
 from runbooks.facts.model import Facts, PgTable
 from runbooks.lint import lint as hazards_of
 from runbooks.plan import Hazard
 from runbooks.planner import make_plan
 from runbooks.request import Request
 from systems.errors import SystemsError
-from systems.permit import read_only
-from systems.postgres import Postgres
-from tbops.build import Sites
 from tbops.text import hazard_lines, plan_text
 
 CLEAN, FINDINGS, USAGE = 0, 1, 2
@@ -65,6 +64,11 @@ def _request(words: str) -> Request | None:
 
 
 def _from_systems(request: Request) -> Facts:
+    from config import settings as config
+    from runbooks.facts import live
+    from systems.permit import read_only
+    from tbops.sites import Sites
+
     settings = config.load()
     environment = request.environment or settings.default_environment
     site = Sites(settings)(environment, 0, read_only)
@@ -78,6 +82,10 @@ def _from_folder(path: str, dsn: str | None, environment: str | None) -> Facts:
 
 
 def _tables(dsn: str) -> Mapping[str, PgTable]:
+    from runbooks.facts import live
+    from systems.permit import read_only
+    from systems.postgres import Postgres
+
     found = Postgres(dsn, read_only).catalog(publication="sequin_pub", role="sequin")
     return {name: live.table(info) for name, info in found.items()}
 

@@ -6,11 +6,16 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
+
+from psycopg import sql
 
 from tbops.demo.stage import Stage
 from tbops.demo.watcher import Seen
 
 SETTLE_S = 60.0
+
+Row = tuple[Any, ...]
 
 
 @dataclass(frozen=True)
@@ -33,13 +38,13 @@ def findings(stage: Stage, seen: Seen, fields: Sequence[str]) -> Iterator[Findin
 
 def rows_equal(stage: Stage, fields: Sequence[str]) -> Finding:
     """Every row of Postgres is in Tinybird, with the new fields' values."""
-    columns = ", ".join(f"coalesce({field}, '')" for field in fields)
+    columns = sql.SQL(", ").join(sql.SQL("coalesce({}, '')").format(sql.Identifier(field)) for field in fields)
+    query = sql.SQL("SELECT id::text, coalesce(score, -1), {} FROM members").format(columns)
     with stage.source() as conn:
-        query = f"SELECT id::text, coalesce(score, -1), {columns} FROM members"
-        there = {row[0]: tuple(row[1:]) for row in conn.execute(query)}  # pyright: ignore[reportArgumentType, reportCallIssue]  # names of our own
+        there: dict[str, Row] = {row[0]: row[1:] for row in conn.execute(query)}
     names = ("score", *fields)
     rows = stage.tinybird(f"SELECT id, {', '.join(names)} FROM members FINAL")
-    here = {row["id"]: tuple(row[name] for name in names) for row in rows}
+    here: dict[str, Row] = {row["id"]: tuple(row[name] for name in names) for row in rows}
     differ = [key for key, values in there.items() if here.get(key) != values]
     valued = sum(any(values[1:]) for values in there.values())
     said = f"{len(there):,} rows of Postgres, {valued:,} of them with a value in {' or '.join(fields)}"
@@ -59,15 +64,15 @@ def copy_serves(stage: Stage, fields: Sequence[str]) -> Finding:
 
 
 def nothing_paused(stage: Stage) -> Finding:
-    paused = [sink["name"] for sink in stage.asks("sequin", "/api/sinks")["data"] if sink["status"] != "active"]
+    paused = [str(sink["name"]) for sink in stage.asks("sequin", "/api/sinks")["data"] if sink["status"] != "active"]
     status = stage.asks("connect", "/connectors/tinybird-sink/status")
     states = [status["connector"]["state"], *(task["state"] for task in status["tasks"])]
     if set(states) != {"RUNNING"}:
         paused.append(f"tinybird-sink ({', '.join(states)})")
     for pipe in stage.asks("tinybird", "/v0/pipes")["pipes"]:
-        schedule = pipe.get("schedule") or {}
-        if schedule.get("cron") and schedule.get("status") != "running":
-            paused.append(pipe["name"])
+        schedule = pipe.get("schedule")
+        if schedule and schedule["cron"] and schedule["status"] != "running":
+            paused.append(str(pipe["name"]))
     if paused:
         return Finding(False, f"Left paused: {', '.join(paused)}.")
     return Finding(True, "Every Sequin sink is active, the connector and its tasks run, every copy schedule runs.")

@@ -8,7 +8,7 @@ from typing import Any
 from tbops.demo.stage import Stage
 
 WIDTH = 108
-_MARKS = re.compile(r"[*_`]|<[^>|]*\||[<>]")
+_MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")  # mrkdwn around words, not the underscores in names
 
 
 def say(who: str, text: str) -> None:

@@ -6,6 +6,7 @@ import uuid
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from tbops.demo.stage import Stage
 
@@ -74,11 +75,12 @@ class Writer:
 
     def _update(self, conn: psycopg.Connection[tuple[Any, ...]], key: str) -> None:
         # whoever updates a row bumps its version: the rule that deduplication lives by
-        filled = "".join(f', "{field}" = %(value)s' for field in self._there(conn))
-        conn.execute(
-            f'UPDATE members SET score = %(score)s, "updatedAt" = clock_timestamp(){filled} WHERE id = %(key)s',  # pyright: ignore[reportArgumentType]
-            {"score": self._random.randrange(11), "value": f"{self._random.choice(NAMES)} ✨", "key": key},
-        )
+        filled = [sql.SQL(", {} = %(value)s").format(sql.Identifier(field)) for field in self._there(conn)]
+        query = sql.SQL(
+            'UPDATE members SET score = %(score)s, "updatedAt" = clock_timestamp(){} WHERE id = %(key)s'
+        ).format(sql.Composed(filled))
+        values = {"score": self._random.randrange(11), "value": f"{self._random.choice(NAMES)} ✨", "key": key}
+        conn.execute(query, values)
         self.counts["updated"] += 1
 
     def _delete(self, conn: psycopg.Connection[tuple[Any, ...]], key: str) -> None:
