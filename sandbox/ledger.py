@@ -1,7 +1,8 @@
 """The product's own database, seen from outside: emptied on reset, told the platform's time.
 
 The tables belong to the product (``tbops init-db`` makes them); the sandbox knows only the schema's
-name, the clock's table and that migrations are not data.
+name, the clock's table, that migrations are not data, and that a migration may leave rows behind
+(the head of a chain) which belong to the empty ledger.
 """
 
 import psycopg
@@ -19,6 +20,7 @@ _DATA_TABLES = """
 class Ledger:
     def __init__(self, world: World) -> None:
         self._world = world
+        self._first_rows: dict[str, bytes] = {}  # table: what `tbops init-db` put in it, as COPY writes it
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self._world.dsn(LEDGER), autocommit=True)
@@ -36,22 +38,34 @@ class Ledger:
                 (clock.origin, clock.started, clock.speed, clock.advanced_s),
             )
 
+    def remember(self) -> None:
+        """Keep what ``tbops init-db`` has put into the tables: a reset brings it back."""
+        with self._connect() as connection, connection.cursor() as cursor:
+            for (table,) in cursor.execute(_DATA_TABLES).fetchall():
+                with cursor.copy(sql.SQL("COPY {} TO STDOUT").format(sql.Identifier("ledger", table))) as rows:
+                    self._first_rows[table] = b"".join(bytes(part) for part in rows)
+
     def reset(self) -> None:
-        """Empty every table of data. A tick that is under way loses its connection rather than hold this up."""
+        """Every table as ``init-db`` left it. A tick that is under way loses its connection rather than hold this up."""
         with self._connect() as connection:
-            tables = [row[0] for row in connection.execute(_DATA_TABLES)]
-            if not tables:
-                return
-            truncate = sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(
-                sql.SQL(", ").join(sql.Identifier("ledger", table) for table in tables)
-            )
             connection.execute("SET lock_timeout = '200ms'")
             try:
-                connection.execute(truncate)
+                self._empty(connection)
             except psycopg.errors.LockNotAvailable:
                 connection.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                     " WHERE datname = current_database() AND pid <> pg_backend_pid()"
                 )
                 connection.execute("SET lock_timeout = '5s'")
-                connection.execute(truncate)
+                self._empty(connection)
+
+    def _empty(self, connection: psycopg.Connection) -> None:
+        if not self._first_rows:
+            return
+        tables = [sql.Identifier("ledger", table) for table in self._first_rows]
+        with connection.transaction(), connection.cursor() as cursor:
+            cursor.execute(sql.SQL("TRUNCATE {} RESTART IDENTITY CASCADE").format(sql.SQL(", ").join(tables)))
+            for table, rows in self._first_rows.items():
+                if rows:
+                    with cursor.copy(sql.SQL("COPY {} FROM STDIN").format(sql.Identifier("ledger", table))) as into:
+                        into.write(rows)

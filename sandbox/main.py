@@ -49,6 +49,7 @@ async def _serve(options: Options) -> int:
         made = product.write(platform)
         await platform.start_servers()
         await asyncio.gather(platform.start_stand_ins(), asyncio.to_thread(product.prepare_ledger, made))
+        platform.ledger.remember()
         platform.ledger.write_clock()
         if options.bot:
             product.start(platform, made)
