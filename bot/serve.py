@@ -12,8 +12,9 @@ from bot.app import build
 from bot.server import Server, web
 from bot.slack import Slack, web_client
 from bot.sweep import Sweep
+from config.errors import SettingsError
 from config.log import logger
-from config.settings import Settings, SettingsError
+from config.settings import Settings
 from ledger.bell import Bell
 from ledger.connection import Pool, open_pool
 

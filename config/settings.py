@@ -13,14 +13,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from config.errors import SettingsError
 from config.windows import Window, parse_window
 
 CONFIG_VARIABLE = "TBOPS_CONFIG"
 PREFIX = "TBOPS_"
-
-
-class SettingsError(Exception):
-    """A setting is missing or wrong; the message names it, as people must write it."""
 
 
 class _Frozen(BaseModel):

@@ -1,48 +1,14 @@
 """Sequin's management API: sinks, backfills, the schema cache (facts/systems.md §1)."""
 
 import json
-from dataclasses import dataclass
 from typing import Any, cast
 
-from systems.errors import SystemsError
 from systems.http import Http, Manner, Wire, segment
 from systems.permit import Permit
+from systems.sequin_model import BackfillInfo, SinkInfo
 from systems.shapes import Shape
 
 SYSTEM = "sequin"
-HAS_ACTIVE_BACKFILL = "already has an active backfill"
-
-
-@dataclass(frozen=True)
-class BackfillInfo:
-    """``state``: active, paused, completed, failed, cancelled. ``rows_total`` is None until Sequin has counted."""
-
-    id: str
-    state: str
-    table: str
-    rows_total: int | None
-    rows_done: int
-    inserted_at: str
-
-    @property
-    def open(self) -> bool:
-        return self.state in ("active", "paused")
-
-
-@dataclass(frozen=True)
-class SinkInfo:
-    """``status`` is what was asked for (active, paused, disabled), ``health`` what is so."""
-
-    id: str
-    name: str
-    database: str
-    status: str
-    health: str
-    tables: tuple[str, ...]  # "public.members"
-    topic: str
-    batch_size: int
-    active_backfills: tuple[BackfillInfo, ...]
-    trouble: str  # the first failing check's words
 
 
 class Sequin:
@@ -83,7 +49,7 @@ class Sequin:
         return _backfill(Shape(SYSTEM, f"GET {path}", self._http.get(path)))
 
     def create_backfill(self, sink: str, table: str) -> BackfillInfo:
-        """A whole-table backfill of ``public.members``. 422 with ``HAS_ACTIVE_BACKFILL`` when one is open."""
+        """A whole-table backfill of ``public.members``. 422 when one is open: ``is_open_backfill``."""
         path = f"/sinks/{segment(sink)}/backfills"
         return _backfill(Shape(SYSTEM, f"POST {path}", self._http.change("POST", path, body={"table": table})))
 
@@ -94,11 +60,6 @@ class Sequin:
     def refresh_tables(self, database: str) -> None:
         """Read the catalog again, before it answers: without it a backfill may leave a new column out (§1.6)."""
         self._http.change("POST", f"/postgres_databases/{segment(database)}/refresh_tables", body={})
-
-
-def is_open_backfill(error: SystemsError) -> bool:
-    """Whether a create was refused because one is open already."""
-    return error.status == 422 and HAS_ACTIVE_BACKFILL in error.said
 
 
 def _sink(shape: Shape) -> SinkInfo:

@@ -1,14 +1,19 @@
 """Facts from the live systems: a fixed number of calls, however many pipes there are (DESIGN §4)."""
 
+from __future__ import annotations
+
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from runbooks.facts import model
 from runbooks.site import Site
-from systems import postgres_model, sequin, tinybird_model
-from systems.connect import ConnectorStatus
+from systems import postgres_model, sequin_model, tinybird_model
 from systems.errors import SystemsError
+
+if TYPE_CHECKING:
+    from systems.connect import ConnectorStatus
 
 RATE_WINDOW_S = 1.2  # Postgres publishes a session's counters about once a second
 
@@ -112,7 +117,7 @@ def _as(node: tinybird_model.NodeInfo, kind: str, target: str | None, mode: str 
     )
 
 
-def sink(info: sequin.SinkInfo) -> model.Sink:
+def sink(info: sequin_model.SinkInfo) -> model.Sink:
     return model.Sink(
         name=info.name,
         table=info.tables[0] if info.tables else "",
@@ -125,7 +130,7 @@ def sink(info: sequin.SinkInfo) -> model.Sink:
     )
 
 
-def backfill(info: sequin.BackfillInfo) -> model.Backfill:
+def backfill(info: sequin_model.BackfillInfo) -> model.Backfill:
     return model.Backfill(info.id, info.state, info.table, info.rows_total, info.rows_done)
 
 

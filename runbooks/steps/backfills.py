@@ -6,7 +6,7 @@ from typing import ClassVar
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Progress, Seen, Step, Todo, Wait
 from systems.errors import SystemsError
-from systems.sequin import BackfillInfo, is_open_backfill
+from systems.sequin_model import BackfillInfo, is_open_backfill
 
 LOOK_AGAIN_S = 2.0
 STALLED_S = 900.0  # a sweep starts a reader within 20 s; a batch takes seconds

@@ -10,7 +10,8 @@ from systems.connect import Connect
 from systems.errors import SystemsError
 from systems.http import Wire
 from systems.permit import read_only
-from systems.sequin import Sequin, is_open_backfill
+from systems.sequin import Sequin
+from systems.sequin_model import is_open_backfill
 from systems.tinybird import Tinybird
 
 LISTED = {
