@@ -118,12 +118,14 @@ class Plan(Frozen):
                 "environment": self.environment,
                 "request": self.request,
                 "strategy": self.strategy.name,
-                "steps": [{"op": s.op, "params": s.params, "gate": s.gate, "block": s.block, "hold": s.hold} for s in self.steps],
+                "steps": [
+                    s.model_dump(mode="json", include={"op", "params", "gate", "block", "hold"}) for s in self.steps
+                ],
                 "sql": self.sql,
                 "datafiles": self.datafiles,
-                "hazards": [{"slug": h.slug, "level": h.level, "resource": h.resource} for h in self.hazards if h.level != "note"],
+                "hazards": [[h.slug, h.level, h.resource] for h in self.hazards if h.level != "note"],
                 "readers": sorted([r.name, r.kind, r.direct] for r in self.readers),
-                "deadlines": [{"hold": h.hold, "budget_s": h.budget_s} for h in self.holds],
+                "deadlines": [[h.hold, h.budget_s] for h in self.holds],
             }
         )
 

@@ -19,7 +19,7 @@ class _Frozen(BaseModel):
 
 
 class NewField(_Frozen):
-    """``type`` and ``default`` are None when not typed; ``source`` is a JSON path (``$.record.x``) or an SQL expression."""
+    """``type`` and ``default`` are None when not typed; ``source`` is a JSON path (``$.record.x``) or SQL."""
 
     name: Name
     type: str | None = None

@@ -27,7 +27,7 @@ class Names:
     sequin_role: str = "sequin"
     connector: str = "tinybird-sink"
     connect_group: str = "connect-tinybird-sink"
-    connect_token: str = "connect"  # the name of the workspace token that Kafka Connect uses
+    connect_token: str = "connect"  # noqa: S105  # the name of the workspace token that Kafka Connect uses
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Site:
     kafka: Kafka
     postgres: Postgres
     names: Names = Names()
-    limits: Limits = Limits()
+    limits: Limits = field(default_factory=Limits)
     capabilities: Mapping[str, str] = field(default_factory=dict[str, str])
     memo: Mapping[str, Any] = field(default_factory=dict[str, Any])
     answered: int = 0  # acts of this very step that came back without an error: all that shows an unseen effect took

@@ -57,7 +57,7 @@ class Todo:
 
 @dataclass(frozen=True)
 class Astray:
-    """The world is not what the plan knows: go no further, tell people. In a restore: left as it is, with the reason."""
+    """The world is not what the plan knows: go no further, tell people. In a restore: left as it is, and why."""
 
     reason: str
 

@@ -46,7 +46,7 @@ class Ledger:
                     self._first_rows[table] = b"".join(bytes(part) for part in rows)
 
     def reset(self) -> None:
-        """Every table as ``init-db`` left it. A tick that is under way loses its connection rather than hold this up."""
+        """Every table as ``init-db`` left it. A tick under way loses its connection rather than hold this up."""
         with self._connect() as connection:
             connection.execute("SET lock_timeout = '200ms'")
             try:

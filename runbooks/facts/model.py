@@ -123,7 +123,7 @@ class PgTable:
     name: str
     columns: tuple[PgColumn, ...]
     primary_key: tuple[str, ...] = ()
-    unique: tuple[tuple[str, ...], ...] = ()  # columns of each unique index, partial ones left out, primary key included
+    unique: tuple[tuple[str, ...], ...] = ()  # of each unique index, partial ones left out, the primary key included
     indexes: tuple[tuple[str, ...], ...] = ()
     identity: str = "d"  # pg_class.relreplident: d | f | n | i
     published: bool = False

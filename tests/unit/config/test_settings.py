@@ -75,7 +75,7 @@ def test_a_missing_secret_is_named(configured: Path, monkeypatch: pytest.MonkeyP
         ("Mon-Fri 08:00-18:00 Europe/Berlin", "weekdays", "Mon-Fri 08:00-18:00 Europe/Berlin"),
         ("Europe/Berlin", "Europe/Atlantis", "Europe/Atlantis"),
         ('default_environment = "staging"', 'default_environment = "stagin"', "stagin"),
-        ("[environments.staging.postgres]", "[environments.staging.postgres]\nslott = 1", "environments.staging.postgres.slott"),
+        ("[environments.staging.postgres]", "[environments.staging.postgres]\nslott = 1", "staging.postgres.slott"),
     ],
 )  # fmt: skip
 def test_a_wrong_setting_is_named(configured: Path, line: str, by: str, named: str) -> None:
