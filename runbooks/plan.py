@@ -12,6 +12,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
+BOUND = {"op", "params", "gate", "block", "hold"}  # of a step, by the hash: its title is prose
 
 Level = Literal["error", "warning", "note"]
 Gate = Literal["none", "approve", "strong"]  # strong: destructive, see the policy's rule
