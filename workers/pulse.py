@@ -12,11 +12,12 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from config.log import logger
-from ledger import questions, runs, ticks
+from ledger import questions, runs, ticks, watches
 from ledger.connection import Conn
 from workers.context import Context
 
 _AGAIN_S = 5.0  # a ring that nobody answered in this time was lost
+WATCH_S = 60.0  # facts/procedures.md §6: the logs are read once a minute
 _PLANNING_S = 10.0  # longer than planning takes
 
 _log = logger("workers")
@@ -87,6 +88,9 @@ class Pulse:
             bell.ring("plan", run)
         for question in questions.sweep(conn, again_s=_AGAIN_S):
             bell.ring("question", question)
+        names = sorted(self._context.settings.environments)
+        for name in watches.elect(conn, names, every_s=WATCH_S):
+            bell.ring("watch", names.index(name))
         for run in runs.expire(conn):
             _log.info("a plan expired", run=run)
 

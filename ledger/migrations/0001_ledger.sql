@@ -200,6 +200,13 @@ CREATE TABLE ledger.capability (
     PRIMARY KEY (environment, name)
 );
 
+-- What the watch has seen of each environment's copies.
+CREATE TABLE ledger.watch (
+    environment text PRIMARY KEY,
+    rung_at     timestamptz NOT NULL,   -- the machine's clock
+    seen        text                    -- the newest updated_at of a job, in Tinybird's own words; NULL: never looked
+);
+
 -- Each line carries the hash of the one before: `tbops audit verify` proves the chain.
 CREATE TABLE ledger.audit (
     id      bigint PRIMARY KEY,
