@@ -4,6 +4,7 @@ A reset is a new broker: it starts in milliseconds and holds no old topic, offse
 """
 
 import logging
+import signal
 import socket
 import time
 from collections.abc import Iterable
@@ -53,7 +54,8 @@ class Kafka:
             "--storage-engine",
             "memory://tansu/",
         ]
-        self._processes.start("kafka", [program, "broker", *options, "--silent"])
+        # all it keeps is in memory: there is nothing to end in order, and asked to it waits for its clients first
+        self._processes.start("kafka", [program, "broker", *options, "--silent"], stop_signal=signal.SIGKILL)
 
     def wait(self) -> None:
         deadline = time.monotonic() + START_PATIENCE_S
