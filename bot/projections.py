@@ -1,7 +1,7 @@
 """Which other messages a run's thread needs, seen from stored state when its root card has been sent.
 
-Few on purpose: everybody who follows a thread is pinged by each reply. A reply says that people are needed or that
-it is over; a long step's progress is one reply, edited.
+Few on purpose: everybody who follows a thread is pinged by each reply. The first says the whole plan, so that the card
+need not; later ones say that people are needed or that it is over; a long step's progress is one reply, edited.
 """
 
 from collections.abc import Iterator
@@ -42,6 +42,8 @@ def _needed(view: RunView) -> Iterator[Needed]:
     for step in view.steps:
         if step.long and step.state == "acting":
             yield Needed("progress", messages.step_ref(run.id, step.number))
+    if run.state == "proposed":
+        yield Needed("reply", _event(view, f"whole-{(run.hash or '')[:8]}"), {"kind": "whole"})
     if needs_file(view):
         yield Needed("reply", _event(view, f"plan-{(run.hash or '')[:8]}"), {"kind": "file"})
     if run.state == "held":

@@ -8,7 +8,7 @@ from bot.cards.words import mentioned
 from bot.context import Context
 from bot.homes import OPEN
 from bot.projections import run_of, step_of
-from ledger import questions, runs
+from ledger import approvals, questions, runs
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchRun
 from ledger.values import Message, RunView
@@ -24,7 +24,7 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
     match message.purpose:
         case "root":
             view = runs.get(conn, run_of(message.ref))
-            return run.root(view, _names(ctx, view))
+            return run.root(view, _names(ctx, view), _lacking(ctx, view))
         case "progress":
             view = runs.get(conn, run_of(message.ref))
             return progress.progress(view, step_of(message.ref))
@@ -43,12 +43,21 @@ def _names(ctx: Context, view: RunView) -> dict[str, str]:
     return ctx.directory.names(actors)
 
 
+def _lacking(ctx: Context, view: RunView) -> dict[int, int]:
+    """How many people each block still lacks, by the rules as they are now."""
+    rules = ctx.settings.environment(view.run.environment).rules
+    blocks = approvals.blocks_of(view.run, view.steps, view.decisions, rules, view.now)
+    return {b.number: max(1, b.needed - len(b.approvals)) for b in blocks if not b.approved}
+
+
 def _reply(ctx: Context, conn: Conn, message: Message, body: dict[str, Any]) -> Card | Upload:
     view = runs.get(conn, run_of(message.ref))
     if body.get("kind") == "file":
         return answers.plan_file(view)
+    if body.get("kind") == "whole":
+        return run.whole(view)
     if body.get("kind") == "gate":
-        return notices.gate(view, int(body["block"]))
+        return notices.gate(view, int(body["block"]), _lacking(ctx, view))
     return notices.event(view, str(body.get("state", view.run.state)), _names(ctx, view))
 
 
@@ -80,4 +89,4 @@ def _show(ctx: Context, conn: Conn, number: int) -> Card:
         view = runs.get(conn, number)
     except NoSuchRun:
         return notices.whisper(f"There is no run {number}; `runs` lists the open ones.")
-    return run.root(view, _names(ctx, view))
+    return run.root(view, _names(ctx, view), _lacking(ctx, view))

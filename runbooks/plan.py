@@ -7,7 +7,7 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -162,6 +162,15 @@ class Plan(Frozen):
             "hash": self.hash,
             "change_hash": self.change_hash,
         }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> Self:
+        """``to_json`` read back: estimates stand there as seconds and formula apart, hashes are computed anew."""
+        figures = {
+            name: {"seconds": stored[f"{name}_s"], "formula": formula} for name, formula in stored["formulas"].items()
+        }
+        kept = {name: value for name, value in stored.items() if name in cls.model_fields}
+        return cls.model_validate({**kept, **figures})
 
 
 def digest(value: Any) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bot.cards.blocks import Block, actions, button, confirm
-from bot.cards.shape import PlanBlock, current, open_blocks, plan_of
+from bot.cards.shape import NOBODY, Lacking, PlanBlock, current, open_blocks, plan_of
 from bot.cards.words import cut, span
 from ledger.values import Run, RunView
 from runbooks.plan import Hazard, HoldLimit, Plan
@@ -39,13 +39,13 @@ def read_value(text: str) -> Pressed | None:
     return Pressed(int(parts[1]), int(parts[2]), parts[3])
 
 
-def buttons(view: RunView) -> list[Block]:
+def buttons(view: RunView, lacking: Lacking = NOBODY) -> list[Block]:
     """The card's row of buttons, at most four; none while it is planned or put back, and once it is over."""
     plan = plan_of(view)
     row: list[Block] = []
     match view.run.state:
         case "proposed" | "running" if plan is not None:
-            row = [*_approving(view, plan), *_steering(view)]
+            row = [*_approving(view, plan, lacking), *_steering(view)]
         case "paused":
             row = [_plain(view, "Resume", "resume", style="primary"), _abort(view)]
         case "held":
@@ -65,20 +65,28 @@ def untyped_field(run: Run) -> str | None:
     return next((str(f["name"]) for f in change["fields"] if f.get("type") is None), None)
 
 
-def _approving(view: RunView, plan: Plan) -> list[Block]:
+def _approving(view: RunView, plan: Plan, lacking: Lacking) -> list[Block]:
     blocks = open_blocks(view)
     if plan.blocked or not blocks:
         return []
-    made = [_approve(view, plan, blocks[0])]
+    made = [_approve(view, plan, blocks[0], lacking)]
     if len(blocks) > 1:
         made.append(_approve_up_to(view, plan, blocks))
     return made
 
 
-def _approve(view: RunView, plan: Plan, block: PlanBlock) -> Block:
+def _approve(view: RunView, plan: Plan, block: PlanBlock, lacking: Lacking) -> Block:
     dialog = _dialog(view, plan, [block], f"Approve {block.named}?")
-    label = f"Approve {block.named}"
+    label = f"Approve {block.named}{_needed(view, block, lacking)}"
     return button(label, f"tb:approve:{block.first}", _value(view, block.first), style="primary", confirm=dialog)
+
+
+def _needed(view: RunView, block: PlanBlock, lacking: Lacking) -> str:
+    missing = lacking.get(block.number, 1)
+    begun = any(d.action == "approve" and d.block == block.number and d.hash == view.run.hash for d in view.decisions)
+    if begun:
+        return f" ({missing} more needed)"
+    return f" ({missing} people needed)" if missing > 1 else ""
 
 
 def _approve_up_to(view: RunView, plan: Plan, blocks: Sequence[PlanBlock]) -> Block:
@@ -106,8 +114,9 @@ def _warnings(hazards: Sequence[Hazard], acknowledged: Sequence[str]) -> list[st
 
 def _costs(blocks: Sequence[PlanBlock], holds: Sequence[HoldLimit]) -> list[str]:
     inside = {s.hold for b in blocks for s in b.steps}
-    said = [f"Ingestion is held for at most {span(h.budget_s)}; nothing is lost." for h in holds if h.hold in inside]
-    return said + [f"Step {s.number} is destructive: {s.title}" for b in blocks for s in b.steps if s.gate == "strong"]
+    said = [f"Ingestion is held, for at most {span(h.budget_s)}; nothing is lost." for h in holds if h.hold in inside]
+    hard = [next((s for s in b.steps if s.touches), b.steps[0]) for b in blocks if b.strong]
+    return said + [f"Not easily undone: step {s.number}, {s.title}." for s in hard]
 
 
 def _steering(view: RunView) -> list[Block]:

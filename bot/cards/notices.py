@@ -5,11 +5,15 @@ from typing import Any
 
 from bot.cards.blocks import Block, Card, context, section, sections
 from bot.cards.outcome import outcome
-from bot.cards.shape import blocks_of
+from bot.cards.shape import NOBODY, Lacking, blocks_of
 from bot.cards.status import headline, status
+from bot.cards.steps import every_step
 from bot.cards.words import Names, code, cut, escape, prose, ruled, slack_user
 from bot.grammar.help import OPTIONS, entries
 from ledger.values import RunView
+
+MOST_STEPS = 40
+_OVER = ("succeeded", "failed", "aborted", "expired")
 
 
 def whisper(text: str) -> Card:
@@ -41,13 +45,15 @@ def alert(body: Mapping[str, Any]) -> Card:
     return Card(" ".join([*called, text]), (section(f"🔔 {' '.join([*called, text])}"),))
 
 
-def gate(view: RunView, number: int) -> Card:
+def gate(view: RunView, number: int, lacking: Lacking = NOBODY) -> Card:
     """A later block waits: those who follow the thread must see it."""
     block = next((b for b in blocks_of(view.steps) if b.number == number), None)
     if block is None or not block.open:
         return Card(f"Run {view.run.id} waited for approval here; it has been decided.")
     what = prose(block.steps[0].title)
-    return Card(f"🔒 Run {view.run.id} waits for approval of {block.named}: {what}. The buttons are on the card above.")
+    missing = lacking.get(number, 1)
+    who = f" by {missing} people" if missing > 1 else ""
+    return Card(f"🔒 Run {view.run.id} waits for approval of {block.named}{who}: {what}. The buttons are on the card.")
 
 
 def event(view: RunView, state: str, names: Names) -> Card:
@@ -56,6 +62,7 @@ def event(view: RunView, state: str, names: Names) -> Card:
         return Card(f"Run {view.run.id} was {state} here; it is {view.run.state} now.")
     called = slack_user(view.run.requester)
     ping = f"<@{called}> " if called and state in ("held", "failed") else ""
-    details = outcome(view)
     text = ping + headline(view, names)
-    return Card(text, (section(cut(ping + status(view, names), 2900)), *details) if details else ())
+    said = section(cut(ping + status(view, names), 2900))
+    steps = sections(["*What each step came to*", *every_step(view)[:MOST_STEPS]]) if state in _OVER else []
+    return Card(text, (said, *outcome(view), *steps) if steps or outcome(view) else ())

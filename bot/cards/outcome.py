@@ -1,7 +1,12 @@
-"""What came of it: the proof, what was put back, what was left as it is and why."""
+"""What came of it: what was proven, how long ingestion was held, what was put back, kept or left to do."""
+
+from collections.abc import Iterator
+from typing import Any
 
 from bot.cards.blocks import Block, section, sections
-from bot.cards.words import cut, prose, some
+from bot.cards.shape import plan_of
+from bot.cards.steps import stretches
+from bot.cards.words import clock, code, count, cut, prose, some, span
 from ledger.values import RunView, StepRow
 
 MOST = 12
@@ -11,18 +16,62 @@ def outcome(view: RunView) -> list[Block]:
     """Blocks below the status: nothing while all goes as planned."""
     made: list[Block] = []
     if view.run.state == "succeeded":
-        made += _proof(view)
+        made += sections([*_proven(view), *_held(view), *_kept(view)])
     if view.run.state in ("restoring", "failed", "aborted", "expired"):
         made += _restored(view)
+        made += sections([*_held(view), *_kept(view)]) if view.run.state != "restoring" else []
     return made
 
 
-def _proof(view: RunView) -> list[Block]:
-    proven = [str(t) for t in view.run.found.get("proven", ())]
-    said = [f"• {cut(prose(s.said), 400)}" for s in view.steps if s.said and ".prove" in f".{s.op}"]
-    head = f"*Proven*: {prose(some(list(dict.fromkeys(proven)), 6))}" if proven else ""
-    lines = [line for line in (head, *said[:MOST]) if line]
-    return sections(lines)
+def _proven(view: RunView) -> Iterator[str]:
+    tables = list(dict.fromkeys(str(t) for t in view.run.found.get("proven", ())))
+    proof: dict[str, Any] = view.run.found.get("proof") or {}
+    if len(tables) != 1 or not proof:
+        said = [f"• *Proven*: {cut(prose(s.said), 400)}" for s in view.steps if s.said and _proof(s)]
+        yield from dict.fromkeys(said[:MOST])
+        return
+    columns = [str(c) for c in proof.get("columns", ())]
+    what = code(columns[0]) if len(columns) == 1 else count(len(columns), "columns")
+    yield f"• *Proven*: all {count(int(proof.get('rows', 0)), 'rows')} of {code(tables[0])} equal Postgres in {what}"
+    if unproven := [code(str(c)) for c in proof.get("not_proven", ())]:
+        yield f"• *Not compared*: {some(unproven, 6)}"
+    odd = {"ghosts": "in Tinybird only", "quarantined": "in quarantine", "without_version": "without a version"}
+    if counted := [f"{count(int(proof[key]), 'rows')} {label}" for key, label in odd.items() if proof.get(key)]:
+        yield f"• *Beside them*: {', '.join(counted)}"
+
+
+def _proof(step: StepRow) -> bool:
+    return step.op.startswith(("proof.", "prove."))
+
+
+def _held(view: RunView) -> Iterator[str]:
+    """How long ingestion was held, as measured: from the first thing stopped to the last one started."""
+    plan = plan_of(view)
+    if plan is None or view.run.started_at is None:
+        return
+    held = [s for s in stretches(view) if s.held]
+    if not held:
+        yield "• *Held*: nothing"
+    for stretch in held:
+        begun = [s.started_at for s in stretch.steps if s.started_at]
+        if not begun:
+            continue
+        end = stretch.steps[-1].finished_at or view.run.finished_at or view.now
+        figures = f"about {span(plan.hold.seconds)} was planned"
+        figures += f", {span(stretch.within_s)} was the limit" if stretch.within_s else ""
+        lasted, since = span((end - min(begun)).total_seconds()), clock(min(begun), view.now)
+        yield f"• *Held*: ingestion for {lasted} from {since} ({figures})"
+
+
+def _kept(view: RunView) -> Iterator[str]:
+    kept: dict[str, Any] = view.run.found.get("kept") or {}
+    if not kept.get("name"):
+        if view.run.state == "succeeded":
+            yield "• *Left to do*: nothing"
+        return
+    of, name, until = (str(kept.get(k) or "") for k in ("of", "name", "retire"))
+    yield f"• *Kept*: the old {code(of)} as {code(name)}{f' until {until}' if until else ''}"
+    yield f"• *Left to do*: drop {code(name)}{' after that day' if until else ''}"
 
 
 def _restored(view: RunView) -> list[Block]:

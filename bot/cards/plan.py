@@ -1,73 +1,59 @@
-"""What people weigh before they approve: strategy, costs, readers, what could go wrong, the SQL."""
+"""What people weigh before they approve: strategy, costs, what could go wrong, who reads it, the SQL.
+
+The card says what decides; ``details`` says the rest in the thread: formulas, what was not chosen and why, notes.
+"""
 
 from collections.abc import Sequence
 
-from bot.cards.blocks import Block, context, fields, section, sections
+from bot.cards.blocks import Block, context, section, sections
 from bot.cards.words import code, cut, fenced, prose, some, span
 from runbooks.plan import Estimate, Hazard, Plan, Reader
 
 MOST_HAZARDS = 6
-MOST_READERS = 6
-LONGEST_SQL = 1200
+MOST_READERS = 4
+MOST_REASONS = 5
+LONGEST_SQL = 600
 
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 
 
 def facts(plan: Plan) -> list[Block]:
-    """Strategy and costs: the four figures that decide."""
-    return [
-        section(_strategy(plan)),
-        fields(
-            [
-                _figure("Reads broken", plan.downtime),
-                _figure("Ingestion held", plan.hold),
-                _figure("Stale by", plan.stale),
-                _figure("Takes about", plan.took),
-            ]
-        ),
-        *_rejected(plan),
-    ]
+    """Strategy, why, and the four figures that decide."""
+    reasons = [*plan.strategy.reasons, *plan.inferred, *([plan.ghosts] if plan.ghosts else [])]
+    bullets = [f"• {cut(prose(r), 240)}" for r in reasons[:MOST_REASONS]]
+    more = [f"_and {len(reasons) - MOST_REASONS} more in the thread_"] if len(reasons) > MOST_REASONS else []
+    made = [section("\n".join([f"*By {code(plan.strategy.name)}*: {costs(plan)}", *bullets, *more]))]
+    if plan.strategy.rejected:
+        names = some([code(r.name) for r in plan.strategy.rejected], 6)
+        made.append(context(f"Not chosen: {names}; the thread says why."))
+    return made
 
 
-def _strategy(plan: Plan) -> str:
-    why = "; ".join(prose(r) for r in plan.strategy.reasons)
-    inferred = "".join(f"\n• {cut(prose(i), 300)}" for i in plan.inferred[:6])
-    ghosts = f"\n• {cut(prose(plan.ghosts), 300)}" if plan.ghosts else ""
-    return cut(f"*Strategy {code(plan.strategy.name)}* – {why or 'the only one that fits'}", 1200) + inferred + ghosts
-
-
-def _figure(label: str, estimate: Estimate) -> str:
-    formula = f"\n_{cut(prose(estimate.formula), 200)}_" if estimate.formula else ""
-    return f"*{label}*\n{span(estimate.seconds) if estimate.seconds else 'none'}{formula}"
-
-
-def _rejected(plan: Plan) -> list[Block]:
-    if not plan.strategy.rejected:
-        return []
-    said = [f"{code(r.name)}: {cut(prose(r.reason), 160)}" for r in plan.strategy.rejected]
-    return [context("Not chosen – " + some(said, 6))]
+def costs(plan: Plan) -> str:
+    """``no read is broken · ingestion held for about 55 s · stale by about 80 s · takes about 2 min``"""
+    downtime, hold, stale = plan.downtime.seconds, plan.hold.seconds, plan.stale.seconds
+    return " · ".join(
+        [
+            f"reads broken for about *{span(downtime)}*" if downtime else "no read is broken",
+            f"ingestion held for about *{span(hold)}*" if hold else "ingestion is not held",
+            *([f"stale by about *{span(stale)}*"] if stale else []),
+            *([f"takes about *{span(plan.took.seconds)}*"] if plan.took.seconds else []),
+        ]
+    )
 
 
 def hazards(found: Sequence[Hazard]) -> list[Block]:
-    if not found:
-        return []
-    order = {"error": 0, "warning": 1, "note": 2}
-    lines = [_hazard(h) for h in sorted(found, key=lambda h: order[h.level])]
-    more = [f"_and {len(lines) - MOST_HAZARDS} more_"] if len(lines) > MOST_HAZARDS else []
+    """What forbids an approval or must be acknowledged with it; notes are for the thread."""
+    order = {"error": 0, "warning": 1}
+    lines = [_hazard(h) for h in sorted((h for h in found if h.level != "note"), key=lambda h: order[h.level])]
+    more = [f"_and {len(lines) - MOST_HAZARDS} more in the thread_"] if len(lines) > MOST_HAZARDS else []
     return sections([*lines[:MOST_HAZARDS], *more])
-
-
-def _hazard(hazard: Hazard) -> str:
-    fix = f" _{cut(prose(hazard.fix), 200)}_" if hazard.fix else ""
-    what = f"{_LEVEL[hazard.level]} {code(hazard.slug)} on {code(hazard.resource)}: "
-    return what + cut(prose(hazard.message), 240) + fix
 
 
 def readers(found: Sequence[Reader]) -> list[Block]:
     if not found:
         return [context("Nothing reads it.")]
-    said = [reader_line(r) for r in found]
-    return [context(f"Read by {len(found)}: {some(said, MOST_READERS)}")]
+    return [context(f"Read by {some([reader_line(r) for r in found], MOST_READERS)}")]
 
 
 def reader_line(reader: Reader) -> str:
@@ -86,5 +72,35 @@ def sql(plan: Plan) -> list[Block]:
     text = ";\n".join(s.rstrip("; \n") for s in plan.sql) + ";"
     cut_off = len(text) > LONGEST_SQL
     shown = text[:LONGEST_SQL] + ("\n…" if cut_off else "")
-    where = " (the rest is in the file below)" if cut_off else ""
+    where = " (the rest is in the thread's file)" if cut_off else ""
     return [section(f"*SQL in Postgres*{where}\n{fenced(shown)}")]
+
+
+def details(plan: Plan) -> list[str]:
+    """For the thread: a line a fact, in groups with a head."""
+    reasons = [*plan.strategy.reasons, *plan.inferred, *([plan.ghosts] if plan.ghosts else [])]
+    notes = [h for h in plan.hazards if h.level == "note"]
+    figures = (
+        ("Reads broken", plan.downtime), ("Ingestion held", plan.hold), ("Stale by", plan.stale), ("Takes", plan.took)
+    )  # fmt: skip
+    return [
+        f"*Why {code(plan.strategy.name)}*",
+        *(f"• {cut(prose(r), 300)}" for r in reasons[:12]),
+        *(["*Not chosen*"] if plan.strategy.rejected else []),
+        *(f"• {code(r.name)}: {cut(prose(r.reason), 240)}" for r in plan.strategy.rejected[:8]),
+        "*How long*",
+        *(_figure(label, estimate) for label, estimate in figures),
+        *(["*Good to know*"] if notes else []),
+        *(_hazard(h) for h in notes[:8]),
+    ]
+
+
+def _figure(label: str, estimate: Estimate) -> str:
+    formula = f" = {cut(prose(estimate.formula), 200)}" if estimate.formula else ""
+    return f"• {label}: {span(estimate.seconds) if estimate.seconds else 'not at all'}{formula}"
+
+
+def _hazard(hazard: Hazard) -> str:
+    idle = hazard.level == "note" or not hazard.fix
+    fix = "" if idle else f" _{cut(prose(hazard.fix), 200)}_"
+    return f"{_LEVEL[hazard.level]} {code(hazard.slug)} {cut(prose(hazard.message), 240)}{fix}"

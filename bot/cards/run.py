@@ -1,6 +1,7 @@
-"""The root card of a run: a pure function of what is stored. Short while it works, whole while people decide."""
+"""The root card of a run: a pure function of what is stored. What decides now is on it, all else in the thread."""
 
 from collections.abc import Callable
+from itertools import groupby
 from typing import Any
 
 from bot.cards import plan as parts
@@ -8,26 +9,38 @@ from bot.cards.blocks import Block, Card, context, divider, header, section, sec
 from bot.cards.buttons import buttons
 from bot.cards.check import MOST_CHARACTERS, characters
 from bot.cards.outcome import outcome
-from bot.cards.shape import plan_of
+from bot.cards.shape import NOBODY, Lacking, blocks_of, plan_of
 from bot.cards.status import headline, status
-from bot.cards.steps import step_lines
-from bot.cards.words import Names, clock, code, cut, person, prose
+from bot.cards.steps import every_step, overview
+from bot.cards.words import Names, clock, code, count, cut, person, prose, steps_named
 from ledger.values import RunView
 from runbooks.plan import Plan
 
+MOST_STEPS = 40  # more are in the thread's file
 
-def root(view: RunView, names: Names) -> Card:
+
+def root(view: RunView, names: Names, lacking: Lacking = NOBODY) -> Card:
     """The message that a run's thread hangs on."""
     plan = plan_of(view)
-    said = headline(view, names)
+    said = headline(view, names, lacking)
     head: list[Block] = [
         header(f"Run {view.run.id} · {title(view)}"),
         context(_asked(view, names)),
-        section(status(view, names)),
+        section(status(view, names, lacking)),
     ]
-    tail = [*_approvals(view, names), *buttons(view)]
+    tail = [*_decided(view, names), *buttons(view, lacking)]
     body = _body(view, plan)
     return Card(said, (*head, *_fitting(body, head + tail), *tail))
+
+
+def whole(view: RunView) -> Card:
+    """The reply that says all of a plan: why, how long and how that was found, every step."""
+    plan = plan_of(view)
+    if plan is None:
+        return Card(f"Run {view.run.id} has no plan.")
+    text = f"Run {view.run.id}, the whole plan: {count(len(view.steps), 'steps')} by {prose(plan.strategy.name)}."
+    lines = [*parts.details(plan), "*Steps*", *every_step(view)]
+    return Card(text, tuple(_fitting([section(f"*{text}*"), *sections(lines)], [])))
 
 
 def title(view: RunView) -> str:
@@ -65,15 +78,16 @@ def _asked(view: RunView, names: Names) -> str:
 def _body(view: RunView, plan: Plan | None) -> list[Block]:
     if plan is None:
         return []
-    listed = sections(step_lines(view.steps, plan.holds))
     match view.run.state:
         case "proposed":
             weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *parts.readers(plan.readers), *parts.sql(plan)]
-            return [*weighed, divider(), *listed]
+            return [*weighed, divider(), *sections(overview(view))]
         case "running" | "paused" | "held" | "restoring":
-            return [*listed, *outcome(view)]
-        case "succeeded" | "failed" | "aborted" | "expired":
-            return [*outcome(view), *listed]
+            return [*sections(overview(view)), *outcome(view)]
+        case "succeeded":
+            return [*outcome(view), context(f"All {count(len(view.steps), 'steps')} are done; the thread says each.")]
+        case "failed" | "aborted" | "expired":
+            return [*outcome(view), *sections(overview(view))]
         case _:
             return []
 
@@ -90,23 +104,34 @@ def _fitting(body: list[Block], others: list[Block]) -> list[Block]:
     return kept
 
 
-def _approvals(view: RunView, names: Names) -> list[Block]:
+def _decided(view: RunView, names: Names) -> list[Block]:
     """Who said yes to what, and when: the part that people come back to read."""
-    said: list[str] = []
-    first = {s.block: s.number for s in reversed(view.steps)}
-    last = {s.block: s.number for s in view.steps}
+    said = [*_approvals(view, names)]
     for d in view.decisions:
-        who, when = person(d.actor, names), clock(d.at, view.now)
-        why = f" (“{cut(prose(d.reason), 120)}”)" if d.reason else ""
-        if d.action == "approve" and d.block in first:
-            a, b = first[d.block], last[d.block]
-            stale = "" if d.hash == view.run.hash else " – for an older plan"
-            said.append(f"{f'step {a}' if a == b else f'steps {a}–{b}'} approved by {who} at {when}{stale}{why}")
-        elif d.action != "approve":
-            said.append(f"{_DEEDS.get(d.action, d.action)} by {who} at {when}{why}")
+        if d.action != "approve":
+            why = f" (“{cut(prose(d.reason), 120)}”)" if d.reason else ""
+            said.append(f"{_DEEDS.get(d.action, d.action)} by {person(d.actor, names)} at {clock(d.at, view.now)}{why}")
     if not said:
         return []
     return [context(cut("✔️ " + " · ".join(said[-8:]), 2000))]
+
+
+def _approvals(view: RunView, names: Names) -> list[str]:
+    """``steps 1–3 approved by ben at 10:03 UTC``: blocks in a row that the same people approved are said as one."""
+    said: list[str] = []
+    approved = [d for d in view.decisions if d.action == "approve"]
+    given = [(b, [d for d in approved if d.block == b.number]) for b in blocks_of(view.steps)]
+    for stale in (True, False):
+        mine = [(b, [d for d in ds if (d.hash != view.run.hash) == stale]) for b, ds in given]
+        for who, group in groupby(mine, key=lambda pair: tuple(dict.fromkeys(d.actor for d in pair[1]))):
+            if not who:
+                continue
+            blocks = list(group)
+            steps = [s.number for b, _ in blocks for s in b.steps]
+            when = clock(max(d.at for _, ds in blocks for d in ds), view.now)
+            people = " and ".join(person(actor, names) for actor in who)
+            said.append(f"{steps_named(steps)} approved by {people} at {when}{' – for an older plan' if stale else ''}")
+    return said
 
 
 _DEEDS = {
@@ -120,10 +145,9 @@ def needs_file(view: RunView) -> bool:
     plan = plan_of(view)
     if plan is None or view.run.state != "proposed":
         return False
-    long_sql = sum(len(s) + 2 for s in plan.sql) > parts.LONGEST_SQL
     return (
-        long_sql
-        or len(view.steps) > 20
-        or len(plan.hazards) > parts.MOST_HAZARDS
+        sum(len(s) + 2 for s in plan.sql) > parts.LONGEST_SQL
+        or len(view.steps) > MOST_STEPS
+        or sum(h.level != "note" for h in plan.hazards) > parts.MOST_HAZARDS
         or len(plan.readers) > parts.MOST_READERS
     )

@@ -2,13 +2,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
 
 from bot.cards.words import steps_named
 from ledger.values import RunView, StepRow
 from runbooks.plan import Plan
 
-APPROVED = ("ready", "acting", "done", "failed", "skipped")
+Lacking = Mapping[int, int]  # block -> how many people must still approve it
+NOBODY: Lacking = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,4 @@ def waits_for_people(view: RunView) -> PlanBlock | None:
 
 def plan_of(view: RunView) -> Plan | None:
     """The plan as it was proposed; None before and for a refused request."""
-    return None if view.run.plan is None else read_plan(view.run.plan)
-
-
-def read_plan(stored: Mapping[str, Any]) -> Plan:
-    """``Plan.to_json`` read back: estimates stand there as seconds and formula apart, hashes are computed anew."""
-    figures = {
-        name: {"seconds": stored[f"{name}_s"], "formula": formula} for name, formula in stored["formulas"].items()
-    }
-    kept = {name: value for name, value in stored.items() if name in Plan.model_fields}
-    return Plan.model_validate({**kept, **figures})
+    return None if view.run.plan is None else Plan.from_json(view.run.plan)

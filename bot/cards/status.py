@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.cards.shape import PlanBlock, current, plan_of, waits_for_people
+from bot.cards.shape import NOBODY, Lacking, PlanBlock, current, plan_of, waits_for_people
 from bot.cards.words import Names, clock, cut, person, prose, ruled, span
 from ledger.values import RunView, StepRow
 
@@ -15,15 +15,15 @@ class Said:
     rest: str = ""
 
 
-def status(view: RunView, names: Names) -> str:
+def status(view: RunView, names: Names, lacking: Lacking = NOBODY) -> str:
     """The card's own sentence, with an icon for those who only glance."""
-    said = _says(view, names)
+    said = _says(view, names, lacking)
     return cut(f"{_ICONS[view.run.state]} *{said.lead}* {said.rest}".rstrip(), 2900)
 
 
-def headline(view: RunView, names: Names) -> str:
+def headline(view: RunView, names: Names, lacking: Lacking = NOBODY) -> str:
     """One full sentence with run, state, who and what next."""
-    said = _says(view, names)
+    said = _says(view, names, lacking)
     command = prose(cut(view.run.command, 160))
     return cut(f"Run {view.run.id} ({command}): {said.lead} {said.rest}".rstrip(), 1500)
 
@@ -34,7 +34,7 @@ _ICONS = {
 }  # fmt: skip
 
 
-def _says(view: RunView, names: Names) -> Said:
+def _says(view: RunView, names: Names, lacking: Lacking) -> Said:
     run, why = view.run, _ended(ruled(view.run.reason, names))
     match run.state:
         case "planning":
@@ -45,9 +45,9 @@ def _says(view: RunView, names: Names) -> Said:
         case "rejected":
             return Said("Rejected.", joined(why, "Nothing was changed."))
         case "proposed":
-            return _proposed(view)
+            return _proposed(view, names, lacking)
         case "running":
-            return _running(view, names)
+            return _running(view, names, lacking)
         case "paused":
             return Said("Paused.", joined(why, "Nothing further is begun until somebody resumes or aborts it."))
         case "held":
@@ -64,7 +64,7 @@ def _says(view: RunView, names: Names) -> Said:
             return Said("Expired.", joined(why or "Nobody decided in time.", _left(view)))
 
 
-def _proposed(view: RunView) -> Said:
+def _proposed(view: RunView, names: Names, lacking: Lacking) -> Said:
     plan = plan_of(view)
     if plan is None:
         return Said("Planned.")
@@ -76,13 +76,16 @@ def _proposed(view: RunView) -> Said:
     steps = "1 step" if len(view.steps) == 1 else f"{len(view.steps)} steps"
     held = f"ingestion is held for about {span(plan.hold.seconds)}" if plan.hold.seconds else "nothing is held"
     block = waits_for_people(view)
-    return Said(f"Waiting for approval of {_named(block)}{until}.", f"{steps} by {prose(plan.strategy.name)}; {held}.")
+    given = _given(view, block, names, lacking) if block else ""
+    asked = f"Waiting for approval of {_named(block)}{until}."
+    return Said(asked, joined(given, f"{steps} by {prose(plan.strategy.name)}; {held}."))
 
 
-def _running(view: RunView, names: Names) -> Said:
+def _running(view: RunView, names: Names, lacking: Lacking) -> Said:
     if block := waits_for_people(view):
         what = sentence(block.steps[0].title)
-        return Said(f"Waiting for approval of {block.named}.", joined(what, _one_of_several(view, block, names)))
+        given = _given(view, block, names, lacking)
+        return Said(f"Waiting for approval of {block.named}.", given or what)
     step = current(view)
     if step is None:
         return Said("Finishing.", "Every step is done.")
@@ -95,12 +98,14 @@ def _running(view: RunView, names: Names) -> Said:
     )
 
 
-def _one_of_several(view: RunView, block: PlanBlock, names: Names) -> str:
+def _given(view: RunView, block: PlanBlock, names: Names, lacking: Lacking) -> str:
+    """Who approved it already and how many it lacks; nothing where one person is enough."""
     given = [d for d in view.decisions if d.action == "approve" and d.block == block.number and d.hash == view.run.hash]
+    missing = lacking.get(block.number, 1)
     if not given:
-        return ""
-    who = " and ".join(person(d.actor, names) for d in given)
-    return f"{who} approved it; it needs somebody else too."
+        return f"It needs {missing} people." if missing > 1 else ""
+    who = " and ".join(dict.fromkeys(person(d.actor, names) for d in given))
+    return f"{who} approved it; {'one more person' if missing == 1 else f'{missing} more people'} must."
 
 
 def _named(block: PlanBlock | None) -> str:

@@ -68,12 +68,44 @@ def test_a_proposed_card_says_who_what_where_and_what_is_asked() -> None:
         "Run 7 · add nickname to members",
         "ana",
         "*sandbox*",
-        "slot restart 15 s + drain 25 s",
+        "ingestion held for about *40 s*",
         "`swap`",
         "ALTER TABLE",
     ):
         assert said in shown(card)
     assert labels(card) == ["Approve step 1", "Approve up to step 5", "Reject"]
+    said = shown(run.whole(view()))
+    assert "slot restart 15 s + drain 25 s" in said
+    assert "`swap`: nothing to derive" in said
+    assert "3. Recreate members" in said
+
+
+def test_far_steps_are_one_line_and_a_hold_covers_only_what_lies_in_it() -> None:
+    held = [step("x/1", f"Held {n}", 2, gate="strong" if n == 2 else "none", hold=1) for n in range(2, 13)]
+    tail = [step("x/1", f"Tail {n}", 2, gate="none") for n in range(13, 18)]
+    made = plan(steps=(step("x/1", "First", 1), *held, *tail))
+    made = made.model_copy(update={"holds": (HoldLimit(hold=1, budget_s=3600, formula="x"),)})
+    far = shown(run.root(view("proposed", made), PEOPLE))
+    assert "2–12. *Hold* of 11 steps, must end within 60 min: Held 2 … Held 12" in far
+    assert "13–17. 5 steps: Tail 13 … Tail 17" in far
+    asked = shown(run.root(view("running", made, done=1), PEOPLE))
+    assert "*Hold*, steps 2–12" in asked
+    assert "7. Held 7" in asked
+    assert "*Steps 13–17*, under the same approval" in asked
+    doing = view("running", made, done=6)
+    doing = replace(doing, steps=tuple(replace(s, state="acting") if s.number == 7 else s for s in doing.steps))
+    near = shown(run.root(doing, PEOPLE))
+    assert "2–5. Done" in near
+    assert "7. Held 7" in near
+    assert "… 2 more" in near
+    assert "Held 12" not in near
+
+
+def test_a_button_says_how_many_people_it_still_needs() -> None:
+    made = plan()
+    assert labels(run.root(view("running", made, done=4), PEOPLE, {3: 2}))[0] == "Approve step 5 (2 people needed)"
+    one = view("running", made, done=4, decisions=[_approval(3, made.hash)])
+    assert labels(run.root(one, PEOPLE, {3: 1}))[0] == "Approve step 5 (1 more needed)"
 
 
 def test_a_hold_is_one_button_and_its_dialog_names_the_hold() -> None:
@@ -103,15 +135,41 @@ def test_held_by_a_failure_offers_another_try() -> None:
     ]
 
 
-def test_success_shows_the_proof_and_no_buttons() -> None:
-    proof = step("prove.table/1", "Prove members", 1, gate="none")
-    made = plan(steps=(step("postgres.alter/1", "Alter", 1), proof))
-    seen = view("succeeded", made, done=2, finished_at=NOW, found={"proven": ["members"]})
-    steps = (seen.steps[0], replace(seen.steps[1], said="500,001 rows are equal in 3 rounds."))
-    card = run.root(replace(seen, steps=steps), PEOPLE)
+def test_success_shows_the_proof_the_measured_hold_and_what_is_left() -> None:
+    proof = {"rows": 500_001, "ghosts": 3, "columns": ["nickname"], "not_proven": ["isBot"]}
+    kept = {"of": "members", "name": "members__before_run_7", "retire": "2026-11-29"}
+    found = {"proven": ["members"], "proof": proof, "kept": kept}
+    seen = view("succeeded", done=5, finished_at=NOW, found=found)
+    times = {2: (NOW - timedelta(seconds=200), NOW), 4: (NOW, NOW - timedelta(seconds=40))}
+    steps = [
+        replace(s, said=f"Came of {s.number}.", started_at=times.get(s.number, (None, None))[0],
+                finished_at=times.get(s.number, (None, None))[1])
+        for s in seen.steps
+    ]  # fmt: skip
+    card = run.root(replace(seen, steps=tuple(steps)), PEOPLE)
     assert "Done and proven in 4 min." in card.text
-    assert "500,001 rows are equal" in shown(card)
     assert labels(card) == []
+    for said in (
+        "all 500,001 rows of `members` equal Postgres in `nickname`",
+        "*Not compared*: `isBot`",
+        "3 rows in Tinybird only",
+        "ingestion for 3 min from 10:01 UTC (about 40 s was planned)",
+        "the old `members` as `members__before_run_7` until 2026-11-29",
+        "drop `members__before_run_7` after that day",
+        "All 5 steps are done",
+    ):
+        assert said in shown(card)
+    assert "Came of 3." in shown(notices.event(replace(seen, steps=tuple(steps)), "succeeded", PEOPLE))
+
+
+def test_a_run_that_held_nothing_says_so() -> None:
+    proof = step("proof.values/1", "Prove members", 1, gate="none")
+    seen = view("succeeded", plan(steps=(step("postgres.alter/1", "Alter", 1), proof)), done=2, finished_at=NOW)
+    steps = (seen.steps[0], replace(seen.steps[1], said="500,001 rows are equal in 3 rounds."))
+    card = shown(run.root(replace(seen, steps=steps), PEOPLE))
+    assert "*Held*: nothing" in card
+    assert "*Left to do*: nothing" in card
+    assert "500,001 rows are equal" in card
 
 
 def test_an_aborted_run_says_what_was_put_back_and_what_was_left_and_why() -> None:
@@ -143,7 +201,7 @@ def test_approvals_name_people_and_times_and_older_plans() -> None:
 def test_one_of_two_approvals_says_that_somebody_else_is_needed() -> None:
     made = plan()
     card = run.root(view("running", made, done=4, decisions=[_approval(3, made.hash)]), PEOPLE)
-    assert "ben approved it; it needs somebody else too." in card.text
+    assert "ben approved it; one more person must." in card.text
 
 
 def _approval(block: int, hash_: str) -> Decision:
@@ -228,3 +286,5 @@ def test_no_plan_breaks_the_limits_or_pings(made: Plan, state: RunState, done: i
     texts = str([e for b in card.blocks for e in [b.get("text"), *b.get("elements", []), *b.get("fields", [])] if e])
     assert "<!" not in texts
     assert plan_file(seen).content
+    assert troubles(run.whole(seen)) == []
+    assert troubles(notices.event(seen, state, PEOPLE)) == []
