@@ -9,6 +9,16 @@ from tests.support.people import People
 from tests.support.sandbox import Faults, Sandbox
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--long", action="store_true", help="the long sets too")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.option.long:
+        config.option.markexpr = config.option.markexpr.replace("not benchmark and not long", "not benchmark")
+
+
 @pytest.fixture(scope="session")
 def running_sandbox() -> Iterator[Sandbox]:
     """The sandbox of this pytest worker, in whatever state; tests use ``sandbox``."""
