@@ -12,5 +12,7 @@ SELECT seen FROM ledger.watch WHERE environment = %(environment)s
 
 -- remember --
 -- Never goes back
-UPDATE ledger.watch SET seen = %(seen)s
-WHERE environment = %(environment)s AND (seen IS NULL OR seen < %(seen)s)
+INSERT INTO ledger.watch AS w (environment, rung_at, seen)
+VALUES (%(environment)s, clock_timestamp(), %(seen)s)
+ON CONFLICT (environment) DO UPDATE SET seen = excluded.seen
+WHERE w.seen IS NULL OR w.seen < excluded.seen
