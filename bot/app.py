@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
 import psycopg
@@ -57,6 +58,8 @@ class Listeners:
         self._pool = pool
         self._bell = bell
         self._slack = slack
+        # the answer leaves when the listener returns, so nobody waits for Redis; a ring lost here the sweep makes good
+        self._ringing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="bot-ring")
 
     def command(self, ack: Callable[..., Any], body: dict[str, Any]) -> None:
         meant = parse(str(body.get("text") or ""))
@@ -73,7 +76,7 @@ class Listeners:
             ack(text=NOT_STORED)
             return
         ack(text=first_answer(meant, number))
-        self._bell.ring("inbox", number)
+        self._ring(number)
 
     def action(self, ack: Callable[..., Any], body: dict[str, Any]) -> None:
         delivery = payloads.action(body)
@@ -86,7 +89,7 @@ class Listeners:
         ack()
         if delivery.payload["action_id"].startswith(modals.OPENS):
             self._open(delivery, str(body["trigger_id"]), number)
-        self._bell.ring("inbox", number)
+        self._ring(number)
 
     def view(self, ack: Callable[..., Any], body: dict[str, Any]) -> None:
         try:
@@ -95,15 +98,15 @@ class Listeners:
             ack(response_action="update", view=modals.said(NOT_STORED))
             return
         ack()
-        self._bell.ring("inbox", number)
+        self._ring(number)
 
     def mention(self, body: dict[str, Any]) -> None:
         """An event that is not stored is not acknowledged, so Slack delivers it again."""
-        self._bell.ring("inbox", self._store(payloads.mention(body)))
+        self._ring(self._store(payloads.mention(body)))
 
     def home(self, body: dict[str, Any]) -> None:
         if body["event"].get("tab", "home") == "home":
-            self._bell.ring("inbox", self._store(payloads.home(body)))
+            self._ring(self._store(payloads.home(body)))
 
     def _store(self, delivery: Delivery) -> int:
         try:
@@ -112,6 +115,9 @@ class Listeners:
         except (psycopg.Error, PoolTimeout) as exc:
             _log.error("a delivery was not stored", kind=delivery.kind, error=str(exc))
             raise NotStored from exc
+
+    def _ring(self, number: int) -> None:
+        self._ringing.submit(self._bell.ring, "inbox", number)
 
     def _open(self, delivery: Delivery, trigger_id: str, number: int) -> None:
         """Only here is the trigger fresh enough for a modal; a job fills it when the facts are known."""
