@@ -89,6 +89,6 @@ def _restored(view: RunView) -> list[Block]:
 
 
 def _open(row: StepRow) -> str:
-    icon = {"left": "⚠️", "acting": "⏳"}.get(row.state, "▫️")
+    icon = {"left": "⚠️", "acting": "⏳"}.get(row.state, "○")
     why = f" – {cut(prose(row.said), 300)}" if row.said else ""
     return f"{icon} {cut(prose(row.title), 200)}{why}"

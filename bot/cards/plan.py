@@ -11,7 +11,8 @@ from runbooks.plan import Estimate, Hazard, Plan, Reader
 
 MOST_HAZARDS = 6
 MOST_READERS = 4
-MOST_REASONS = 5
+MOST_REASONS = 2
+MOST_INFERRED = 4
 LONGEST_SQL = 600
 
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
@@ -19,10 +20,13 @@ _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 
 def facts(plan: Plan) -> list[Block]:
     """Strategy, why, and the four figures that decide."""
-    reasons = [*plan.strategy.reasons, *plan.inferred, *([plan.ghosts] if plan.ghosts else [])]
-    bullets = [f"• {cut(prose(r), 240)}" for r in reasons[:MOST_REASONS]]
-    more = [f"_and {len(reasons) - MOST_REASONS} more in the thread_"] if len(reasons) > MOST_REASONS else []
-    made = [section("\n".join([f"*By {code(plan.strategy.name)}*: {costs(plan)}", *bullets, *more]))]
+    said = [
+        *plan.strategy.reasons[:MOST_REASONS],
+        *plan.inferred[:MOST_INFERRED],
+        *([plan.ghosts] if plan.ghosts else []),
+    ]
+    bullets = [f"• {cut(prose(r), 240)}" for r in said]
+    made = [section("\n".join([f"*By {code(plan.strategy.name)}*: {costs(plan)}", *bullets]))]
     if plan.strategy.rejected:
         names = some([code(r.name) for r in plan.strategy.rejected], 6)
         made.append(context(f"Not chosen: {names}; the thread says why."))

@@ -9,10 +9,11 @@ from ledger.values import RunView, StepRow
 
 @dataclass(frozen=True)
 class Said:
-    """``lead`` is what one glance must catch; ``rest`` says the rest."""
+    """``lead`` is what one glance must catch, ``rest`` says the rest; ``alone`` what the card says elsewhere."""
 
     lead: str
     rest: str = ""
+    alone: str = ""
 
 
 def status(view: RunView, names: Names, lacking: Lacking = NOBODY) -> str:
@@ -25,7 +26,7 @@ def headline(view: RunView, names: Names, lacking: Lacking = NOBODY) -> str:
     """One full sentence with run, state, who and what next."""
     said = _says(view, names, lacking)
     command = prose(cut(view.run.command, 160))
-    return cut(f"Run {view.run.id} ({command}): {said.lead} {said.rest}".rstrip(), 1500)
+    return cut(f"Run {view.run.id} ({command}): {joined(said.lead, said.rest, said.alone)}", 1500)
 
 
 _ICONS = {
@@ -78,7 +79,7 @@ def _proposed(view: RunView, names: Names, lacking: Lacking) -> Said:
     block = waits_for_people(view)
     given = _given(view, block, names, lacking) if block else ""
     asked = f"Waiting for approval of {_named(block)}{until}."
-    return Said(asked, joined(given, f"{steps} by {prose(plan.strategy.name)}; {held}."))
+    return Said(asked, given, f"{steps} by {prose(plan.strategy.name)}; {held}.")
 
 
 def _running(view: RunView, names: Names, lacking: Lacking) -> Said:

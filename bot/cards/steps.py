@@ -9,8 +9,8 @@ from bot.cards.words import cut, prose, span, steps_named
 from ledger.values import RunView, StepRow
 
 ICONS = {
-    "waiting": "▫️", "gated": "🔒", "ready": "▶️", "acting": "⏳", "done": "✅", "failed": "❌", "skipped": "➖",
-    "listed": "▫️", "struck": "✅", "left": "⚠️",
+    "waiting": "○", "gated": "🔒", "ready": "▶️", "acting": "⏳", "done": "✅", "failed": "❌", "skipped": "➖",
+    "listed": "○", "struck": "✅", "left": "⚠️",
 }  # fmt: skip
 MOST_LINES = 24
 _SHORT = 2  # so many steps are shorter listed than summed up
@@ -83,8 +83,7 @@ def _summed(stretch: Stretch) -> str:
         return f"✅ {first.number}–{last.number}. {'The hold is over' if stretch.held else 'Done'}"
     within = f", must end within {span(stretch.within_s)}" if stretch.within_s else ""
     what = f"*Hold* of {len(stretch.steps)} steps{within}" if stretch.held else f"{len(stretch.steps)} steps"
-    reach = f"{_title(first, 60)} … {_title(last, 60)}"
-    return f"{ICONS[first.state]} {first.number}–{last.number}. {what}: {reach}"
+    return f"{ICONS[first.state]} {first.number}–{last.number}. {what}, from: {_title(first, 80)}"
 
 
 def _around(steps: Sequence[StepRow], at: StepRow) -> Iterator[str]:
