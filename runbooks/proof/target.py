@@ -37,9 +37,14 @@ def _rows(claim: Claim, span: Range | None) -> str:
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     row = f"concat(_k, char({SEPARATOR}), toString(_v), char({SEPARATOR}), {fields})"
     return (
-        f"SELECT {key} AS _k, {claim.version_ch} AS _v, intDiv(halfMD5(_k), 4503599627370496) AS _b, "
-        f"intDiv(halfMD5({row}), 16) AS _h FROM {ch_name(claim.datasource)} FINAL{condition}"
+        f"SELECT {key} AS _k, {claim.version_ch} AS _v, intDiv({_half_md5('_k')}, 4503599627370496) AS _b, "
+        f"intDiv({_half_md5(row)}, 16) AS _h FROM {ch_name(claim.datasource)} FINAL{condition}"
     )
+
+
+def _half_md5(text: str) -> str:
+    """The first 64 bits of the MD5, as ``halfMD5`` gives them at three to four times the cost [measured on 26.5]."""
+    return f"reinterpretAsUInt64(reverse(substring(MD5({text}), 1, 8)))"
 
 
 def _joined(expressions: Sequence[str]) -> str:
