@@ -26,8 +26,11 @@ _KINDS: Mapping[str, model.PipeKind] = {
 _NODE_KINDS = frozenset({"copy", "materialized", "endpoint", "sink"})
 
 
-def read(site: Site) -> model.Facts:
-    """The facts of one environment. Raises ``SystemsError``; a Forward workspace is refused with a plain sentence."""
+def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
+    """The facts of one environment. Raises ``SystemsError``; a Forward workspace is refused with a plain sentence.
+
+    ``window_s`` is how long, by the machine's clock, the writes are watched for their rate.
+    """
     site.tinybird.require_classic()
     began, before = time.monotonic(), site.postgres.changes()
     datasources = site.tinybird.datasources()
@@ -37,7 +40,7 @@ def read(site: Site) -> model.Facts:
     status, topics = site.connect.status(site.names.connector), site.connect.topics(site.names.connector)
     calls = _calls(site)
     slot = site.postgres.slot(site.names.slot)
-    time.sleep(max(0.0, began + RATE_WINDOW_S - time.monotonic()))  # else the rate is a guess from noise
+    time.sleep(max(0.0, began + window_s - time.monotonic()))  # else the rate is a guess from noise
     catalog = site.postgres.catalog(publication=site.names.publication, role=site.names.sequin_role)
     seconds = time.monotonic() - began
     named = {d.id: d.name for d in datasources}

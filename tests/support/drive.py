@@ -20,16 +20,20 @@ from config.settings import Settings, load
 from ledger import inbox, messages, questions, runs
 from ledger.connection import Conn, Pool
 from ledger.values import RunView
+from runbooks.plan import Plan
+from runbooks.request import Request
+from runbooks.site import Site
 from tbops import build
 from tests.support.people import Message, People
 from tests.support.sandbox import GaveUp, Sandbox
-from workers.context import Context
+from workers.context import Context, plan_live
 from workers.engine import Advanced, advance
 
 LEASE_S = 1.0
 MOST_TICKS = 3_000
 MOMENT_S = 0.05  # the sandbox's threads get this long before the clock is moved on again
 
+MakePlan = Callable[[Request, Site], Plan]
 Engine = Callable[[Context, int], Advanced]
 
 
@@ -39,10 +43,11 @@ class Product:
 
     settings: Settings
     pool: Pool  # of the talk worker, and of the tests' questions
+    make_plan: MakePlan = plan_live
 
     def worker(self, name: str = "worker") -> Context:
         """A work worker with nothing in its memory: what a process has that was just started."""
-        return replace(build.context(self.settings), owner=name)
+        return replace(build.context(self.settings), owner=name, make_plan=self.make_plan)
 
 
 @contextmanager
@@ -136,7 +141,10 @@ class Drive:
             return runs.get(conn, run)
 
     def state(self, run: int) -> str:
-        return str(self.sandbox.ledger("SELECT state FROM ledger.run WHERE id = %s", [run])[0]["state"])
+        with self.product.pool.connection() as conn:
+            row = conn.execute("SELECT state FROM ledger.run WHERE id = %s", [run]).fetchone()
+        assert row is not None, f"there is no run {run}"
+        return str(row["state"])
 
     def talk(self) -> None:
         """What a talk worker does: take what people sent, publish what is behind."""
@@ -159,7 +167,8 @@ class Drive:
         self.worker.pool.close()
         self.workers += 1
         self.worker = self.product.worker(f"worker-{self.workers}")
-        self.sandbox.ledger("UPDATE ledger.run SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL")
+        with self.product.pool.connection() as conn:
+            conn.execute("UPDATE ledger.run SET lease_until = clock_timestamp() WHERE lease_until IS NOT NULL")
         return self.worker
 
     def move(self) -> bool:
@@ -200,12 +209,13 @@ class Drive:
     def _settled(self, run: int, advanced: Advanced) -> None:
         """A settle time is the machine's; as if it had passed, what was begun is older and looked at now."""
         if advanced.settle_s:
-            self.sandbox.ledger(
-                "UPDATE ledger.intent SET at = at - make_interval(secs => %(s)s),"
-                " answered_at = answered_at - make_interval(secs => %(s)s) WHERE run = %(run)s",
-                {"run": run, "s": advanced.settle_s},
-            )
-            self.sandbox.ledger("UPDATE ledger.run SET due_at = ledger.now() WHERE id = %s", [run])
+            with self.product.pool.connection() as conn:
+                conn.execute(
+                    "UPDATE ledger.intent SET at = at - make_interval(secs => %(s)s),"
+                    " answered_at = answered_at - make_interval(secs => %(s)s) WHERE run = %(run)s",
+                    {"run": run, "s": advanced.settle_s},
+                )
+                conn.execute("UPDATE ledger.run SET due_at = ledger.now() WHERE id = %s", [run])
 
     def _moment(self) -> None:
         """Let the sandbox's own threads do what they do: until a request is made of it, or a moment."""

@@ -1,0 +1,49 @@
+"""What the tests of faults share: a fast way to plan, workers that die, and what must be so at the end."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from runbooks import planner
+from runbooks.facts import live
+from runbooks.plan import Plan
+from runbooks.request import Request
+from runbooks.site import Site
+from tests.support.drive import Drive, Product, driving
+from tests.support.ending import Ending
+from tests.support.people import People
+from tests.support.sandbox import Sandbox
+
+# The stand-ins' own paces, by the platform's clock; what is tried here is what happens between them.
+PACES = {
+    "sequin__backfill_rows_per_s": 100_000.0,
+    "sequin__backfill_page_rows": 5_000,
+    "sequin__slot_restart_s": 1.0,
+    "sequin__backfill_start_delay_s": 5.0,
+    "sequin__catalog_lag_s": 0.5,
+    "connect__offset_flush_s": 1.0,
+}
+
+
+def plan_at_once(request: Request, site: Site) -> Plan:
+    """Nobody writes while these plans are made, so there is no rate to wait for."""
+    return planner.make_plan(request, live.read(site, window_s=0.0))
+
+
+@pytest.fixture
+def drive(sandbox: Sandbox, people: People, running_product: Product) -> Iterator[Drive]:
+    sandbox.knobs(**PACES)
+    with driving(sandbox, people, replace(running_product, make_plan=plan_at_once)) as drive:
+        yield drive
+
+
+@pytest.fixture
+def ending(sandbox: Sandbox, drive: Drive) -> Ending:
+    return Ending(sandbox, drive)
+
+
+@pytest.fixture
+def migrate(drive: Drive) -> Callable[[str], int]:
+    """A run that adds a field to members by this strategy, approved and not begun."""
+    return lambda strategy: drive.run(f"/tb migrate members add field nickname text --strategy {strategy}")
