@@ -193,11 +193,11 @@ def _guards(steps: tuple[PlannedStep, ...], change: PlannedChange, facts: Facts)
 
 
 def _not_asked(change: PlannedChange, facts: Facts) -> Iterator[str]:
-    """What a plan from a folder leaves out, so that nobody takes it for the whole."""
+    """What a plan from a folder takes on trust, so that nobody takes it for more."""
     if change.replicated and facts.tables is None:
-        yield "Postgres was not asked: the steps on it, and what could be wrong with its table, are not in this plan"
-    if change.replicated and not facts.live:
-        yield "Sequin and Kafka Connect were not asked: the steps on them are not in this plan"
+        yield "Postgres was not asked: what could be wrong with its table is not known, and no proof can be planned"
+    if change.sink and not facts.live:
+        yield f"Sequin and Kafka Connect were not asked: {change.sink.name} is taken to be the sink, and to run"
 
 
 def _ghosts(change: PlannedChange, strategy: str) -> str:

@@ -32,7 +32,7 @@ def _said(hazard: Hazard) -> str:
 def _head(plan: Plan) -> Iterator[str]:
     yield f"{plan.command}   [{plan.environment}]"
     yield ""
-    yield from _wrapped(f"strategy {plan.strategy.name}: ", " ".join(plan.strategy.reasons))
+    yield from _wrapped(f"strategy {plan.strategy.name}: ", "; ".join(plan.strategy.reasons))
     for other in plan.strategy.rejected:
         yield from _wrapped(f"  not {other.name}: ", other.reason)
     for sentence in (*plan.inferred, plan.ghosts):

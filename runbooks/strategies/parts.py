@@ -49,9 +49,9 @@ def new_in_postgres(change: PlannedChange) -> tuple[PgColumn, ...]:
 def migration(change: PlannedChange) -> MigratePostgres | None:
     """None if Postgres has the columns already."""
     fields = tuple(PgField(name=column.name, type=column.type) for column in new_in_postgres(change))
-    if not fields or not change.sql or change.table is None:
+    if not fields or not change.sql:
         return None
-    return MigratePostgres(table=change.table.name, fields=fields, sql=change.sql)
+    return MigratePostgres(table=change.table.name if change.table else change.name, fields=fields, sql=change.sql)
 
 
 def proof(change: PlannedChange, columns: tuple[str, ...]) -> Provable | str:
