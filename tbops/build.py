@@ -10,20 +10,6 @@ from tbops.sites import Sites
 from workers.context import Context
 
 
-def secrets(settings: Settings) -> list[str]:
-    """Every secret value of the settings, for the logs to hide."""
-    slack = settings.slack
-    found = [settings.ledger_dsn, settings.redis_url, slack.bot_token, slack.app_token, slack.signing_secret]
-    for environment in settings.environments.values():
-        found += [
-            environment.tinybird.token,
-            environment.sequin.token,
-            environment.postgres.dsn,
-            environment.kafka.password,
-        ]
-    return [secret.get_secret_value() for secret in found if secret is not None]
-
-
 def pool(settings: Settings, name: str, *, size: int = 4) -> Pool:
     return open_pool(settings.ledger_dsn.get_secret_value(), name=name, max_size=size)
 

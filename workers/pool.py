@@ -4,6 +4,7 @@ The parent only watches: a child that ended (Redis gone in mid-job ends one) is 
 """
 
 import ctypes
+import gc
 import importlib
 import os
 import select
@@ -42,6 +43,8 @@ def run_pool(crews: Sequence[Crew], redis_url: str, preload: Sequence[str]) -> i
     """Serve until SIGTERM or SIGINT; the exit code. Main thread only. ``preload`` is imported before the first fork."""
     for name in preload:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a collection in a child would write to, and so copy, every page it shares with its parent
     return _Pool(crews, redis_url).run()
 
 
