@@ -1,12 +1,16 @@
 """The fixtures that all tests stand on: one sandbox a pytest worker, made anew before each test (DESIGN §11)."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.support.drive import Drive, Product, driving, product
 from tests.support.people import People
 from tests.support.sandbox import Faults, Sandbox
+
+HERE = Path(__file__).parent
+KINDS = {"sandbox": "integration", "benchmarks": "benchmark"}  # folders whose tests are of a kind by another name
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -17,6 +21,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     if config.option.long:
         config.option.markexpr = config.option.markexpr.replace("not benchmark and not long", "not benchmark")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """A test's kind is its folder's: `-m faults` chooses tests/faults."""
+    for item in items:
+        folder = item.path.relative_to(HERE).parts[0]
+        item.add_marker(KINDS.get(folder, folder))
 
 
 @pytest.fixture(scope="session")
