@@ -13,15 +13,20 @@ from sandbox.slack import control as slack_control
 from sandbox.slack.control import BadRequest, body_of, needed, plainly
 from sandbox.standin import World
 
+Server = Callable[[str], Awaitable[None]]
 LONGEST_WAIT_S = 60.0
+SERVERS = ("redis", "postgres")
 SYSTEMS = ("slack", "tinybird", "sequin", "connect", "kubernetes", "github")
 
 
 class WorldControl:
-    def __init__(self, world: World, slack: Slack, reset: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self, world: World, slack: Slack, reset: Callable[[], Awaitable[None]], take_away: Server, bring_back: Server
+    ) -> None:
         self._world = world
         self._slack = slack
         self._reset = reset
+        self._servers = {"stop": take_away, "start": bring_back}
 
     async def log(self, request: Request) -> Response:
         """Requests with a number above ``after``; waits up to ``wait`` seconds for the first one."""
@@ -46,6 +51,14 @@ class WorldControl:
 
     async def reset(self, _: Request) -> Response:
         await self._reset()
+        return JSONResponse({"ok": True})
+
+    async def server(self, request: Request) -> Response:
+        """Take Redis or Postgres away, or bring it back."""
+        system, do = needed(await body_of(request), "system", "do")
+        if system not in SERVERS or do not in self._servers:
+            raise BadRequest(f"system is one of {', '.join(SERVERS)}, do one of {', '.join(self._servers)}")
+        await self._servers[do](system)
         return JSONResponse({"ok": True})
 
     async def clock(self, request: Request) -> Response:
@@ -86,13 +99,17 @@ def _same_kind(name: str, now: Any, wanted: Any) -> None:
         raise BadRequest(f"knob {name!r} takes a value like {now!r}, not {wanted!r}")
 
 
-def routes(world: World, slack: Slack, reset: Callable[[], Awaitable[None]]) -> list[BaseRoute]:
-    """All control routes, Slack's own included. ``reset`` puts every stand-in back to its seed."""
-    control = WorldControl(world, slack, reset)
+def routes(
+    world: World, slack: Slack, reset: Callable[[], Awaitable[None]], take_away: Server, bring_back: Server
+) -> list[BaseRoute]:
+    """All control routes, Slack's own included. ``reset`` puts every stand-in back to its seed; ``take_away`` and
+    ``bring_back`` end and start a server."""
+    control = WorldControl(world, slack, reset, take_away, bring_back)
     return [
         Route("/sandbox/log", plainly(control.log)),
         Route("/sandbox/faults", plainly(control.faults), methods=["POST"]),
         Route("/sandbox/reset", plainly(control.reset), methods=["POST"]),
+        Route("/sandbox/server", plainly(control.server), methods=["POST"]),
         Route("/sandbox/clock", plainly(control.clock), methods=["POST"]),
         Route("/sandbox/knobs", plainly(control.knobs), methods=["POST"]),
         Route("/sandbox/state", plainly(control.state)),

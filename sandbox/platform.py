@@ -1,6 +1,7 @@
 """The whole platform: its processes and stand-ins, started together, reset together, ended together."""
 
 import asyncio
+import signal
 import socket
 import tempfile
 from pathlib import Path
@@ -41,6 +42,7 @@ class Platform:
         self.github = github.create(world)
         self._knobs = dict(world.knobs)
         self._servers: list[tuple[Server, asyncio.Task[None]]] = []
+        self._away: set[str] = set()
 
     @property
     def stand_ins(self) -> list[StandIn]:
@@ -76,12 +78,30 @@ class Platform:
         """The stand-in behind its door; on Slack's port the control routes come first."""
         app = stand_in.app
         if stand_in is self.slack:
-            app = Starlette(routes=[*control.routes(self.world, self.slack, self.reset), Mount("/", app=app)])
+            routes = control.routes(self.world, self.slack, self.reset, self.take_away, self.bring_back)
+            app = Starlette(routes=[*routes, Mount("/", app=app)])
         return door(self.world, stand_in.name, app)
+
+    async def take_away(self, name: str) -> None:
+        """End Redis or Postgres at once, as a crash does: Redis forgets everything, Postgres recovers from its log."""
+        self._away.add(name)
+        number = signal.SIGQUIT if name == "postgres" else signal.SIGKILL
+        await asyncio.to_thread(self.processes.stop, name, stop_signal=number)
+
+    async def bring_back(self, name: str) -> None:
+        """Start Redis or Postgres again; it answers when this returns. Nothing happens if it is there."""
+        if name not in self._away:
+            return
+        server = self.postgres if name == "postgres" else self.redis
+        server.start()
+        await asyncio.to_thread(server.wait)
+        self._away.discard(name)
 
     async def reset(self) -> None:
         """Back to the seed, one reset at a time. Whoever asks meanwhile is answered by half a platform."""
         async with self._resetting:
+            for name in list(self._away):
+                await self.bring_back(name)
             self.world.faults.clear()
             self.world.knobs.clear()
             self.world.knobs.update(self._knobs)

@@ -88,13 +88,14 @@ class Processes:
         text = (self._folder / f"{name}.log").read_text("utf-8", "replace")
         return "\n".join(text.splitlines()[-lines:])
 
-    def stop(self, name: str, *, patience_s: float = 5.0) -> None:
-        """Ask the child to end, then make it. Nothing happens if it has already gone."""
+    def stop(self, name: str, *, patience_s: float = 5.0, stop_signal: int | None = None) -> None:
+        """Ask the child to end, then make it. Nothing happens if it has already gone. ``stop_signal``: other than
+        the one that it was started with."""
         child = self._children.pop(name, None)
         if child is None:
             return
         if child.poll() is None:
-            child.send_signal(self._stop_signals[name])
+            child.send_signal(stop_signal or self._stop_signals[name])
             try:
                 child.wait(patience_s)
             except subprocess.TimeoutExpired:

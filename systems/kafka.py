@@ -4,6 +4,7 @@ The one wrapper around confluent-kafka, whose futures and errors are barely type
 """
 
 import logging
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
@@ -24,7 +25,8 @@ _T = TypeVar("_T")
 _untyped: Any = _admin  # its futures are bare and OffsetSpec is not exported for type checkers
 
 SYSTEM = "kafka"
-CALL_S = 10.0
+CALL_S = 5.0
+IDLE_S = 2.0
 SAMPLE = 200
 
 _silent = logging.getLogger("systems.kafka.librdkafka")  # it repeats itself in a tight loop; errors come as exceptions
@@ -40,6 +42,7 @@ class Kafka:
         self._secrets = tuple(v for k, v in (config or {}).items() if "password" in k)
         self._call_s = call_s
         self._admin: Any = None
+        self._asked_at = 0.0
 
     def topics(self) -> Mapping[str, int]:
         """Each topic with its number of partitions. Asked for all at once: asking for one may create it."""
@@ -106,19 +109,25 @@ class Kafka:
         return self._ask(f"offsets of {topic}", ask)
 
     def _client(self) -> Any:
-        if self._admin is None:
+        """A client that was idle or did not answer is made anew: one that outlived a restart of its broker asks
+        the group's former coordinator for ever."""
+        now = time.monotonic()
+        if self._admin is None or now - self._asked_at > IDLE_S:
             self._admin = _untyped.AdminClient({**self._config, "logger": _silent})
+        self._asked_at = now
         return self._admin
 
     def _ask(self, call: str, question: Callable[[], _T]) -> _T:
         try:
             return question()
         except KafkaException as exc:
+            self._admin = None
             error = exc.args[0] if exc.args else None
             said = f"{error.name()}: {error.str()}" if isinstance(error, KafkaError) else str(exc)
             fatal = isinstance(error, KafkaError) and error.code() in _REFUSALS
             raise SystemsError(SYSTEM, call, retryable=not fatal, said=redact(said, self._secrets)) from exc
         except TimeoutError as exc:
+            self._admin = None
             raise SystemsError(SYSTEM, call, retryable=True, said="no answer in time") from exc
 
 

@@ -72,6 +72,13 @@ class Sandbox:
         """Set knobs until the next reset: ``knobs(sequin__slot_restart_s=0.0)``."""
         _ok(self.control.post("/sandbox/knobs", json={name.replace("__", "."): v for name, v in values.items()}))
 
+    def take_away(self, system: str) -> None:
+        """End ``redis`` (empty when it is back) or ``postgres`` (source and ledger) as a crash does."""
+        _ok(self.control.post("/sandbox/server", json={"system": system, "do": "stop"}))
+
+    def bring_back(self, system: str) -> None:
+        _ok(self.control.post("/sandbox/server", json={"system": system, "do": "start"}))
+
     @property
     def environment(self) -> dict[str, str]:
         """The environment that a bot, a worker or a ``tbops`` command needs to work on this sandbox."""

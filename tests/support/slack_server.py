@@ -101,8 +101,13 @@ def slack_workspace() -> Iterator[Workspace]:
     port = free_port()
     world = World(Ports(port), PlatformClock(), Path("/nonexistent"))
     slack = sandbox.slack.create(world)
-    routes = [*sandbox.control.routes(world, slack, slack.reset), Mount("/", app=slack.app)]
+    routes = [*sandbox.control.routes(world, slack, slack.reset, _no_server, _no_server), Mount("/", app=slack.app)]
     app = door(world, "slack", Starlette(routes=routes))
     with served(app, port) as url, httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
         yield Workspace(slack, world, http)
         http.post("/sandbox/slack/hang_up", json={})
+
+
+async def _no_server(name: str) -> None:
+    """There is neither Redis nor Postgres here."""
+    raise AssertionError(f"{name} is not part of this")

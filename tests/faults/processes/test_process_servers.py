@@ -1,0 +1,84 @@
+"""Redis, Postgres or the broker goes away in the middle of a run: nothing is lost, nothing is done twice."""
+
+import time
+
+import pytest
+from redis import Redis
+
+from systems.errors import SystemsError
+from systems.kafka import Kafka
+from tests.support.people import People
+from tests.support.processes import ALTERED, RECREATED, Crew, Job, effects, everything_arrived
+from tests.support.sandbox import Sandbox
+
+pytestmark = [pytest.mark.faults, pytest.mark.process]
+
+
+def test_redis_flushed_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
+    job = Job(sandbox, people, "recreate")
+    for step in ("stream.drain", "sequin.backfill.await"):
+        job.reaches(step)
+        with Redis.from_url(sandbox.ready["redis"]) as redis:
+            redis.flushall()
+    assert job.ends() == "succeeded"
+    assert effects(sandbox) == RECREATED
+    everything_arrived(sandbox)
+
+
+def test_redis_away_and_empty_when_it_is_back(sandbox: Sandbox, crew: Crew, people: People) -> None:
+    job = Job(sandbox, people, "recreate")
+    job.reaches("stream.drain")
+    sandbox.take_away("redis")
+    asked = people.chen.types("/tb runs")
+    assert "Got it" in asked.ack, "a command is acknowledged while Redis is away"
+    sandbox.bring_back("redis")
+    sandbox.until(
+        lambda: any(asked.ack not in seen.text and seen.shown["ephemeral"] for seen in people.chen.sees()),
+        what="the answer, once Redis is back: the sweep rings again",
+    )
+    assert job.ends() == "succeeded"
+    assert effects(sandbox) == RECREATED
+    assert sandbox.ledger("SELECT count(*) AS n FROM ledger.run") == [{"n": 1}]
+    everything_arrived(sandbox)
+
+
+def test_postgres_crashes_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
+    job = Job(sandbox, people, "recreate")
+    job.reaches("stream.drain")
+    sandbox.take_away("postgres")
+    sandbox.bring_back("postgres")
+    assert job.ends() == "succeeded"
+    assert effects(sandbox) == RECREATED
+    everything_arrived(sandbox)
+
+
+def test_a_click_while_the_ledger_is_away_is_answered_and_works_afterwards(
+    sandbox: Sandbox, crew: Crew, people: People
+) -> None:
+    card = people.ana.types("/tb migrate members add field nickname text --strategy alter").card()
+    card = card.until(lambda m: "Approve up to step 5" in m.buttons)
+    sandbox.take_away("postgres")
+    click = people.ben.clicks("Approve up to step 5", on=card)
+    assert "could not store" in click.ephemeral().text
+    sandbox.bring_back("postgres")
+    assert sandbox.ledger("SELECT state FROM ledger.run") == [{"state": "proposed"}]
+    people.ben.clicks("Approve up to step 5", on=card)
+    sandbox.until(lambda: sandbox.ledger("SELECT id FROM ledger.run WHERE state = 'succeeded'"), what="success")
+    assert effects(sandbox) == ALTERED
+
+
+def test_a_restarted_broker_is_asked_anew(sandbox: Sandbox) -> None:
+    """Seen to fail with the old client kept: the former coordinator never answered again."""
+    kafka = Kafka(sandbox.ready["kafka"], call_s=1.0)
+    assert kafka.committed("connect-tinybird-sink", "members") == {}
+    sandbox.reset()  # a new broker at the old place
+    began = time.monotonic()
+
+    def answered() -> bool:
+        try:
+            return kafka.committed("connect-tinybird-sink", "members") == {}
+        except SystemsError:
+            return False
+
+    sandbox.until(answered, patience_s=5.0, what="the group's offsets")
+    assert time.monotonic() - began < 5.0
