@@ -54,8 +54,9 @@ def _carried_out(sandbox: Sandbox, people: People, card: Message) -> tuple[int, 
         card = card.until(lambda m: bool(_approval(m)) or bool(_over(sandbox)), patience_s=PATIENCE_S)
         if _over(sandbox):
             break
-        people.ben.clicks(_approval(card), on=card)
         pressed = _approval(card)
+        person = people.chen if "1 more needed" in pressed else people.ben  # destruction takes two
+        person.clicks(pressed, on=card)
         card = card.until(lambda m, was=pressed: _approval(m) != was or bool(_over(sandbox)), patience_s=PATIENCE_S)
     run = _over(sandbox)
     assert run, card.words
