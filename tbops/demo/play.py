@@ -153,6 +153,5 @@ def _told(stage: Stage, thread: Thread) -> None:
 
 def _wait(stage: Stage) -> None:
     """Until something happens on the platform, at most half a second."""
-    last = len(stage.log(after=0))
-    stage.log(after=last, wait_s=0.5)
-    time.sleep(0.1)  # many requests come together; reading the channel after each would only load it
+    stage.waits(0.5)
+    time.sleep(0.2)  # many requests come together; reading the channel after each would only load it

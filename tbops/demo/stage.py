@@ -30,6 +30,7 @@ class Stage:
     def __init__(self, *, speed: float) -> None:
         self._speed = speed
         self._process: subprocess.Popen[str] | None = None
+        self._heard = 0  # of the request log
         self.ready: Mapping[str, Any] = {}
 
     def __enter__(self) -> "Stage":
@@ -70,9 +71,9 @@ class Stage:
         user = f"?user={seen_by}" if seen_by else ""
         return self._get(f"/sandbox/slack/channels/{channel}/messages{user}")["messages"]
 
-    def log(self, *, after: int, wait_s: float = 0) -> list[dict[str, Any]]:
-        """The sandbox's request log; waits up to ``wait_s`` for something new."""
-        return self._get(f"/sandbox/log?after={after}&wait={wait_s}")["entries"]
+    def waits(self, seconds: float) -> None:
+        """Until some system is asked something, by the sandbox's request log; ``seconds`` at most."""
+        self._heard = int(self._get(f"/sandbox/log?after={self._heard}&wait={seconds}")["last"])
 
     def advances(self, seconds: float) -> None:
         """Move the platform's clock on."""
