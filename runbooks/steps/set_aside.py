@@ -57,7 +57,7 @@ class SetAside(_Away):
         return f"Set {self.table.name} aside under another name"
 
     def remember(self, at: Site) -> Step | None:
-        return PutBack(table=self.table, kept=kept_name(self.table.name, at.run))
+        return PutBack(table=self.table, kept=kept_name(self.table.name, at.run), topic=self.topic)
 
     def look(self, at: Site) -> Seen:
         kept = kept_name(self.table.name, at.run)
@@ -97,14 +97,16 @@ class DeleteDatasource(_Away):
 
 
 class PutBack(Step):
-    """Give the kept table its name back, as long as the new one has taken no row; afterwards the run can only
-    finish forward (facts/procedures.md §2.3). Once the new table is proven there is nothing to put back."""
+    """Give the kept table its name back, as long as the new one takes no rows; afterwards the run can only finish
+    forward (facts/procedures.md §2.3). A table that is fed may look empty while rows are on their way: once it is
+    away they would be refused and dropped. When the new table is proven there is nothing to put back."""
 
     op: ClassVar[str] = "tinybird.datasource.put-back/1"
     settle_s: ClassVar[float] = 5.0
 
     table: Standing
     kept: str
+    topic: str
 
     def title(self) -> str:
         return f"Put {self.kept} back as {self.table.name}, if the new one has taken no row"
@@ -126,11 +128,20 @@ class PutBack(Step):
         rows = raw_count(at, self.table.name)
         if rows:
             return Astray(f"the new {self.table.name} has taken {rows:,} rows; the old one is kept as {self.kept}")
+        feeding = self._feeding(at)
+        if feeding:
+            return Astray(
+                f"the Sequin sink {feeding} feeds the new {self.table.name} already; the old one is kept as {self.kept}"
+            )
         return Todo("the new one is empty and is removed")
 
     def act(self, at: Site) -> None:
         new = at.tinybird.datasource(self.table.name)
         if new is None:
             at.tinybird.rename_datasource(self.table.id, self.table.name)
-        elif new.id != self.table.id and not raw_count(at, self.table.name):
+        elif new.id != self.table.id and not raw_count(at, self.table.name) and not self._feeding(at):
             at.tinybird.delete_datasource(new.id)
+
+    def _feeding(self, at: Site) -> str | None:
+        """The sink that sends rows to the new table now, if any does."""
+        return next((s.name for s in at.sequin.sinks() if s.topic == self.topic and s.status == "active"), None)

@@ -31,9 +31,15 @@ class Ending:
         named = ["/".join(names.get(part, part) for part in call.split("/")) for call in self.changes(after=after)]
         return Counter(call for call in named if not call.endswith("/refresh_tables"))
 
+    def running(self) -> dict[str, str]:
+        """Whether changes flow."""
+        return {
+            "sink": self.sandbox.sink(SINK)["status"],
+            "connector": self.sandbox.connector()["connector"]["state"],
+        }
+
     def nothing_is_paused(self) -> None:
-        assert self.sandbox.sink(SINK)["status"] == "active"
-        assert self.sandbox.connector()["connector"]["state"] == "RUNNING"
+        assert self.running() == {"sink": "active", "connector": "RUNNING"}
         for pipe in COPIES_OF_MEMBERS:
             assert self.schedule(pipe) == "running"
 
