@@ -137,9 +137,16 @@ def _left(view: RunView) -> str:
     if view.run.started_at is None:
         return "Nothing was changed."
     left = sum(r.state in ("left", "listed") for r in view.restore)
-    if left:
-        return f"{left} thing{'s were' if left > 1 else ' was'} left as found; see below."
-    return "Nothing is left paused."
+    paused = f"{left} thing{'s were' if left > 1 else ' was'} left as found; see below." if left else ""
+    return joined(paused or "Nothing is left paused.", _added(view))
+
+
+def _added(view: RunView) -> str:
+    """What was done outside a hold and has no way back: added columns disturb nobody (facts/procedures.md §2.1)."""
+    undone = {r.origin for r in view.restore}
+    stays = [s for s in view.steps if s.state == "done" and s.acts and s.hold is None and s.number not in undone]
+    said = [prose(cut(s.said, 120)).rstrip(".") for s in stays if s.said]
+    return f"What was added stays: {', '.join(said)}." if said else ""
 
 
 def sentence(text: str) -> str:
