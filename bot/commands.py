@@ -10,11 +10,12 @@ from bot.clicks import decide, groups
 from bot.context import Context
 from bot.outcome import Outcome, Ring, Sender, rule, tell
 from ledger import decisions, freeze, messages, questions, runs
-from ledger.connection import Conn
+from ledger.connection import Conn, calendar
 from ledger.values import InboxRow
 from runbooks.request import Migrate, Request
 
 UNCHANGED = "Nothing was changed."
+SAME_S = 30  # the same words of the same person within it are one request (facts/slack.md §6.8)
 
 
 def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
@@ -105,7 +106,11 @@ def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Requ
     ruled = decisions.may(environment.rules, actor, "request")
     if not ruled.accepted:
         return rule(f"{ruled.said} {UNCHANGED}")
+    if asked.at is not None and asked.at <= calendar(conn):
+        return tell(f"{asked.at:%Y-%m-%d %H:%M} UTC is over; give `--at` a time to come. {UNCHANGED}", said="too late")
     home = environment.channels.migrations
+    if twin := runs.twin(conn, sender.id, name, asked.text, SAME_S):
+        return rule(f"You asked for that a moment ago: run {twin} in <#{home}>. No second run was made.", said="twin")
     run = runs.create(
         conn,
         environment=name,

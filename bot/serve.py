@@ -20,6 +20,8 @@ from ledger.connection import Pool, open_pool
 
 ACK_TIMEOUT_S = 2  # what a listener may call Slack for, it must have within the ack's 3 s
 
+PING_S = 5
+
 _log = logger("bot")
 
 
@@ -77,7 +79,8 @@ class Bot:
         token = self._settings.slack.app_token
         if self._settings.slack.mode != "socket" or token is None:
             return None
-        return SocketModeHandler(app, token.get_secret_value())
+        # a line is given up after four unanswered pings (facts/slack.md §1.7): half-open, it is noticed within 20 s
+        return SocketModeHandler(app, token.get_secret_value(), ping_interval=PING_S)
 
     def _hears(self) -> bool:
         return self._socket is None or bool(self._socket.client.is_connected())

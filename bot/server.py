@@ -14,9 +14,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from bot.gauges import Figures, read
 from config import metrics
+from ledger import gauges
 from ledger.connection import Pool
+from ledger.gauges import Figures
 
 EVENTS = "/slack/events"  # the manifest's request URLs end in it
 ASK_S = 1.0
@@ -58,7 +59,7 @@ def _events(app: App) -> Callable[[Request], Awaitable[Response]]:
 def _figures(pool: Pool) -> Figures | None:
     try:
         with pool.connection(timeout=ASK_S) as conn:
-            return read(conn)
+            return gauges.figures(conn)
     except (psycopg.Error, PoolTimeout):
         return None
 

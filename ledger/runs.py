@@ -201,6 +201,13 @@ def decisions_of(conn: Conn, run: int) -> list[Decision]:
         return cursor.execute(_sql["decisions"], {"run": run}).fetchall()
 
 
+def twin(conn: Conn, requester: str, environment: str, command: str, within_s: float) -> int | None:
+    """The open run that the same person asked for in the same words less than ``within_s`` ago (machine's clock)."""
+    values = {"requester": requester, "environment": environment, "command": command, "within_s": within_s}
+    row = conn.execute(_sql["twin"], values).fetchone()
+    return row["id"] if row else None
+
+
 def listing(
     conn: Conn, *, environment: str | None = None, states: Iterable[RunState] | None = None, limit: int = 20
 ) -> list[Run]:

@@ -23,7 +23,7 @@ def whisper(text: str) -> Card:
 
 def help_page(command: str | None) -> Card:
     listed = entries(command)
-    lines = [f"{code('/tb ' + e.usage)}\n        {escape(e.says)}" for e in listed]
+    lines = [f"{code('/tb ' + e.usage)} {escape(e.says)}" for e in listed]
     many = f"{len(listed)} forms" if len(listed) > 1 else "one form"
     text = f"Help for /tb{' ' + command if command else ''}: {many}; in a thread write @tb instead of /tb."
     blocks: list[Block] = [

@@ -106,5 +106,5 @@ def _figure(label: str, estimate: Estimate) -> str:
 
 def _hazard(hazard: Hazard) -> str:
     idle = hazard.level == "note" or not hazard.fix
-    fix = "" if idle else f" _{cut(prose(hazard.fix), 200)}_"
+    fix = "" if idle else f" {cut(prose(hazard.fix), 200)}"
     return f"{_LEVEL[hazard.level]} {code(hazard.slug)} {cut(prose(hazard.message), 240)}{fix}"

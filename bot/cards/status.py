@@ -19,7 +19,8 @@ class Said:
 def status(view: RunView, names: Names, lacking: Lacking = NOBODY) -> str:
     """The card's own sentence, with an icon for those who only glance."""
     said = _says(view, names, lacking)
-    return cut(f"{_ICONS[view.run.state]} *{said.lead}* {said.rest}".rstrip(), 2900)
+    icon = _ICONS["proposed" if waits_for_people(view) else view.run.state]
+    return cut(f"{icon} *{said.lead}* {said.rest}".rstrip(), 2900)
 
 
 def headline(view: RunView, names: Names, lacking: Lacking = NOBODY) -> str:

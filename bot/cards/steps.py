@@ -9,11 +9,12 @@ from bot.cards.words import cut, prose, span, steps_named
 from ledger.values import RunView, StepRow
 
 ICONS = {
-    "waiting": "○", "gated": "🔒", "ready": "▶️", "acting": "⏳", "done": "✅", "failed": "❌", "skipped": "➖",
+    "waiting": "○", "gated": "🔒", "ready": "○", "acting": "⏳", "done": "✅", "failed": "❌", "skipped": "➖",
     "listed": "○", "struck": "✅", "left": "⚠️",
 }  # fmt: skip
 MOST_LINES = 24
 _SHORT = 2  # so many steps are shorter listed than summed up
+_SHORT_PLAN = 8  # whose finished steps stay listed
 _BEFORE, _AFTER = 1, 3  # around the step that the run is at
 _OVER = ("done", "skipped")
 
@@ -48,8 +49,10 @@ def stretches(view: RunView) -> list[Stretch]:
 def overview(view: RunView) -> list[str]:
     """For the card: step by step where the run is or what is being approved, the rest in a line a stretch."""
     at, asked = current(view), waits_for_people(view)
-    lines: list[str] = []
-    for stretch in stretches(view):
+    found = stretches(view)
+    past = [s for s in found if at and s.steps[-1].number < at.number] if len(view.steps) > _SHORT_PLAN else []
+    lines = [f"✅ {_numbers(past)}. Done"] if past else []
+    for stretch in found[len(past) :]:
         if len(stretch.steps) <= _SHORT:
             lines += [_line(s) for s in stretch.steps]
         elif asked is not None and stretch.steps[0].block == asked.number:
@@ -61,13 +64,24 @@ def overview(view: RunView) -> list[str]:
     return _folded(lines, view)
 
 
+def _numbers(past: Sequence[Stretch]) -> str:
+    last = past[-1].steps[-1].number
+    return "1" if last == 1 else f"1–{last}"
+
+
 def every_step(view: RunView) -> list[str]:
-    """For the thread: all steps, and what each came to."""
+    """For the thread: all steps, or what each came to."""
     lines: list[str] = []
     for stretch in stretches(view):
         lines += [_head(stretch)] if stretch.held else []
-        lines += [_line(s) + (f"\n        _{cut(prose(s.said), 200)}_" if s.said else "") for s in stretch.steps]
+        lines += [_came_to(s) for s in stretch.steps]
     return lines
+
+
+def _came_to(step: StepRow) -> str:
+    if step.state not in _OVER or not step.said:
+        return _line(step)
+    return f"{ICONS[step.state]} {step.number}. {cut(prose(step.said), 160)}"
 
 
 def _head(stretch: Stretch) -> str:
@@ -100,7 +114,8 @@ def _around(steps: Sequence[StepRow], at: StepRow) -> Iterator[str]:
 
 def _line(step: StepRow) -> str:
     said = f" – {cut(prose(step.said), 160)}" if step.said and step.state == "failed" else ""
-    return f"{ICONS[step.state]} {step.number}. {_title(step, 110)}{said}"
+    icon = ICONS["waiting" if step.state == "gated" and step.gate == "none" else step.state]  # one lock an approval
+    return f"{icon} {step.number}. {_title(step, 110)}{said}"
 
 
 def _title(step: StepRow, length: int) -> str:

@@ -72,6 +72,14 @@ WHERE id IN (
 )
 RETURNING id
 
+-- twin --
+-- An open run that the same person asked for in the same words a moment ago; the machine's clock, as people's is
+SELECT r.id FROM ledger.run r JOIN ledger.inbox i ON i.id = r.inbox
+WHERE r.requester = %(requester)s AND r.environment = %(environment)s AND r.command = %(command)s
+  AND r.state IN ('planning', 'proposed', 'running', 'paused', 'held', 'restoring')
+  AND i.received_at > clock_timestamp() - make_interval(secs => %(within_s)s)
+ORDER BY r.id DESC LIMIT 1
+
 -- listing --
 -- The newest runs
 SELECT * FROM ledger.run

@@ -90,8 +90,7 @@ def test_a_hold_is_approved_as_one_and_destruction_by_two(talk: Stage) -> None:
     talk.types("ana", ASK)
     talk.propose(1, plan())
     talk.clicks("ben", "Approve up to step 5")
-    assert "Approve step 5" in talk.labels()
-    talk.clicks("chen", "Approve step 5")
+    talk.clicks("chen", "Approve step 5 (1 more needed)")
     assert not [label for label in talk.labels() if label.startswith("Approve")]
 
 
@@ -211,6 +210,25 @@ def test_slack_refusing_for_a_while_delays_the_card_and_loses_nothing(talk: Stag
     talk.slack.post("faults", system="slack", match="POST /api/chat.postMessage", fault="status:500", times=2)
     talk.types("ana", ASK)
     assert "Planning" in talk.card()["text"]
+
+
+def test_the_same_words_a_moment_later_are_the_same_request(talk: Stage) -> None:
+    talk.types("ana", ASK)
+    talk.types("ana", ASK)
+    assert "You asked for that a moment ago: run 1" in talk.whispers("ana")[-1]
+    talk.types("ana", ASK + " --note 'another'")
+    talk.types("ben", ASK)
+    with talk.pool.connection() as conn:
+        assert [r["id"] for r in conn.execute("SELECT id FROM ledger.run ORDER BY id")] == [1, 2, 3]
+        conn.execute("UPDATE ledger.inbox SET received_at = received_at - interval '31 seconds'")
+    talk.types("ana", ASK)
+    assert len([m for m in talk.slack.messages() if m["blocks"] and not m["ephemeral"]]) == 4
+
+
+def test_a_time_that_is_over_is_refused(talk: Stage) -> None:
+    talk.types("ana", ASK + ' --at "2020-01-01 10:00 UTC"')
+    assert "2020-01-01 10:00 UTC is over" in talk.whispers("ana")[-1]
+    assert [m for m in talk.slack.messages() if not m["ephemeral"]] == []
 
 
 def test_a_redelivered_command_is_one_run(talk: Stage) -> None:
