@@ -53,7 +53,7 @@ async def _serve(options: Options) -> int:
         platform.ledger.write_clock()
         if options.bot:
             product.start(platform, made)
-            await product.until_it_listens(platform)
+            await product.until_it_works(platform)
         print(json.dumps(ready_line(platform, made)), flush=True)
         await told_to_stop.wait()
     finally:

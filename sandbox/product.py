@@ -3,6 +3,7 @@
 The only place that knows the product's configuration keys.
 """
 
+import asyncio
 import json
 import os
 import signal
@@ -10,9 +11,12 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
+
+from redis.asyncio import Redis
 
 from sandbox.platform import Platform
 from sandbox.processes import SandboxError
@@ -21,6 +25,8 @@ from sandbox.standin import World
 
 ENVIRONMENT = "sandbox"
 START_PATIENCE_S = 40.0
+LOOK_AGAIN_S = 0.05
+QUEUES = {"talk", "work"}  # as ``tbops worker`` serves them
 
 
 @dataclass(frozen=True)
@@ -144,15 +150,27 @@ def start(platform: Platform, made: Product) -> None:
         )
 
 
-async def until_it_listens(platform: Platform) -> None:
-    """Wait until the bot holds its socket to Slack: before that a command finds nobody."""
+async def until_it_works(platform: Platform) -> None:
+    """Wait until the bot holds its socket to Slack and both queues have a worker: before that a command finds
+    nobody, or waits."""
+    await asyncio.gather(_until(platform, "bot", _listens), _until(platform, "worker", _takes_jobs))
+
+
+async def _until(platform: Platform, name: str, look: Callable[[Platform], Awaitable[bool]]) -> None:
     deadline = time.monotonic() + START_PATIENCE_S
-    seen = 0
-    while time.monotonic() < deadline:
-        for entry in await platform.world.log.wait_after(seen, 0.5):
-            seen = entry["n"]
-            if entry["method"] == "WEBSOCKET" and entry["status"] == 101:
-                return
-        for name in ("bot", "worker"):
-            platform.processes.check(name)
-    raise SandboxError(f"The bot did not connect to Slack. Its last words:\n{platform.processes.last_words('bot')}")
+    while not await look(platform):
+        platform.processes.check(name)
+        if time.monotonic() > deadline:
+            raise SandboxError(f"The {name} did not begin. Its last words:\n{platform.processes.last_words(name)}")
+        await asyncio.sleep(LOOK_AGAIN_S)
+
+
+async def _listens(platform: Platform) -> bool:
+    entries = platform.world.log.after(0)
+    return any(entry["method"] == "WEBSOCKET" and entry["status"] == 101 for entry in entries)
+
+
+async def _takes_jobs(platform: Platform) -> bool:
+    """Workers are registered as the queue's own library does it."""
+    async with Redis.from_url(platform.world.redis, decode_responses=True) as redis:
+        return all([await redis.scard(f"rq:workers:{queue}") for queue in QUEUES])

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 
 from redis import Redis
 
-from tests.support.people import Message, People
+from tests.support.people import People
 from tests.support.sandbox import ROOT, Json, Sandbox
 
 START_S = 60.0
@@ -152,14 +151,30 @@ class Crew:
 class Job:
     """One run, asked for by ana and approved whole by ben (and chen, where two are needed)."""
 
-    def __init__(self, sandbox: Sandbox, people: People, strategy: str, *, patience_s: float = 20.0) -> None:
-        self._sandbox = sandbox
+    def __init__(self, sandbox: Sandbox, people: People, strategy: str) -> None:
+        self._ask(sandbox, people, strategy)
+        self.approve()
+
+    @classmethod
+    def unapproved(cls, sandbox: Sandbox, people: People, strategy: str) -> "Job":
+        """One whose card stands there with its plan."""
+        job = object.__new__(cls)
+        job._ask(sandbox, people, strategy)
+        return job
+
+    def _ask(self, sandbox: Sandbox, people: People, strategy: str) -> None:
+        self._sandbox, self._people, self._strategy = sandbox, people, strategy
+        self.approved_after = 0
         line = f"/tb migrate members add field nickname text --strategy {strategy}"
-        card = people.ana.types(line).card(patience_s=patience_s)
-        self.card = card.until(lambda m: "Approve step 1" in m.buttons, patience_s=patience_s)
-        self.began_at = time.monotonic()
+        self.card = people.ana.types(line).card()
+        sandbox.until(lambda: self.row()["state"] == "proposed", what="the plan")
+
+    def approve(self) -> None:
+        self.card = self.card.until(lambda m: "Approve step 1" in m.buttons)
+        self.approved_after = self._sandbox.log.last()
         label = next(label for label in self.card.buttons if label.startswith("Approve up to"))
-        for person in (people.ben, people.chen) if strategy == "recreate" else (people.ben,):
+        people = self._people
+        for person in (people.ben, people.chen) if self._strategy == "recreate" else (people.ben,):
             person.clicks(label, on=self.card)
 
     def row(self) -> Json:
@@ -185,10 +200,6 @@ class Job:
             return "" if going else f"{row['state']} {row['reason']}".strip()
 
         return self._sandbox.until(over, patience_s=patience_s, what=f"the end of the run: {self.row()}")
-
-    def shown(self) -> Message:
-        """The card once it shows the end."""
-        return self.card.until(lambda m: "succeeded" in m.words.lower() or "done" in m.text.lower())
 
 
 def effects(sandbox: Sandbox) -> Counter[tuple[str, str, str]]:
