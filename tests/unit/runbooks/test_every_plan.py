@@ -1,0 +1,139 @@
+"""What every plan keeps, whatever is asked for and however the estate stands (facts/procedures.md §2)."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import groupby
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from runbooks import steps
+from runbooks.errors import Refused
+from runbooks.facts.model import Facts
+from runbooks.plan import Plan
+from runbooks.planner import make_plan
+from runbooks.request import AddFields, Migrate, NewField, Request
+from runbooks.step import Step
+from tests.support.estate import FILES, PEOPLE_SINK, PEOPLE_SORTED, PEOPLE_TABLE, live
+
+# What stops something, and what in a plan starts it again; the copies of a table that was replaced are run first
+STARTED_BY = {
+    "tinybird.copy.pause/1": ("tinybird.copy.resume/1", "pipe"),
+    "sequin.sink.pause/1": ("sequin.sink.resume/1", "sink"),
+    "connect.connector.pause/1": ("connect.connector.resume/1", "connector"),
+}
+TAKEN_AWAY = ("tinybird.datasource.set-aside/1", "tinybird.datasource.delete/1")
+MADE = "tinybird.datasource.create/1"
+
+
+@st.composite
+def files(draw: st.DrawFn) -> Mapping[str, str]:
+    """The people with some more copies: of them, of one another, with and without a schedule, and endpoints."""
+    made = dict(FILES)
+    for n in range(draw(st.integers(0, 3))):
+        source = draw(st.sampled_from(["people FINAL", "people_sorted", "people"]))
+        columns = draw(st.sampled_from(["*", "id, name, country, createdAt, updatedAt"]))
+        mode = draw(st.sampled_from(["replace", "append"]))
+        schedule = draw(st.sampled_from([f"COPY_SCHEDULE {n} * * * *", "COPY_SCHEDULE @on-demand"]))
+        counted = "" if (columns, source) == ("*", "people_sorted") else ", 1 AS n"
+        made[f"more_{n}.datasource"] = PEOPLE_SORTED
+        made[f"more_{n}_copy.pipe"] = (
+            f"NODE more_{n}_rows\nSQL >\n    SELECT {columns}{counted} FROM {source}\n\n"
+            f"TYPE COPY\nTARGET_DATASOURCE more_{n}\nCOPY_MODE {mode}\n{schedule}\n"
+        )
+    if draw(st.booleans()):
+        made["people_raw.pipe"] = "NODE raw\nSQL >\n    SELECT id, name FROM people FINAL\n\nTYPE ENDPOINT\n"
+    return made
+
+
+@st.composite
+def estates(draw: st.DrawFn) -> Facts:
+    rows, rate = draw(st.sampled_from([0, 5_000, 50_000_000])), draw(st.sampled_from([None, 0.0, 2.0, 5_000.0]))
+    table = replace(PEOPLE_TABLE, rows=rows, writes_per_s=rate, identity=draw(st.sampled_from("fd")))
+    sink = replace(PEOPLE_SINK, status=draw(st.sampled_from(["active", "active", "paused"])))
+    facts = live(draw(files()), table, sink)
+    learnt = draw(st.sampled_from([{}, {"rename": "refused"}]))
+    paused = draw(st.sets(st.sampled_from(sorted(name for name, pipe in facts.pipes.items() if pipe.kind == "copy"))))
+    pipes = {n: replace(p, schedule_status="shutdown") if n in paused else p for n, p in facts.pipes.items()}
+    return replace(facts, capabilities=learnt, pipes=pipes)
+
+
+fields = st.builds(
+    NewField,
+    name=st.sampled_from(["nickname", "karma", "price", "shoe_size"]),
+    type=st.sampled_from([None, "text", "Nullable(String)", "Int32", "boolean", "numeric(12,2)", "DateTime64(3)"]),
+)
+requests = st.builds(
+    lambda target, added, strategy: Request(
+        text="/tb migrate", job=Migrate(datasources=(target,), change=AddFields(fields=tuple(added))), strategy=strategy
+    ),
+    st.sampled_from(["people", "people", "events"]),
+    st.lists(fields, min_size=1, max_size=2, unique_by=lambda field: field.name),
+    st.sampled_from([None, "alter", "recreate"]),
+)
+
+
+def planned(request: Request, facts: Facts) -> Plan | None:
+    try:
+        return make_plan(request, facts)
+    except Refused:
+        return None
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+@given(requests, estates())
+def test_every_plan_starts_what_it_stops_and_can_be_carried_out_from_its_rows(request: Request, facts: Facts) -> None:
+    plan = planned(request, facts)
+    if plan is None:
+        return
+    _what_is_stopped_is_started(plan, facts)
+    _a_way_back_is_known_of_every_stop(plan)
+    _a_hold_is_one_block_with_its_gate_before_it_and_a_budget(plan)
+    _every_step_is_found_by_its_op(plan)
+
+
+def _what_is_stopped_is_started(plan: Plan, facts: Facts) -> None:
+    for at, step in enumerate(plan.steps):
+        later = plan.steps[at + 1 :]
+        if step.op in STARTED_BY:
+            op, named = STARTED_BY[step.op]
+            if step.op == "tinybird.copy.pause/1" and not _runs(facts, step.params["pipe"]):
+                assert not any(s.op == op and s.params[named] == step.params[named] for s in later), step.title
+                continue  # it stood still before
+            assert any(s.op == op and s.params[named] == step.params[named] for s in later), step.title
+        if step.op in TAKEN_AWAY:
+            assert any(s.op == MADE for s in later), step.title
+
+
+def _runs(facts: Facts, pipe: str) -> bool:
+    """Whether the copy runs by itself."""
+    output = facts.pipes[pipe].output
+    return bool(output and output.schedule) and facts.pipes[pipe].schedule_status != "shutdown"
+
+
+def _a_way_back_is_known_of_every_stop(plan: Plan) -> None:
+    for step in plan.steps:
+        if step.op in (*STARTED_BY, TAKEN_AWAY[0], "sequin.backfill.create/1"):
+            assert type(steps.load(step.op, step.params)).remember is not Step.remember, step.op
+
+
+def _a_hold_is_one_block_with_its_gate_before_it_and_a_budget(plan: Plan) -> None:
+    budgets = {limit.hold: limit.budget_s for limit in plan.holds}
+    for hold, inside in groupby((s for s in plan.steps if s.hold is not None), key=lambda s: s.hold):
+        held = list(inside)
+        assert [s.gate == "none" for s in held] == [False, *[True] * (len(held) - 1)]
+        assert len({s.block for s in held}) == 1
+        assert hold is not None
+        assert budgets[hold] > 0
+        assert held[0].op in STARTED_BY
+    stops = [s for s in plan.steps if s.op in STARTED_BY or s.op in TAKEN_AWAY]
+    assert all(s.hold is not None for s in stops)
+    assert [s.block for s in plan.steps] == sorted(s.block for s in plan.steps)
+    assert all(step.gate != "none" for _, block in groupby(plan.steps, key=lambda s: s.block) for step in [next(block)])
+
+
+def _every_step_is_found_by_its_op(plan: Plan) -> None:
+    for step in plan.steps:
+        loaded = steps.load(step.op, json.loads(json.dumps(step.params)))
+        assert (loaded.op, loaded.params(), loaded.title()) == (step.op, step.params, step.title)
