@@ -8,12 +8,12 @@ from typing import Any
 from tbops.demo.stage import Stage
 
 WIDTH = 108
-_MARKS = re.compile(r"(?<!\w)[*_`]+|[*_`]+(?!\w)")  # mrkdwn around words, not the underscores in names
+_MARKED = re.compile(r"(?<![\w*])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\w*])")  # *bold* and _italic_, no cron, no name
 
 
 def say(who: str, text: str) -> None:
     """One line of the play, wrapped under its speaker."""
-    lines = textwrap.wrap(_MARKS.sub("", text), WIDTH) or [""]
+    lines = textwrap.wrap(_MARKED.sub(r"\2", text).replace("`", ""), WIDTH) or [""]
     print(f"{who:>6} │ {lines[0]}", flush=True)
     for line in lines[1:]:
         print(f"{'':>6} │ {line}", flush=True)
