@@ -13,7 +13,9 @@ _MARKED = re.compile(r"(?<![\w*])([*_~])(?=\S)(.+?)(?<=\S)\1(?![\w*])")  # *bold
 
 def say(who: str, text: str) -> None:
     """One line of the play, wrapped under its speaker."""
-    lines = textwrap.wrap(_MARKED.sub(r"\2", text).replace("`", ""), WIDTH) or [""]
+    prose_and_code = text.split("`")  # every second part is code, which keeps its stars
+    plain = "".join(part if at % 2 else _MARKED.sub(r"\2", part) for at, part in enumerate(prose_and_code))
+    lines = textwrap.wrap(plain, WIDTH) or [""]
     print(f"{who:>6} │ {lines[0]}", flush=True)
     for line in lines[1:]:
         print(f"{'':>6} │ {line}", flush=True)
