@@ -109,7 +109,11 @@ def _what_is_stopped_is_started(plan: Plan, facts: Facts) -> None:
 def _runs(facts: Facts, pipe: str) -> bool:
     """Whether the copy runs by itself."""
     output = facts.pipes[pipe].output
-    return bool(output and output.schedule) and facts.pipes[pipe].schedule_status != "shutdown"
+    return (
+        output is not None
+        and output.schedule not in (None, "@on-demand")
+        and facts.pipes[pipe].schedule_status != "shutdown"
+    )
 
 
 def _a_way_back_is_known_of_every_stop(plan: Plan) -> None:
