@@ -1,0 +1,84 @@
+"""A migration by clicking alone, and the README's picture of one: ``python -m tests.browser.clicking`` paints it."""
+
+import os
+import re
+import time
+from pathlib import Path
+
+from playwright.sync_api import Browser, Locator, Page, expect, sync_playwright
+
+from tests.support.sandbox import Sandbox
+
+CHROMIUM = Path(os.environ.get("CHROMIUM", "/usr/bin/chromium"))
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+PICTURE = Path(__file__).parents[2] / "docs" / "thread.png"
+DONE = "Done and proven in"
+APPROVE = re.compile("^Approve")  # the last of them, where there are two, is "Approve up to step 20"
+
+
+def opened(browser: Browser, sandbox: Sandbox, user: str, height: int = 900) -> Page:
+    page = browser.new_page(viewport={"width": 1100, "height": height})
+    page.set_default_timeout(10_000)
+    page.goto(f"{sandbox.ready['slack']['url']}/?user={user}")
+    page.wait_for_selector("body[data-ready]")
+    return page
+
+
+def types(page: Page, line: str) -> None:
+    page.get_by_test_id("composer").fill(line)
+    page.get_by_test_id("composer").press("Enter")
+
+
+def card_of(page: Page, run: int) -> Locator:
+    heading = page.get_by_role("heading", name=re.compile(f"^Run {run} "))
+    return page.get_by_test_id("messages").get_by_test_id("message").filter(has=heading)
+
+
+def approved_by_turns(ben: Page, chen: Page, run: int, until: float) -> None:
+    """Ben approves all there is, Chen where a second one must, until it is done (``until``: ``time.monotonic``)."""
+    card = card_of(ben, run)
+    expect(card).to_be_visible()
+    while DONE not in (card.text_content() or ""):
+        assert time.monotonic() < until, f"not done in time: {card.text_content()}"
+        labels = card.get_by_role("button", name=APPROVE).all_text_contents()
+        if labels:
+            presses(chen if "more needed" in labels[0] else ben, run, labels[-1])
+        ben.wait_for_timeout(100)
+
+
+def presses(page: Page, run: int, label: str) -> None:
+    button = card_of(page, run).get_by_role("button", name=label, exact=True)
+    expect(button).to_be_visible()
+    button.click()
+    asked = page.get_by_test_id("confirm")
+    if asked.count():
+        asked.get_by_role("button", name="Approve", exact=True).click()
+    expect(button).to_have_count(0, timeout=15_000)
+
+
+def paint() -> None:
+    """The README's picture: a rebuilt table's thread, finished."""
+    sandbox = Sandbox(speed=30, bot=True)
+    try:
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+            ana, ben, chen = (opened(browser, sandbox, user, 760) for user in ("ana", "ben", "chen"))
+            types(ana, "/tb migrate members add field nickname text --strategy recreate")
+            approved_by_turns(ben, chen, 1, time.monotonic() + 120)
+            page = opened(browser, sandbox, "chen", 760)
+            card_of(page, 1).get_by_test_id("open-thread").click()
+            page.get_by_test_id("replies").get_by_test_id("message").last.scroll_into_view_if_needed()
+            page.get_by_test_id("thread").get_by_text(DONE).last.evaluate(
+                "line => line.scrollIntoView({block: 'center'})"
+            )
+            page.screenshot(path=PICTURE, clip={"x": 217, "y": 43, "width": 883, "height": 640})
+            browser.close()
+    finally:
+        sandbox.stop()
+
+
+if __name__ == "__main__":
+    paint()

@@ -1,0 +1,56 @@
+"""A whole migration done in the page: ana types it, ben and, where two must, chen approve it, all see it proven."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, expect, sync_playwright
+
+from tests.browser.clicking import ARGUMENTS, CHROMIUM, DONE, approved_by_turns, card_of, opened, types
+from tests.support.sandbox import Sandbox
+
+pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group("browser")]
+
+LONGEST_S = 40.0
+
+
+@pytest.fixture(scope="module")
+def whole() -> Iterator[Sandbox]:
+    """A sandbox with its own bot and workers, half as fast again as by default."""
+    started = Sandbox(speed=30, bot=True)
+    yield started
+    started.stop()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if not CHROMIUM.exists():
+        pytest.skip(f"the page's tests need Chromium at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)")
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+        yield running
+        running.close()
+
+
+@pytest.mark.parametrize(
+    ("run", "line", "held", "who"),
+    [
+        (1, "/tb migrate members add field nickname text", "Held: nothing", "approved by ben"),
+        (2, "/tb migrate members add field motto text --strategy recreate", "Held: ingestion for", "by ben and chen"),
+    ],
+    ids=["alter", "recreate"],
+)
+def test_a_migration_is_asked_for_approved_and_proven_in_the_page(
+    browser: Browser, whole: Sandbox, run: int, line: str, held: str, who: str
+) -> None:
+    ana, ben, chen = (opened(browser, whole, user) for user in ("ana", "ben", "chen"))
+    begun = time.monotonic()
+    types(ana, line)
+    approved_by_turns(ben, chen, run, begun + LONGEST_S)
+    for said in (DONE, "Proven: all 5,000 rows of", held, who):
+        expect(card_of(ana, run)).to_contain_text(said)
+    expect(card_of(ana, run).get_by_role("button", name="Approve")).to_have_count(0)
+    field = line.split()[5]
+    assert field in {c["name"] for c in whole.tinybird.get("/v0/datasources/members").json()["columns"]}
+    for page in (ana, ben, chen):
+        page.close()
