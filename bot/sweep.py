@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Sequence
 
 import psycopg
 from psycopg_pool import PoolTimeout
@@ -54,13 +55,13 @@ class Sweep:
             late = inbox.remind(conn, REMIND_S)
             lost = inbox.unhandled(conn, LOST_S)
             behind = messages.behind(conn, MOST)
+        self._forget(behind)
         for row in late:
             self._remind(row)
         for number in lost:
             self._ring("inbox", number)
         for number in behind:
             self._ring("publish", number)
-        self._forget()
 
     def _ring(self, what: What, number: int) -> None:
         now = time.monotonic()
@@ -69,9 +70,15 @@ class Sweep:
         self._rung[what, number] = now
         self._bell.ring(what, number)
 
-    def _forget(self) -> None:
-        old = time.monotonic() - AGAIN_S
-        self._rung = {key: at for key, at in self._rung.items() if at > old}
+    def _forget(self, behind: Sequence[int]) -> None:
+        """A ring is remembered for some time, and only while nobody answered it: a message that was taken and put
+        off is rung as soon as it is due again, or each of Slack's refusals would cost it ten seconds."""
+        old, waiting = time.monotonic() - AGAIN_S, set(behind)
+        self._rung = {
+            (what, number): at
+            for (what, number), at in self._rung.items()
+            if at > old and (what != "publish" or number in waiting)
+        }
 
     def _remind(self, row: InboxRow) -> None:
         if row.kind == "home":
