@@ -44,7 +44,7 @@ def _state(view: RunView, step: StepRow) -> str:
     took = ""
     if step.started_at and step.finished_at:
         took = f" after {span((step.finished_at - step.started_at).total_seconds())}"
-    amount = f" {count(done, prose(unit))}." if done else ""
+    amount = f" {count(done, prose(unit))}." if done and not step.said else ""  # the last amount seen is older
     word = {"done": "Done", "failed": "Failed", "skipped": "Not needed"}.get(step.state, "Not going on")
     return joined(f"{word}{took}.{amount}", sentence(cut(step.said, 600)))
 
