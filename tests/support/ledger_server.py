@@ -78,9 +78,9 @@ def ledger_server(*, fsync: str = "off") -> Iterator[LedgerServer]:
         initdb = [programs / "initdb", "-D", folder / "data", "-U", "postgres", "--auth=trust", "-N", "-E", "UTF8"]
         subprocess.run([*initdb, "--locale=C"], check=True, capture_output=True, cwd=folder, **as_whom)
         port = free_port()
-        settings = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", f"fsync={fsync}", *_QUIET]
+        own = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", f"fsync={fsync}"]
         server = subprocess.Popen(
-            [programs / "postgres", "-D", folder / "data", "-p", str(port), *settings], cwd=folder, **as_whom
+            [programs / "postgres", "-D", folder / "data", "-p", str(port), *own, *_QUIET], cwd=folder, **as_whom
         )
         try:
             _answers(lambda: psycopg.connect(f"postgresql://postgres@127.0.0.1:{port}/postgres").close())
