@@ -1,11 +1,12 @@
 -- take --
 -- One worker at a time: raise the fence on a run that is due and has no live lease
 -- "Due" is the calendar's, the lease is the machine's. Held or paused runs are due only for a hold's deadline
--- or when people want something of them
+-- or when people want something of them. The ring is answered: should this worker die, the sweep rings anew
 UPDATE ledger.run SET
     owner = %(owner)s,
     lease_until = clock_timestamp() + make_interval(secs => %(lease_s)s),
-    fence = fence + 1
+    fence = fence + 1,
+    rung_at = NULL
 WHERE id = %(run)s
     AND due_at <= ledger.now()
     AND state IN ('running', 'paused', 'held', 'restoring')
