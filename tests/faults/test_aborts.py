@@ -15,6 +15,18 @@ from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.faults
 
+LIKE_THEIR_NEIGHBOURS = (
+    1,
+    2,
+    4,
+    6,
+    10,
+    11,
+    12,
+    16,
+    18,
+)  # of a recreate's steps: the same stops stand, --long runs them
+
 ALTER, RECREATE = 5, 20  # steps of each
 SINK_HELD = 5  # after this step of recreate changes queue up in Sequin
 TOUCHED = 8
@@ -76,7 +88,9 @@ def test_an_aborted_alter_leaves_everything_running_and_says_what_stays(
     sandbox.until(lambda: arrived(sandbox), what="a change made afterwards")
 
 
-@pytest.mark.parametrize("done", range(RECREATE))
+@pytest.mark.parametrize(
+    "done", [pytest.param(n, marks=pytest.mark.long) if n in LIKE_THEIR_NEIGHBOURS else n for n in range(RECREATE)]
+)
 def test_an_aborted_recreate_puts_back_what_is_safe_and_says_what_is_not(
     watched: Drive, people: People, sandbox: Sandbox, ending: Ending, migrate: Callable[[str], int], done: int
 ) -> None:

@@ -71,6 +71,7 @@ def test_fifty_kills(sandbox: Sandbox, crew: Crew, people: People, seed: int) ->
     kills(sandbox, crew, people, seed=seed, wanted=10)
 
 
+@pytest.mark.long  # the kills of children above take the same way, and a pool's end is in test_process_pools
 def test_a_killed_pool_is_followed_by_a_new_one(sandbox: Sandbox, crew: Crew, people: People) -> None:
     job = Job(sandbox, people, "recreate")
     job.reaches("sequin.sink.resume")
@@ -95,6 +96,7 @@ def frozen(job: Job) -> Json | None:
     return None
 
 
+@pytest.mark.long  # a figure, with a lease of ten seconds: tests/benchmarks has it with its spread
 def test_take_over_at_the_usual_lease(sandbox: Sandbox, crew: Crew, people: People) -> None:
     """DESIGN §12: ≤ 15 s at a lease of 10 s. The figure is printed, not judged: it is the machine's too."""
     crew.pool.stop()
