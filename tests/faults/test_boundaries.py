@@ -57,7 +57,7 @@ class Mortal:
         return f"step {row['number']}, {row['state']}, {effect}"
 
 
-@pytest.fixture(params=["alter", "recreate"])
+@pytest.fixture(params=["alter", pytest.param("recreate", marks=pytest.mark.long)])
 def strategy(request: pytest.FixtureRequest) -> str:
     return request.param
 

@@ -42,6 +42,7 @@ def test_redis_away_and_empty_when_it_is_back(sandbox: Sandbox, crew: Crew, peop
     everything_arrived(sandbox)
 
 
+@pytest.mark.long  # a minute beside other tests; the click while the ledger is away restarts Postgres too
 def test_postgres_crashes_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
     job = Job(sandbox, people, "recreate")
     job.reaches("stream.drain")
