@@ -1,5 +1,7 @@
 """A channel hears of a copy that failed: once, and not of what failed before anybody listened."""
 
+import pytest
+
 import workers.context
 import workers.jobs
 from tests.support.drive import Drive
@@ -17,6 +19,7 @@ def _fail(sandbox: Sandbox) -> None:
     sandbox.until(lambda: sandbox.tinybird.get(f"/v0/jobs/{job}").json()["status"] == "error")
 
 
+@pytest.mark.long  # the clock moves other copies past their time too, and each call waits its turn in the channel
 def test_a_failed_copy_is_told_of_once(sandbox: Sandbox, people: People, drive: Drive) -> None:
     workers.context.configure(drive.worker)
     workers.jobs.watch(0)

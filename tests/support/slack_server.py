@@ -103,7 +103,12 @@ def slack_workspace() -> Iterator[Workspace]:
     slack = sandbox.slack.create(world)
     routes = [*sandbox.control.routes(world, slack, slack.reset, _no_server, _no_server), Mount("/", app=slack.app)]
     app = door(world, "slack", Starlette(routes=routes))
-    with served(app, port) as url, httpx.Client(base_url=url, trust_env=False, timeout=20) as http:
+    with (
+        served(app, port) as url,
+        httpx.Client(
+            base_url=url, trust_env=False, timeout=20, limits=httpx.Limits(max_keepalive_connections=0)
+        ) as http,
+    ):
         yield Workspace(slack, world, http)
         http.post("/sandbox/slack/hang_up", json={})
 
