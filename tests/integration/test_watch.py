@@ -19,7 +19,7 @@ def _fail(sandbox: Sandbox) -> None:
     sandbox.until(lambda: sandbox.tinybird.get(f"/v0/jobs/{job}").json()["status"] == "error")
 
 
-@pytest.mark.long  # the clock moves other copies past their time too, and each call waits its turn in the channel
+@pytest.mark.long  # fails: other copies fail too when the clock moves
 def test_a_failed_copy_is_told_of_once(sandbox: Sandbox, people: People, drive: Drive) -> None:
     workers.context.configure(drive.worker)
     workers.jobs.watch(0)

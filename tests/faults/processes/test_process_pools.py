@@ -9,7 +9,7 @@ from tests.support.sandbox import Sandbox
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
 
-@pytest.mark.long  # three pools on two cores: minutes where other tests run beside it
+@pytest.mark.long  # failed once beside other tests: the run went back before its drain, cause not found
 def test_pools_side_by_side_and_one_after_the_other_do_each_thing_once(
     sandbox: Sandbox, crew: Crew, people: People
 ) -> None:
