@@ -57,7 +57,7 @@ class Mortal:
         return f"step {row['number']}, {row['state']}, {effect}"
 
 
-@pytest.fixture(params=["alter", pytest.param("recreate", marks=pytest.mark.long)]  # held once beside other tests)
+@pytest.fixture(params=["alter", pytest.param("recreate", marks=pytest.mark.long)])  # held once beside other tests
 def strategy(request: pytest.FixtureRequest) -> str:
     return request.param
 
