@@ -42,10 +42,11 @@ def create(
     thread_ts: str | None = None,
     note: str | None = None,
     not_before: datetime | None = None,
+    finishes: int | None = None,
 ) -> int:
     """A new run in state planning, with its root message when it has a channel; its number. Ring plan and publish.
 
-    ``thread_ts``: somebody's thread that the root message goes into (a mention).
+    ``thread_ts``: somebody's thread that the root message goes into (a mention). ``finishes``: see ``ledger.rests``.
     """
     values = {
         "environment": environment,
@@ -56,6 +57,7 @@ def create(
         "channel": channel,
         "note": None if note is None else stored.text(note),
         "not_before": not_before,
+        "finishes": finishes,
     }
     row = conn.execute(_sql["create"], values).fetchone()
     assert row is not None
@@ -77,8 +79,11 @@ def propose(conn: Conn, run: int, **made: Unpack[Proposal]) -> RunState:
     return states.move_run(conn, run, "propose", reason="", detail=detail)
 
 
-def refuse(conn: Conn, run: int, reason: str) -> RunState:
-    """No plan can be made: planning → refused. ``reason`` is one plain sentence for people."""
+def refuse(conn: Conn, run: int, reason: str, *, untyped: str | None = None) -> RunState:
+    """No plan can be made: planning → refused. ``reason`` is one plain sentence for people; ``untyped`` the field
+    whose type they may choose instead."""
+    if untyped is not None:
+        conn.execute(_sql["untyped"], {"run": run, "field": stored.text(untyped)})
     return states.move_run(conn, run, "refuse", reason=reason)
 
 
@@ -202,7 +207,11 @@ def decisions_of(conn: Conn, run: int) -> list[Decision]:
 
 
 def twin(conn: Conn, requester: str, environment: str, command: str, within_s: float) -> int | None:
-    """The open run that the same person asked for in the same words less than ``within_s`` ago (machine's clock)."""
+    """The open run that the same person asked for in the same words less than ``within_s`` ago (machine's clock).
+
+    Whoever asks the same at this moment waits until the caller's transaction has ended, and then finds its run.
+    """
+    conn.execute(_sql["alone"], {"requester": requester, "environment": environment, "command": command})
     values = {"requester": requester, "environment": environment, "command": command, "within_s": within_s}
     row = conn.execute(_sql["twin"], values).fetchone()
     return row["id"] if row else None

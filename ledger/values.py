@@ -72,6 +72,9 @@ class Run:
     due_at: datetime | None
     rung_at: datetime | None
     rev: int
+    untyped: str | None = None  # refused because this field has no type
+    finishes: int | None = None  # the first run of the line that this one goes on with
+    reminded_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,16 @@ class RunbooksError(Exception):
 
 class Refused(RunbooksError):
     """No plan: nothing was changed. ``sentence`` is shown as it is to the asker alone; ``word`` is the word at fault
-    and ``nearest`` the nearest right one, where there is one. ``choose_type`` asks for a *Choose a type* button."""
+    and ``nearest`` the nearest right one, where there is one. ``untyped`` is the field whose type people may choose."""
 
-    def __init__(self, sentence: str, word: str = "", nearest: str | None = None, *, choose_type: bool = False) -> None:
+    def __init__(
+        self, sentence: str, word: str = "", nearest: str | None = None, *, untyped: str | None = None
+    ) -> None:
         super().__init__(sentence)
         self.sentence = sentence
         self.word = word
         self.nearest = nearest
-        self.choose_type = choose_type
+        self.untyped = untyped
 
 
 class DatafileError(RunbooksError):

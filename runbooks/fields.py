@@ -85,7 +85,7 @@ def _types(field: NewField, place: Where, existing: PgColumn | None, inferred: l
         raise Refused(
             f"`{field.name}` cannot be {kind}: Postgres has no type for it; choose a type that it has.",
             str(kind),
-            choose_type=True,
+            untyped=None if field.type else field.name,
         )
     return kind, pg_type
 
@@ -142,7 +142,7 @@ def _inferred(field: NewField, place: Where, existing: PgColumn | None, inferred
         f"The type of `{field.name}` cannot be inferred: {_unasked(place)}, and neither its name nor its default "
         "says it. Please choose a type.",
         field.name,
-        choose_type=True,
+        untyped=field.name,
     )
 
 

@@ -81,7 +81,7 @@ def plan(context: Context, run: int) -> None:
     try:
         made = plan_for(context, row.request, site)
     except Refused as refused:
-        _refuse(context, run, refused.sentence)
+        _refuse(context, run, refused.sentence, refused.untyped)
     except SystemsError as error:
         if error.retryable and now - row.created_at < _PATIENCE:
             _log.warning("a system did not answer while planning; the sweep comes again", run=run, error=str(error))
@@ -96,9 +96,9 @@ def plan(context: Context, run: int) -> None:
         _publish(context, run)
 
 
-def _refuse(context: Context, run: int, reason: str) -> None:
+def _refuse(context: Context, run: int, reason: str, untyped: str | None = None) -> None:
     with context.pool.connection() as conn, conn.transaction():
-        runs.refuse(conn, run, redact(reason))
+        runs.refuse(conn, run, redact(reason), untyped=untyped)
     _publish(context, run)
 
 

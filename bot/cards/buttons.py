@@ -58,11 +58,8 @@ def buttons(view: RunView, lacking: Lacking = NOBODY) -> list[Block]:
 
 
 def untyped_field(run: Run) -> str | None:
-    """The field whose missing type is why planning refused (its sentence then ends in "choose a type")."""
-    change = run.request.get("job", {}).get("change", {})
-    if run.state != "refused" or change.get("kind") != "add fields" or "choose a type" not in run.reason:
-        return None
-    return next((str(f["name"]) for f in change["fields"] if f.get("type") is None), None)
+    """The field whose missing type is why planning refused."""
+    return run.untyped if run.state == "refused" else None
 
 
 def _approving(view: RunView, plan: Plan, lacking: Lacking) -> list[Block]:

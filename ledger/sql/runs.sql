@@ -1,7 +1,8 @@
 -- create --
 -- A new run, to be planned
-INSERT INTO ledger.run (environment, command, request, requester, inbox, channel, note, not_before, rung_at)
-VALUES (%(environment)s, %(command)s, %(request)s, %(requester)s, %(inbox)s, %(channel)s, %(note)s, %(not_before)s, clock_timestamp())
+INSERT INTO ledger.run (environment, command, request, requester, inbox, channel, note, not_before, finishes, rung_at)
+VALUES (%(environment)s, %(command)s, %(request)s, %(requester)s, %(inbox)s, %(channel)s, %(note)s, %(not_before)s,
+        %(finishes)s, clock_timestamp())
 RETURNING id
 
 -- lock --
@@ -71,6 +72,14 @@ WHERE id IN (
     ORDER BY id LIMIT 100 FOR UPDATE SKIP LOCKED
 )
 RETURNING id
+
+-- untyped --
+-- The field whose missing type is why planning refused
+UPDATE ledger.run SET untyped = %(field)s WHERE id = %(run)s
+
+-- alone --
+-- Of two who ask the same at the same moment the second waits here until the first has committed
+SELECT pg_advisory_xact_lock(hashtextextended(%(requester)s || ' ' || %(environment)s || ' ' || %(command)s, 0))
 
 -- twin --
 -- An open run that the same person asked for in the same words a moment ago; the machine's clock, as people's is

@@ -258,7 +258,7 @@ def test_a_command_over_signed_http_is_acknowledged_and_an_unsigned_one_is_refus
 def test_a_type_that_cannot_be_inferred_is_chosen_in_a_form(talk: Stage) -> None:
     talk.types("ana", "/tb migrate members add field nickname")
     with talk.pool.connection() as conn, conn.transaction():
-        runs.refuse(conn, 1, "The type of `nickname` cannot be inferred. Please choose a type.")
+        runs.refuse(conn, 1, "The type of `nickname` cannot be inferred. Please choose a type.", untyped="nickname")
     talk.settle()
     talk.clicks("ana", "Choose a type")
     view = talk.slack.get("slack/views", user="ana")["views"][-1]

@@ -108,7 +108,7 @@ def test_a_path_into_a_json_column_needs_no_change_of_postgres() -> None:
 
 def test_a_type_that_nothing_tells_is_asked_for() -> None:
     refused = refusal("x")
-    assert refused.choose_type
+    assert refused.untyped == "x"
     assert "choose a type" in str(refused)
 
 
