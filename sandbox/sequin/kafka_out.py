@@ -4,6 +4,7 @@ The broker's end offset is the base of its last batch plus one (facts/systems.md
 batches nobody could tell whether a topic is drained.
 """
 
+import time
 import zlib
 from collections.abc import Sequence
 
@@ -13,7 +14,8 @@ from sandbox.kafka import client_settings
 from sandbox.sequin.messages import Message
 from sandbox.standin import World
 
-PATIENCE_S = 5.0
+PATIENCE_S = 3.0  # without one message arriving
+LONGEST_S = 9.0  # for all of them: a mover that is told to stop is waited for a little longer than this
 
 
 class KafkaOut:
@@ -46,10 +48,18 @@ class KafkaOut:
         for at, message in enumerate(messages):
             partition = zlib.crc32(message.key) % self._partitions[topic]
             self._producer.produce(topic, message.value, message.key, partition, on_delivery=_mark(arrived, at))
-        self._producer.flush(PATIENCE_S)
+        self._wait(len(messages))
         self._producer.purge()
         self._producer.poll(0)
         return arrived.index(False) if False in arrived else len(arrived)
+
+    def _wait(self, left: int) -> None:
+        """Until all has arrived, as long as some of it does: a busy machine must not send the same page for ever."""
+        give_up = time.monotonic() + LONGEST_S
+        while left and (patience := min(PATIENCE_S, give_up - time.monotonic())) > 0:
+            before, left = left, self._producer.flush(patience)
+            if left == before:
+                return
 
 
 def _mark(arrived: list[bool], at: int):
