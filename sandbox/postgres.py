@@ -126,11 +126,10 @@ class Postgres:
     def reset_source(self) -> None:
         """The source as it was seeded: connections cut, slot and publication new. About 0.2 s."""
         with psycopg.connect(self._world.dsn("postgres"), autocommit=True) as admin:
-            with psycopg.connect(self._world.dsn(SOURCE), autocommit=True) as source:
-                source.execute(
-                    "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots"
-                    " WHERE database = current_database() AND NOT active"
-                )
+            # a reader that hung on would keep the database from being dropped; a free slot goes with it
+            admin.execute(
+                "SELECT pg_terminate_backend(active_pid, 2000) FROM pg_replication_slots WHERE active_pid IS NOT NULL"
+            )
             admin.execute(f"DROP DATABASE {SOURCE} WITH (FORCE)")
             admin.execute(f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator")
         self._make_slot()

@@ -72,9 +72,9 @@ def _allowed(name: str, include: list[str] | None, exclude: list[str] | None) ->
 
 @dataclass
 class Page:
-    """A batch that was read and waits for its delivery; ``last`` is the key it ends with."""
+    """A batch that was read and waits for its delivery: messages by their keys; ``last`` is the key it ends with."""
 
-    messages: list[Message]
+    messages: dict[bytes, Message]
     last: tuple[str, ...]
 
 
@@ -93,6 +93,7 @@ class Backfill:
     canceled_at: datetime | None = None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     # What follows is the reader's.
+    started: bool = False
     metadata: Table | None = None
     metadata_at: datetime | None = None
     pages: deque[Page] = field(default_factory=deque)
@@ -100,6 +101,7 @@ class Backfill:
     read_to: tuple[str, ...] | None = None
     at_end: bool = False
     next_page_at: datetime | None = None
+    changed: set[bytes] = field(default_factory=set)  # keys of rows that changed since the last page was begun
 
     def change_state(self, state: str, now: datetime) -> None:
         self.state = state
@@ -109,10 +111,16 @@ class Backfill:
         if state == "cancelled":
             self.canceled_at = now
 
+    def overtake(self, key: bytes) -> None:
+        """This row has changed: the change itself is sent, before whatever was read of the row."""
+        self.changed.add(key)
+        for page in self.pages:
+            page.messages.pop(key, None)
+
     def lose_memory(self, starts_at: datetime) -> None:
         """The slot restarts: what was read and not delivered is read again, from the cursor."""
-        if self.metadata is None:
-            return  # never started: the sweep that will start it is still to come
+        if not self.started:
+            return  # the sweep that will start it is still to come
         self.pages.clear()
         self.metadata = None
         self.read_to = self.cursor

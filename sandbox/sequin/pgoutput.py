@@ -5,7 +5,6 @@ Values stay as the text that Postgres sent; ``encode`` makes JSON of them.
 """
 
 import struct
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
@@ -55,31 +54,45 @@ class Transaction:
     changes: tuple[Change, ...]
 
 
+@dataclass(frozen=True)
+class Watermark:
+    """A message that somebody wrote into the log (``pg_logical_emit_message``), outside of any transaction."""
+
+    prefix: str
+    content: bytes
+
+
 @dataclass
 class Decoder:
     """Keeps the relations it was told of; a slot sends them again after every start."""
 
     relations: dict[int, Relation] = field(default_factory=dict)
+    _begun: tuple[int, datetime] = (0, _POSTGRES_EPOCH)
+    _changes: list[Change] = field(default_factory=list)
 
-    def transactions(self, messages: Iterable[bytes]) -> Iterator[Transaction]:
-        """Whole transactions, in the order of their commits."""
-        lsn, at, changes = 0, _POSTGRES_EPOCH, list[Change]()
-        for message in messages:
-            reader = _Reader(message)
-            match reader.letter():
-                case "B":
-                    lsn, micros = reader.unpack("!qq")
-                    at, changes = _POSTGRES_EPOCH + timedelta(microseconds=micros), []
-                case "C":
-                    yield Transaction(lsn, at, tuple(changes))
-                case "R":
-                    relation = _relation(reader)
-                    self.relations[relation.oid] = relation
-                case "I" | "U" | "D" as kind:
-                    (oid,) = reader.unpack("!I")
-                    changes.append(_change(kind, self.relations[oid], reader))
-                case _:
-                    pass  # origin, type, truncate, logical message: not carried on by Sequin
+    def feed(self, message: bytes) -> Transaction | Watermark | None:
+        """Take the next message; the transaction is there when its commit has come."""
+        reader = _Reader(message)
+        match reader.letter():
+            case "B":
+                lsn, micros = reader.unpack("!qq")
+                self._begun, self._changes = (lsn, _POSTGRES_EPOCH + timedelta(microseconds=micros)), []
+            case "C":
+                return Transaction(*self._begun, tuple(self._changes))
+            case "R":
+                relation = _relation(reader)
+                self.relations[relation.oid] = relation
+            case "I" | "U" | "D" as kind:
+                (oid,) = reader.unpack("!I")
+                self._changes.append(_change(kind, self.relations[oid], reader))
+            case "M":
+                reader.unpack("!Bq")  # flags, position
+                prefix = reader.string()
+                (length,) = reader.unpack("!i")
+                return Watermark(prefix, reader.raw(length))
+            case _:
+                pass  # origin, type, truncate: not carried on by Sequin
+        return None
 
 
 class _Reader:
@@ -105,9 +118,9 @@ class _Reader:
         self._at = end + 1
         return text
 
-    def text(self, length: int) -> str:
+    def raw(self, length: int) -> bytes:
         self._at += length
-        return self._data[self._at - length : self._at].decode()
+        return self._data[self._at - length : self._at]
 
 
 def _relation(reader: _Reader) -> Relation:
@@ -149,5 +162,5 @@ def _tuple(relation: Relation, reader: _Reader) -> dict[str, Value]:
                 values[column.name] = UNCHANGED
             case _:
                 (length,) = reader.unpack("!i")
-                values[column.name] = reader.text(length)
+                values[column.name] = reader.raw(length).decode()
     return values

@@ -11,13 +11,18 @@ TOKEN = "sandbox-sequin-token"
 
 
 class Store:
-    """Sinks, backfills and the slot's state. Whoever reads or writes them holds ``lock``."""
+    """Sinks, backfills and the slot's state. Whoever reads or writes them holds ``lock``.
+
+    ``generation`` counts the starts of the slot. The mover reads and sends without the lock; what it began under
+    an older generation it must not book, for the restart has changed what the buffers begin with.
+    """
 
     def __init__(self, world: World, database: Database) -> None:
         self.world = world
         self.lock = threading.RLock()
         self.database = database
         self.dsn = world.dsn(database.source, "sequin")
+        self.generation = 0
         self.begin_anew()
 
     def begin_anew(self) -> None:
@@ -25,9 +30,8 @@ class Store:
         self.catalog = Catalog()
         self.sinks: dict[str, Sink] = {}
         self.backfills: list[Backfill] = []
-        self.changed: set[tuple[str, str, bytes]] = set()  # rows that changed since a backfill looked
         self.catalog_due: datetime | None = None  # a changed relation was seen; the cache follows then
-        self.restarts = 0
+        self.generation += 1
         self.restarted_until: datetime = self.world.clock.now()
 
     def sink(self, id_or_name: str) -> Sink | None:
@@ -49,7 +53,7 @@ class Store:
     def restart_slot(self) -> None:
         """Every sink of the slot stops and starts again (facts/systems.md §1.5). Nothing moves meanwhile."""
         now = self.world.clock.now()
-        self.restarts += 1
+        self.generation += 1
         self.restarted_until = now + timedelta(seconds=self.world.knobs["sequin.slot_restart_s"])
         again = int(self.world.knobs["sequin.redeliver_on_restart"])
         for sink in self.sinks.values():
@@ -70,7 +74,8 @@ class Store:
     def blocked(self) -> bool:
         """A sink's buffer is full, so the slot stands still for all (facts/systems.md §1.5)."""
         knobs = self.world.knobs
-        return any(
-            len(sink.buffer) >= knobs["sequin.buffer_messages"] or sink.buffer_bytes >= knobs["sequin.buffer_bytes"]
-            for sink in self.sinks.values()
-        )
+        with self.lock:
+            return any(
+                len(sink.buffer) >= knobs["sequin.buffer_messages"] or sink.buffer_bytes >= knobs["sequin.buffer_bytes"]
+                for sink in self.sinks.values()
+            )
