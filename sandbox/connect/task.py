@@ -36,7 +36,7 @@ class Task:
         self._writers: dict[str, Writer] = {}
         self._assigned: dict[tuple[str, int], int] = {}  # the offset it began with
         self._holding = False
-        self._next_flush: datetime = world.clock.now()
+        self._flushed: datetime = world.clock.now()
         self._next_look = 0.0
         self._thread = threading.Thread(target=self._run, name=f"connect-{connector.name}", daemon=True)
         self._thread.start()
@@ -77,10 +77,10 @@ class Task:
             self._stopping.wait(POLL_S)
         else:
             self._take(consumer)
-        if self._world.clock.now() >= self._next_flush:
+        interval = timedelta(seconds=float(self._world.knobs["connect.offset_flush_s"]))
+        if self._world.clock.now() >= self._flushed + interval:
             self._commit(consumer)
-            interval = timedelta(seconds=float(self._world.knobs["connect.offset_flush_s"]))
-            self._next_flush = self._world.clock.now() + interval
+            self._flushed = self._world.clock.now()
 
     def _assign(self, consumer: Consumer) -> None:
         """Take over partitions that have appeared, each from its committed offset or the beginning."""

@@ -68,9 +68,10 @@ class Sandbox:
         """Back to the seed."""
         _ok(self.control.post("/sandbox/reset"))
 
-    def knobs(self, **values: Any) -> None:
-        """Set knobs until the next reset: ``knobs(sequin__slot_restart_s=0.0)``."""
-        _ok(self.control.post("/sandbox/knobs", json={name.replace("__", "."): v for name, v in values.items()}))
+    def knobs(self, **values: Any) -> Json:
+        """Set knobs until the next reset: ``knobs(sequin__slot_restart_s=0.0)``. All of them as they are then."""
+        wanted = {name.replace("__", "."): value for name, value in values.items()}
+        return _ok(self.control.post("/sandbox/knobs", json=wanted))["knobs"]
 
     def take_away(self, system: str) -> None:
         """End ``redis`` (empty when it is back) or ``postgres`` (source and ledger) as a crash does."""

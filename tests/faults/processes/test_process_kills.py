@@ -9,7 +9,7 @@ from contextlib import suppress
 import pytest
 
 from tests.support.people import People
-from tests.support.processes import RECREATED, Crew, Job, effects, everything_arrived
+from tests.support.processes import FAST, RECREATED, SLOW, Crew, Job, effects, everything_arrived
 from tests.support.sandbox import Json, Sandbox
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
@@ -49,7 +49,7 @@ def kills(sandbox: Sandbox, crew: Crew, people: People, *, seed: int, wanted: in
         change_some(sandbox, dice)
     print(f"seed {seed}: killed at {points}")
     assert len(points) == wanted
-    sandbox.knobs(sequin__backfill_rows_per_s=2_000.0)
+    sandbox.knobs(sequin__backfill_rows_per_s=FAST)
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     everything_arrived(sandbox)
@@ -59,7 +59,7 @@ def test_a_worker_killed_at_random_points_of_a_backfill_costs_nothing(
     sandbox: Sandbox, crew: Crew, people: People
 ) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    sandbox.knobs(sequin__backfill_rows_per_s=8.0, sequin__backfill_page_rows=50)
+    sandbox.knobs(sequin__backfill_rows_per_s=SLOW, sequin__backfill_page_rows=50)
     kills(sandbox, crew, people, seed=seed, wanted=10)
 
 
@@ -67,7 +67,7 @@ def test_a_worker_killed_at_random_points_of_a_backfill_costs_nothing(
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(5))
 def test_fifty_kills(sandbox: Sandbox, crew: Crew, people: People, seed: int) -> None:
-    sandbox.knobs(sequin__backfill_rows_per_s=8.0, sequin__backfill_page_rows=50)
+    sandbox.knobs(sequin__backfill_rows_per_s=SLOW, sequin__backfill_page_rows=50)
     kills(sandbox, crew, people, seed=seed, wanted=10)
 
 
@@ -101,7 +101,7 @@ def test_take_over_at_the_usual_lease(sandbox: Sandbox, crew: Crew, people: Peop
     """DESIGN §12: ≤ 15 s at a lease of 10 s. The figure is printed, not judged: it is the machine's too."""
     crew.pool.stop()
     pool = crew.start("worker", lease_s=10.0)
-    sandbox.knobs(sequin__backfill_rows_per_s=8.0, sequin__backfill_page_rows=50)
+    sandbox.knobs(sequin__backfill_rows_per_s=SLOW, sequin__backfill_page_rows=50)
     job = Job(sandbox, people, "recreate")
     job.reaches("sequin.backfill.await")
     row = sandbox.until(lambda: frozen(job), what="a worker that stands still with the run in its hands")
@@ -110,7 +110,7 @@ def test_take_over_at_the_usual_lease(sandbox: Sandbox, crew: Crew, people: Peop
     os.kill(row["pid"], signal.SIGKILL)
     sandbox.until(lambda: job.row()["fence"] > row["fence"], what="another worker")
     print(f"taken over {time.monotonic() - began:.1f} s after kill -9")
-    sandbox.knobs(sequin__backfill_rows_per_s=2_000.0)
+    sandbox.knobs(sequin__backfill_rows_per_s=FAST)
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     assert pool.runs

@@ -8,30 +8,47 @@ from redis import Redis
 from systems.errors import SystemsError
 from systems.kafka import Kafka
 from tests.support.people import People
-from tests.support.processes import ALTERED, RECREATED, Crew, Job, effects, everything_arrived
+from tests.support.processes import (
+    ALTERED,
+    FAST,
+    RECREATED,
+    SLOW,
+    Crew,
+    Job,
+    effects,
+    everything_arrived,
+    holding_drains,
+)
 from tests.support.sandbox import Sandbox
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
 
 def test_redis_flushed_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
-    job = Job(sandbox, people, "recreate")
-    for step in ("stream.drain", "sequin.backfill.await"):
-        job.reaches(step)
+    def flush(at: str) -> None:
+        job.reaches(at)
         with Redis.from_url(sandbox.ready["redis"]) as redis:
             redis.flushall()
+
+    sandbox.knobs(sequin__backfill_rows_per_s=SLOW)
+    with holding_drains(sandbox):
+        job = Job(sandbox, people, "recreate")
+        flush("stream.drain")
+    flush("sequin.backfill.await")
+    sandbox.knobs(sequin__backfill_rows_per_s=FAST)
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     everything_arrived(sandbox)
 
 
 def test_redis_away_and_empty_when_it_is_back(sandbox: Sandbox, crew: Crew, people: People) -> None:
-    job = Job(sandbox, people, "recreate")
-    job.reaches("stream.drain")
-    sandbox.take_away("redis")
-    asked = people.chen.types("/tb runs")
-    assert "Got it" in asked.ack, "a command is acknowledged while Redis is away"
-    sandbox.bring_back("redis")
+    with holding_drains(sandbox):
+        job = Job(sandbox, people, "recreate")
+        job.reaches("stream.drain")
+        sandbox.take_away("redis")
+        asked = people.chen.types("/tb runs")
+        assert "Got it" in asked.ack, "a command is acknowledged while Redis is away"
+        sandbox.bring_back("redis")
     sandbox.until(
         lambda: any(asked.ack not in seen.text and seen.shown["ephemeral"] for seen in people.chen.sees()),
         what="the answer, once Redis is back: the sweep rings again",
@@ -42,12 +59,12 @@ def test_redis_away_and_empty_when_it_is_back(sandbox: Sandbox, crew: Crew, peop
     everything_arrived(sandbox)
 
 
-@pytest.mark.long  # a minute beside other tests; the click while the ledger is away restarts Postgres too
 def test_postgres_crashes_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
-    job = Job(sandbox, people, "recreate")
-    job.reaches("stream.drain")
-    sandbox.take_away("postgres")
-    sandbox.bring_back("postgres")
+    with holding_drains(sandbox):
+        job = Job(sandbox, people, "recreate")
+        job.reaches("stream.drain")
+        sandbox.take_away("postgres")
+        sandbox.bring_back("postgres")
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     everything_arrived(sandbox)
