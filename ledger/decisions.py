@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Literal, assert_never
 
 from config.settings import Rules
-from ledger import approvals, audit, freeze, locks, messages, policy, runs, states, stored
+from ledger import approvals, audit, freeze, locks, messages, policy, rests, runs, states, stored
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchRun
 from ledger.policy import Action, Actor, Denied, person
@@ -30,11 +30,13 @@ _sql = load("decisions")
 class Verdict:
     """``said`` is one plain sentence for the actor. ``unacknowledged`` are the slugs of the warnings that an
     approval must name and did not. After an accepted one ring ``tick`` for the run and ``publish`` for
-    ``messages.behind_of(conn, run)``."""
+    ``messages.behind_of(conn, run)``. ``goes_on``: a retry of a run that is over; in the same transaction a new run
+    is to be created that ``finishes`` this one."""
 
     accepted: bool
     said: str
     unacknowledged: tuple[str, ...] = ()
+    goes_on: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,9 @@ def _refused(conn: Conn, click: _Click) -> Verdict | None:
     """What forbids any decision on the run as it stands."""
     run = click.run
     if run.state in FINISHED:
-        return Verdict(False, _over(conn, click))
+        again = click.action == "retry"
+        why = rests.refusal(conn, run, click.now) if again else _over(conn, click)
+        return Verdict(False, why) if why else None
     if run.state == "planning":
         return Verdict(False, f"Run {run.id} is still being planned; decide when its plan is there.")
     if run.state == "proposed" and run.expires_at is not None and run.expires_at <= click.now:
@@ -123,6 +127,8 @@ def _carry_out(conn: Conn, click: _Click) -> Verdict:
             return _pause(conn, click)
         case "resume":
             return _resume(conn, click)
+        case "retry" if click.run.state in FINISHED:
+            return _take_up(conn, click)
         case "retry" | "accept":
             return _go_on(conn, click)
         case "revert":
@@ -197,6 +203,7 @@ def _advance(
         states.move_block(conn, run.id, following.number, "gate")
     if starts:
         states.move_run(conn, run.id, "approve", reason="", actor=click.actor)
+        rests.take_over(conn, run)
     acknowledged = sorted({*run.acknowledged, *_warned(click)})
     conn.execute(_sql["begin"], {"run": run.id, "acknowledged": stored.json(acknowledged), "starts": starts})
     _changed(conn, run.id)
@@ -260,6 +267,13 @@ def _go_on(conn: Conn, click: _Click) -> Verdict:
     states.move_run(conn, run.id, click.action, reason="", actor=click.actor)
     _want(conn, run, "run")
     return Verdict(True, f"Run {run.id} goes on{' from what was found' if drifted else ' and tries again'}.")
+
+
+def _take_up(conn: Conn, click: _Click) -> Verdict:
+    """What a run left is for a new one, planned and approved like any other."""
+    _record(conn, click)
+    _changed(conn, click.run.id)
+    return Verdict(True, f"What is left of run {click.run.id} is planned.", goes_on=runs.first_of(click.run))
 
 
 def _record(conn: Conn, click: _Click, block: int | None = None) -> None:

@@ -10,7 +10,7 @@ from ledger import audit, locks, messages, states, stored
 from ledger.connection import Conn, calendar, row_of
 from ledger.errors import AlreadyBegun, NoSuchRun, NotThatState
 from ledger.queries import load
-from ledger.values import Decision, LockRow, NewStep, Run, RunState, RunView, StepRow
+from ledger.values import FINISHED, Decision, LockRow, NewStep, Run, RunState, RunView, StepRow
 
 CHANGED = "What the plan relied on has changed, so it was made again and differs: earlier approvals no longer count."
 LAPSED = "Nobody decided on this plan in time. Ask again for a fresh one."
@@ -158,6 +158,11 @@ def _step_values(run: int, number: int, step: NewStep, first: int) -> dict[str, 
     }
 
 
+def first_of(run: Run) -> int:
+    """The first run of the line that this one is in (``ledger.rests``); itself where it goes on with nothing."""
+    return run.finishes or run.id
+
+
 def lock(conn: Conn, run: int) -> Run:
     """The run as it is, and as it stays until the caller's transaction ends; ``NoSuchRun``."""
     with conn.cursor(row_factory=row_of(Run)) as cursor:
@@ -192,7 +197,15 @@ def _view(conn: Conn, run: int) -> RunView:
         messages=tuple(messages.of_run(conn, run)),
         locks=tuple(taken),
         now=calendar(conn),
+        followed=_followed(conn, row),
     )
+
+
+def _followed(conn: Conn, run: Run) -> int | None:
+    if run.state not in FINISHED:
+        return None
+    row = conn.execute(_sql["followed"], {"run": run.id, "first": first_of(run)}).fetchone()
+    return row["id"] if row else None
 
 
 def steps_of(conn: Conn, run: int) -> list[StepRow]:

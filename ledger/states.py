@@ -56,6 +56,7 @@ RESTORE: tuple[tuple[StepState, str, StepState], ...] = (
     ("acting", "finish", "done"),
     ("listed", "leave", "left"),
     ("acting", "leave", "left"),
+    ("left", "strike", "struck"),  # somebody has put it back since
 )
 
 STEP_FINISHED: frozenset[StepState] = frozenset({"done", "failed", "skipped", "struck", "left"})
@@ -106,7 +107,6 @@ def move_step(
     if moved is None:
         known = conn.execute(_sql["step_state"], key).fetchone()
         raise NotThatState(f"step {number} ({phase}) of run {run}", event, known["state"] if known else None)
-    conn.execute(_sql["raise_rev"], {"run": run})
     messages.touch(conn, messages.run_ref(run), messages.step_ref(run, number))
     subject = f"{messages.run_ref(run)}/{'step' if phase == 'plan' else 'restore'}/{number}"
     detail = {"from": moved["before"], "to": moved["state"], **({"said": said} if said else {})}

@@ -185,3 +185,4 @@ class RunView:
     messages: tuple[Message, ...]
     locks: tuple[LockRow, ...]
     now: datetime  # the calendar's time when it was read
+    followed: int | None = None  # the run that took up what this one left (``ledger.rests``)

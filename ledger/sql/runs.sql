@@ -58,6 +58,11 @@ SELECT * FROM ledger.decision WHERE run = %(run)s ORDER BY id
 -- What a run holds
 SELECT * FROM ledger.lock WHERE run = %(run)s ORDER BY resource
 
+-- followed --
+-- The run that took up what this one left
+SELECT max(id) AS id FROM ledger.run
+WHERE finishes = %(first)s AND id > %(run)s AND started_at IS NOT NULL
+
 -- lapsed --
 -- Proposed runs that nobody decided on in time
 SELECT id FROM ledger.run WHERE state = 'proposed' AND expires_at <= ledger.now()

@@ -114,13 +114,15 @@ def test_a_restore_entry_goes_its_own_way(conn: Conn) -> None:
     run = asked(conn)
     conn.execute(
         "INSERT INTO ledger.step (run, phase, number, op, params, title, state)"
-        " SELECT %(run)s, 'restore', number, 'x/1', '{}', 'X', 'listed' FROM generate_series(1, 2) AS number",
+        " SELECT %(run)s, 'restore', number, 'x/1', '{}', 'X', 'listed' FROM generate_series(1, 3) AS number",
         {"run": run},
     )
     with conn.transaction():
         assert states.move_step(conn, run, "restore", 1, "act") == "acting"
         assert states.move_step(conn, run, "restore", 1, "finish") == "done"
         assert states.move_step(conn, run, "restore", 2, "leave", said="The table is not proven.") == "left"
+        assert states.move_step(conn, run, "restore", 3, "leave") == "left"
+        assert states.move_step(conn, run, "restore", 3, "strike") == "struck"
     with pytest.raises(NotThatState):
-        states.move_step(conn, run, "restore", 2, "strike")
-    assert [step.said for step in runs.get(conn, run).restore] == ["", "The table is not proven."]
+        states.move_step(conn, run, "restore", 2, "finish")
+    assert [step.said for step in runs.get(conn, run).restore] == ["", "The table is not proven.", ""]
