@@ -4,6 +4,7 @@ Every connection is in autocommit: a transaction is always written down as ``wit
 and whoever changes state does it inside one that the caller opened.
 """
 
+import select
 from collections.abc import Callable, Sequence
 from dataclasses import fields
 from datetime import datetime
@@ -19,6 +20,9 @@ Pool = ConnectionPool[Conn]
 
 # A statement of ours takes milliseconds. One that waits longer than this waits for a lock somebody lost.
 _OPTIONS = "-c timezone=UTC -c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
+
+# Nobody asks a silent connection whether it lives, so the kernel does: a host that is gone is noticed in 30 s.
+_ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
 _Row = TypeVar("_Row")
 
@@ -48,11 +52,16 @@ def _arguments(dsn: str, name: str) -> dict[str, Any]:
     # the caller's options come last and so win: the sandbox adds `-c tbops.clock=sandbox`
     options = f"{_OPTIONS} {given.get('options') or ''}".strip()
     own = {"options": options, "application_name": name, "row_factory": dict_row, "autocommit": True}
-    return {"connect_timeout": 3, **given, **own}
+    return {"connect_timeout": 3, **_ALIVE, **given, **own}
 
 
 def _check(conn: Conn) -> None:
-    ConnectionPool.check_connection(cast(Connection[Any], conn))
+    """Raise for a connection that has been closed. One that is silent has not been: who closes says so, and to ask
+    would be a round trip for everybody who borrows."""
+    said = select.poll()
+    said.register(conn.fileno(), select.POLLIN)
+    if said.poll(0):
+        ConnectionPool.check_connection(cast(Connection[Any], conn))
 
 
 def calendar(conn: Conn) -> datetime:

@@ -101,13 +101,12 @@ def move_step(
     """Change a step's state, or raise ``NotThatState`` and change nothing. ``said`` None keeps what is there."""
     moves = allowed(STEP if phase == "plan" else RESTORE, event)
     key = {"run": run, "phase": phase, "number": number}
-    finished = sorted(STEP_FINISHED)
-    values = {**key, "said": None if said is None else stored.text(said), "finished": finished}
+    values = {**key, "said": None if said is None else stored.text(said), "finished": sorted(STEP_FINISHED)}
+    values |= {"run_ref": messages.run_ref(run), "step_ref": messages.step_ref(run, number)}
     moved = conn.execute(_sql["move_step"], {**values, **_columns(moves)}).fetchone()
     if moved is None:
         known = conn.execute(_sql["step_state"], key).fetchone()
         raise NotThatState(f"step {number} ({phase}) of run {run}", event, known["state"] if known else None)
-    messages.touch(conn, messages.run_ref(run), messages.step_ref(run, number))
     subject = f"{messages.run_ref(run)}/{'step' if phase == 'plan' else 'restore'}/{number}"
     detail = {"from": moved["before"], "to": moved["state"], **({"said": said} if said else {})}
     audit.append(conn, actor=actor, action=event, subject=subject, detail=detail)

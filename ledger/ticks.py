@@ -258,12 +258,11 @@ def store(conn: Conn, taken: Taken, outcome: Outcome) -> Stored:
     """Write what the tick found and give the lease back, in one commit. ``Fenced``: another worker has the run."""
     run = taken.run
     with conn.transaction():
-        values = {"run": run, "fence": taken.row.fence, "owner": taken.row.owner}
+        intent, answer = outcome.answer or (None, None)
+        values = {"run": run, "fence": taken.row.fence, "owner": taken.row.owner, "intent": intent, "answer": answer}
         own = conn.execute(_sql["own"], values).fetchone()
         if own is None:
             raise Fenced(run)
-        if outcome.answer is not None:
-            conn.execute(_sql["answer"], {"intent": outcome.answer[0], "answer": outcome.answer[1]})
         if outcome.plan is not None:
             runs.replan(conn, run, **outcome.plan)
         for mark in outcome.steps:
@@ -312,21 +311,20 @@ def _visible(outcome: Outcome) -> bool:
 
 
 def _release(conn: Conn, taken: Taken, outcome: Outcome, *, overtaken: bool) -> dict[str, Any]:
-    phase = "next_restore" if taken.row.state == "restoring" or "restore" in outcome.events else "next_plan_step"
-    following = conn.execute(_sql[phase], {"run": taken.run}).fetchone()
-    ready = following is not None and following["state"] in ("ready", "acting", "listed")
+    going_back = taken.row.state == "restoring" or "restore" in outcome.events
     row = conn.execute(
         _sql["release"],
         {
             "run": taken.run,
+            "phase": "restore" if going_back else "plan",
             "reason": outcome.reason,
             "held": stored.json_or_null(outcome.held),
             "ending": outcome.ending,
             "world": stored.json(outcome.world),
             "found": stored.json_or_null(outcome.found),
-            "current_op": following["op"] if following else None,
             "finished": sorted(FINISHED),
-            "hurry": overtaken or (outcome.onward and ready),
+            "overtaken": overtaken,
+            "onward": outcome.onward,
             "wanted": taken.row.wanted,
             "due_s": outcome.due.seconds if outcome.due else None,
             "machine": bool(outcome.due and outcome.due.machine),

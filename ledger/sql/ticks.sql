@@ -67,12 +67,15 @@ SELECT %(run)s, 'restore', coalesce(max(number), 0) + 1, %(origin)s, %(op)s, %(p
 FROM ledger.step WHERE run = %(run)s AND phase = 'restore'
 
 -- own --
--- Lock the run, if it is still ours
-SELECT state, wanted FROM ledger.run WHERE id = %(run)s AND fence = %(fence)s AND owner = %(owner)s FOR UPDATE
-
--- answer --
--- What became of an effect
-UPDATE ledger.intent SET answered_at = clock_timestamp(), answer = %(answer)s WHERE id = %(intent)s
+-- Lock the run, if it is still ours, and write what became of its effect
+WITH mine AS (
+    SELECT id, state FROM ledger.run
+    WHERE id = %(run)s AND fence = %(fence)s AND owner = %(owner)s FOR UPDATE
+), answered AS (
+    UPDATE ledger.intent SET answered_at = clock_timestamp(), answer = %(answer)s
+    FROM mine WHERE intent.run = mine.id AND intent.id = %(intent)s
+)
+SELECT state FROM mine
 
 -- mark_step --
 -- What a tick found out about a step; NULL keeps what is stored
@@ -88,29 +91,25 @@ WHERE run = %(run)s AND phase = %(phase)s AND number = %(number)s
 SELECT number, state FROM ledger.step
 WHERE run = %(run)s AND phase = 'plan' AND state IN ('waiting', 'gated', 'ready', 'acting') ORDER BY number
 
--- next_plan_step --
--- The plan step that is next
-SELECT op, state FROM ledger.step
-WHERE run = %(run)s AND phase = 'plan' AND state NOT IN ('done', 'skipped') ORDER BY number LIMIT 1
-
--- next_restore --
--- The restore that is next: last in, first out
-SELECT op, state FROM ledger.step
-WHERE run = %(run)s AND phase = 'restore' AND state IN ('listed', 'acting') ORDER BY number DESC LIMIT 1
-
 -- release --
--- Store the run and give the lease back
+-- Store the run and give the lease back; what is next is the first plan step left, or the last restore
 -- What people did while the tick ran is newer than what it found: then the run is due at once
+WITH following AS (
+    SELECT op, state IN ('ready', 'acting', 'listed') AS ready FROM ledger.step
+    WHERE run = %(run)s AND phase = %(phase)s AND state NOT IN ('done', 'skipped', 'struck', 'left')
+    ORDER BY CASE phase WHEN 'plan' THEN number ELSE -number END LIMIT 1
+)
 UPDATE ledger.run SET
     reason = coalesce(%(reason)s, reason),
     held = coalesce(%(held)s, held),
     ending = coalesce(%(ending)s, ending),
     world = world || %(world)s,
     found = coalesce(%(found)s, found),
-    current_op = %(current_op)s,
+    current_op = (SELECT op FROM following),
     due_at = CASE
         WHEN state = ANY(%(finished)s) OR state = 'proposed' THEN NULL
-        WHEN %(hurry)s OR wanted <> %(wanted)s THEN ledger.now()
+        WHEN %(overtaken)s OR wanted <> %(wanted)s THEN ledger.now()
+        WHEN %(onward)s AND (SELECT ready FROM following) THEN ledger.now()
         ELSE ledger.now() + make_interval(secs => %(due_s)s * CASE WHEN %(machine)s THEN ledger.speed() ELSE 1 END)
     END,
     owner = NULL, lease_until = NULL, rung_at = NULL

@@ -178,7 +178,7 @@ def _finish(scene: Scene, row: TickStep, done: Done, sight: Sight, inside: Hold 
         struck = _struck(scene, acted, inside)
     except Exception as error:  # noqa: BLE001 - as above; the step is found done again by the next look
         return _trouble(scene, row, replace(_failing(error, row), answer=sight.answer))
-    mark = StepMark(row.phase, row.number, event="finish", said=done.said, failures=0)
+    mark = StepMark(row.phase, row.number, event="finish", said=done.said, failures=0 if row.failures else None)
     outcome = _next(scene, row, (mark, *struck))
     return replace(
         outcome,

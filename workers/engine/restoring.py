@@ -59,7 +59,7 @@ def _came_to(scene: Scene, row: TickStep, sight: Sight) -> Outcome:
     match sight.seen:
         case Done() as done:
             event = "finish" if row.state == "acting" or sight.acted else "strike"
-            mark = StepMark(row.phase, row.number, event=event, said=done.said, failures=0)
+            mark = StepMark(row.phase, row.number, event=event, said=done.said, failures=0 if row.failures else None)
             return _onward(scene, row, replace(Outcome(), steps=(mark,), answer=sight.answer))
         case Wait() as wait:
             return outcomes.waiting(replace(row, state="acting") if sight.acted else row, wait, sight)

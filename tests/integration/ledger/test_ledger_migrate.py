@@ -46,7 +46,7 @@ def test_a_connection_cut_off_by_a_restart_is_not_handed_out(server: LedgerServe
         with pool.connection() as conn:
             pid = conn.info.backend_pid
         with connect(dsn, name="other") as other:
-            other.execute("SELECT pg_terminate_backend(%s)", [pid])
+            other.execute("SELECT pg_terminate_backend(%s, 5000)", [pid])
         with pool.connection() as conn:
             assert conn.info.backend_pid != pid
             assert calendar(conn)
