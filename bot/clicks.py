@@ -2,7 +2,7 @@
 
 from typing import get_args
 
-from bot import forms
+from bot import forms, retries
 from bot.cards import modals
 from bot.cards.buttons import Pressed, read_value
 from bot.context import Context
@@ -72,6 +72,8 @@ def _decided(
         block=None if up_to else block, up_to=block if up_to else None, hash=None if typed else pressed.hash,
         inbox=row.id, reason=reason, acknowledge=() if typed else _warnings(view),
     )  # fmt: skip
+    if verdict.goes_on is not None:
+        return retries.go_on(conn, row, sender, view, verdict.goes_on, reason)
     return _answered(conn, pressed.run, verdict, deed, typed=typed)
 
 

@@ -3,18 +3,18 @@
 import difflib
 from collections.abc import Iterator
 
-from runbooks import guards, hazards
+from runbooks import finish, guards, hazards
 from runbooks.budget import sink_budget
 from runbooks.changes import resolve
 from runbooks.datafile import write_datasource
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.hazards import Context
+from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
-from runbooks.plan import Choice, Gate, Hazard, HoldLimit, Plan, PlannedStep, Reason
-from runbooks.request import Request
-from runbooks.step import Step
-from runbooks.strategies import NAMES, Assessment, Hold, PlannedChange, Strategy, laid_out, strategies
+from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
+from runbooks.request import Finish, Request
+from runbooks.strategies import NAMES, Assessment, PlannedChange, laid_out, strategies
 
 __all__ = ["make_plan", "sink_budget"]
 
@@ -29,12 +29,15 @@ def make_plan(request: Request, facts: Facts) -> Plan:
             request.environment,
             facts.environment,
         )
+    if isinstance(request.job, Finish):
+        made = finish.what_is_left(request, request.job, facts)
+        return make_plan(made, facts) if isinstance(made, Request) else made
     lineage = Lineage.of(facts)
     change, inferred = resolve(request.job, facts, lineage)
     assessed = {name: strategy.assess(change, facts) for name, strategy in strategies().items()}
     chosen = _choose(request.strategy, assessed)
     assessment = assessed[chosen]
-    steps, holds = _lay_out(strategies()[chosen], change, facts)
+    steps, holds = laid_out_in_blocks(laid_out(strategies()[chosen].steps(change, facts)))
     return Plan(
         command=request.text,
         environment=facts.environment,
@@ -105,57 +108,6 @@ def _rejection(assessment: Assessment, best: Assessment) -> str:
         *assessment.costs,
     ]
     return "possible, but " + ", ".join(part for part in against if part)
-
-
-def _lay_out(
-    strategy: Strategy, change: PlannedChange, facts: Facts
-) -> tuple[tuple[PlannedStep, ...], tuple[HoldLimit, ...]]:
-    """Steps with their blocks, gates and holds: a block is what one click approves."""
-    blocks: list[list[tuple[Step, Hold | None]]] = []
-    for step, hold in laid_out(strategy.steps(change, facts)):
-        if blocks and (_ungated(blocks[-1]) or (blocks[-1][-1][1] is hold if hold else not step.gated)):
-            blocks[-1].append((step, hold))
-        else:
-            blocks.append([(step, hold)])
-    holds = list(dict.fromkeys(hold for block in blocks for _, hold in block if hold))
-    steps = tuple(
-        _planned(step, block=number, hold=holds.index(hold) + 1 if hold else None, gate=gate)
-        for number, block in enumerate(blocks, start=1)
-        for (step, hold), gate in zip(block, _gates(block), strict=True)
-    )
-    limits = tuple(
-        HoldLimit(hold=number, budget_s=hold.budget.seconds, formula=hold.budget.formula)
-        for number, hold in enumerate(holds, start=1)
-    )
-    return steps, limits
-
-
-def _ungated(block: list[tuple[Step, Hold | None]]) -> bool:
-    """A plan's first looks wait for the click on what they lead to."""
-    return not any(step.gated for step, _ in block)
-
-
-def _gates(block: list[tuple[Step, Hold | None]]) -> Iterator[Gate]:
-    """The whole block's gate stands before its first step; the others have none."""
-    strong = any(step.destructive for step, _ in block)
-    yield "strong" if strong else "none" if _ungated(block) else "approve"
-    for _ in block[1:]:
-        yield "none"
-
-
-def _planned(step: Step, *, block: int, hold: int | None, gate: Gate) -> PlannedStep:
-    return PlannedStep(
-        op=step.op,
-        title=step.title(),
-        gate=gate,
-        long=step.long,
-        params=step.params(),
-        reads=step.reads(),
-        writes=step.writes(),
-        block=block,
-        hold=hold,
-        touches=step.touches,
-    )
 
 
 def _hazards(change: PlannedChange, facts: Facts, strategy: str, assessment: Assessment) -> tuple[Hazard, ...]:

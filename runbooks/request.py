@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
+from runbooks.rest import Rest
+
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"  # ASCII only: no homoglyphs, quotes, templates or control characters
 
 Name = Annotated[str, Field(pattern=NAME)]
@@ -88,7 +90,17 @@ class Rename(_Frozen):
     to: Name
 
 
-Job = Annotated[Migrate | Replicate | Unreplicate | Rename, Field(discriminator="kind")]
+class Finish(_Frozen):
+    """Go on with what ``run`` left. ``of`` is its command, for people; ``rest`` is read from the ledger when the run
+    is planned, and is never stored."""
+
+    kind: Literal["finish"] = "finish"
+    run: int
+    of: str
+    rest: Rest | None = None
+
+
+Job = Annotated[Migrate | Replicate | Unreplicate | Rename | Finish, Field(discriminator="kind")]
 
 
 class Request(_Frozen):

@@ -18,6 +18,7 @@ from runbooks.site import Site
 from systems.errors import SystemsError
 from systems.permit import read_only
 from workers.context import Context
+from workers.rest import with_rest
 
 _PATIENCE = timedelta(minutes=2)  # by the calendar: how long planning waits for a system that does not answer
 
@@ -28,7 +29,8 @@ def plan_for(context: Context, request: Mapping[str, Any], site: Site) -> Propos
     """Read the facts and make the plan. Raises ``Refused`` and ``SystemsError``; changes nothing."""
     with context.pool.connection() as conn:
         learnt = capability.known(conn, site.environment)
-    plan = context.make_plan(parse_stored(dict(request)), replace(site, capabilities=learnt))
+        asked = with_rest(conn, parse_stored(dict(request)))
+    plan = context.make_plan(asked, replace(site, capabilities=learnt))
     life = timedelta(seconds=context.settings.environment(site.environment).rules.plan_life_s)
     return proposal(plan, site.now + life)
 

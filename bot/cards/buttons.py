@@ -40,7 +40,7 @@ def read_value(text: str) -> Pressed | None:
 
 
 def buttons(view: RunView, lacking: Lacking = NOBODY) -> list[Block]:
-    """The card's row of buttons, at most four; none while it is planned or put back, and once it is over."""
+    """The card's row of buttons, at most four; none while it is planned or put back."""
     plan = plan_of(view)
     row: list[Block] = []
     match view.run.state:
@@ -52,6 +52,8 @@ def buttons(view: RunView, lacking: Lacking = NOBODY) -> list[Block]:
             row = _held(view)
         case "refused" if untyped_field(view.run):
             row = [_plain(view, "Choose a type", "choose-type", style="primary")]
+        case "failed" | "aborted" | "expired" if view.followed is None:
+            row = _over(view)
         case _:
             pass
     return [actions(row)] if row else []
@@ -141,6 +143,13 @@ def _restore(view: RunView, number: int) -> Block:
     text = "What the run stopped is started again, as far as that is safe."
     dialog = confirm("Stop and restore?", text, "Stop and restore", danger=True)
     return button("Stop and restore", "tb:restore", _value(view, number), style="danger", confirm=dialog)
+def _over(view: RunView) -> list[Block]:
+    """What is left is planned as a run of its own, or all of it anew: nothing begins before that is approved."""
+    if any(entry.state == "left" for entry in view.restore):
+        return [_plain(view, "Finish what is left", "retry", style="primary")]
+    return [_plain(view, "Plan it again", "retry")] if view.run.started_at is not None else []
+
+
 
 
 def _abort(view: RunView) -> Block:

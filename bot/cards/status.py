@@ -152,6 +152,8 @@ def _added(view: RunView) -> str:
 
 def sentence(text: str) -> str:
     """Somebody's words on one line, ended."""
+    if left and view.followed is not None:
+        paused = f"Run {view.followed} goes on with what was left."
     return _ended(prose(text))
 
 

@@ -160,7 +160,12 @@ def connector(status: ConnectorStatus, topics: tuple[str, ...]) -> model.Connect
 
 
 def token(info: tinybird_model.TokenInfo) -> model.Token:
-    return model.Token(info.name, tuple((s.type, s.resource) for s in info.scopes))
+    return model.Token(info.name, tuple((s.type, _resource(s)) for s in info.scopes))
+
+
+def _resource(scope: tinybird_model.Scope) -> str | None:
+    """What a scope is on, with its filter: given back without it, a token could read more than before."""
+    return ":".join(part for part in (scope.resource, scope.filter) if part) or None
 
 
 def _rated(of: model.PgTable, changes: int, seconds: float) -> model.PgTable:

@@ -160,7 +160,7 @@ class Token:
     """A workspace token's name and scopes; never its value."""
 
     name: str
-    scopes: tuple[tuple[str, str | None], ...]  # ("DATASOURCES:APPEND", "members")
+    scopes: tuple[tuple[str, str | None], ...]  # ("DATASOURCES:APPEND", "members"); a filter behind a colon
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,9 @@ def token_scope(at: Context) -> Iterator[Hazard]:
     if not at.rebuilds:
         return
     name = at.planned.name
-    scoped = sorted({t.name for t in at.facts.tokens for _, resource in t.scopes if resource == name})
+    scoped = sorted(
+        {t.name for t in at.facts.tokens for _, resource in t.scopes if (resource or "").partition(":")[0] == name}
+    )
     if scoped:
         yield found(
             "token-scope",

@@ -97,6 +97,8 @@ class RestoreCopy(Step):
     def look(self, at: Site) -> Seen:
         if scheduled(at, self.pipe):
             return Done(f"{self.pipe} runs on its schedule.")
+        if at.tinybird.pipe(self.pipe) is None:
+            return Done(f"{self.pipe} was removed: there is nothing to resume.")
         unfit = self.table.unfit_to_read(at)
         return Astray(f"{self.pipe} stays paused: {unfit}") if unfit else Todo()
 

@@ -152,3 +152,14 @@ class CheckReferences(Step):
 
     def _kept(self, at: Site) -> re.Pattern[str]:
         return re.compile(rf"(?<!\w){re.escape(kept_name(self.table.name, at.run))}(?!\w)")
+
+
+class CheckReferencesTo(CheckReferences):
+    """The same for a table that another run set aside, as ``kept``."""
+
+    op: ClassVar[str] = "tinybird.pipe.check-references/2"
+
+    kept: str
+
+    def _kept(self, at: Site) -> re.Pattern[str]:
+        return re.compile(rf"(?<!\w){re.escape(self.kept)}(?!\w)")

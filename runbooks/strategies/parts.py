@@ -67,7 +67,11 @@ def prove(found: Provable) -> Prove:
 
 def backfill_s(change: PlannedChange, facts: Facts) -> tuple[int, str]:
     """How long a backfill of the target takes, with the formula."""
-    rows = (change.table.rows if change.table else None) or change.target.before.rows or 0
+    return filling((change.table.rows if change.table else None) or change.target.before.rows or 0, facts)
+
+
+def filling(rows: int, facts: Facts) -> tuple[int, str]:
+    """The same for so many rows."""
     rate = facts.limits.connect_rows_per_s or CONNECT_ROWS_PER_S
     known = "measured" if facts.limits.connect_rows_per_s else "assumed"
     seconds = round(RESTART_S + rows / rate)

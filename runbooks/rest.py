@@ -1,0 +1,33 @@
+"""What is known of a run that is over, as the run that goes on with it is planned from: values of the ledger."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Past(BaseModel):
+    """A step as it was stored: of the plan, or one that was to put something back and did not (``left``)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    op: str
+    params: dict[str, Any]
+    done: bool = False
+
+
+class Rest(BaseModel):
+    """``request`` is the run's own, as it was stored; ``steps`` its plan's. ``left``, ``proven`` and which steps are
+    done tell of the whole line of runs that went on with it. ``touched``: the table may not be what it was.
+    ``made_by`` is the run whose number kept tables are named after."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    request: dict[str, Any]
+    steps: tuple[Past, ...] = ()
+    left: tuple[Past, ...] = ()
+    proven: tuple[str, ...] = ()
+    touched: bool = False
+    made_by: int = 0
+    locks: tuple[str, ...] = ()
+    sql: tuple[str, ...] = ()
+    datafiles: dict[str, str] = {}

@@ -1,0 +1,49 @@
+"""From what the ledger has of runs that are over to what the run that goes on with them is planned from."""
+
+from collections.abc import Sequence
+
+from ledger import rests, runs
+from ledger.connection import Conn
+from ledger.values import RunView, StepRow
+from runbooks import finish
+from runbooks.request import Finish, Request
+from runbooks.rest import Past, Rest
+
+
+def with_rest(conn: Conn, request: Request) -> Request:
+    """The request as planning needs it: one that goes on with a run gets what that run's line left."""
+    if not isinstance(request.job, Finish):
+        return request
+    rest = _rest(conn, runs.first_of(runs.get(conn, request.job.run).run))
+    return request.model_copy(update={"job": request.job.model_copy(update={"rest": rest})})
+
+
+def _rest(conn: Conn, first: int) -> Rest:
+    begun = rests.begun(conn, first)
+    whole = [n for n, view in enumerate(begun) if (view.run.plan or {}).get("strategy", {}).get("name") != finish.NAME]
+    if not whole:
+        return Rest(request=dict(runs.get(conn, first).run.request))
+    line = begun[whole[-1] :]  # from the last that did the whole of it: later ones only finished that
+    base, plan = line[0], dict(line[0].run.plan or {})
+    request = base.run.request if base.run.finishes is None else runs.get(conn, first).run.request
+    return Rest(
+        request=dict(request),
+        steps=_steps(line),
+        left=tuple(_past(row) for row in line[-1].restore if row.state == "left"),
+        proven=tuple(sorted({name for view in line for name in view.run.found.get("proven", ())})),
+        touched=any(row.touches and row.acts for view in line for row in view.steps),
+        made_by=base.run.id,
+        locks=tuple(plan.get("locks", ())),
+        sql=tuple(plan.get("sql", ())),
+        datafiles=dict(plan.get("datafiles", {})),
+    )
+
+
+def _steps(line: Sequence[RunView]) -> tuple[Past, ...]:
+    """The base's steps; one that a later run did is done."""
+    done = [(row.op, row.params) for view in line for row in view.steps if row.state == "done"]
+    return tuple(_past(row).model_copy(update={"done": (row.op, row.params) in done}) for row in line[0].steps)
+
+
+def _past(row: StepRow) -> Past:
+    return Past(op=row.op, params=dict(row.params))
