@@ -14,7 +14,7 @@ from ledger import calls, locks, messages, policy, runs, states, stored
 from ledger.connection import Conn, row_of
 from ledger.queries import load
 from ledger.refusals import Asked, Elsewhere, Fenced, Frozen, NotApproved, Shut
-from ledger.values import FINISHED, Gate, Json, Phase, RunState, StepState
+from ledger.values import FINISHED, Json, Phase, RunState, StepRow
 
 Wanted = Literal["run", "pause", "abort"]
 
@@ -22,30 +22,11 @@ _sql = load("ticks")
 
 
 @dataclass(frozen=True)
-class TickStep:
-    """A step as a tick needs it, with its last intent: ``answer`` is None while nobody knows what became of it,
-    and ``intent_age_s`` counts from its answer, or from its beginning while it has none."""
+class TickStep(StepRow):
+    """A step with its last intent: ``intent_answer`` is None while nobody knows what became of it, and
+    ``intent_age_s`` counts from its answer, or from its beginning while it has none."""
 
-    phase: Phase
-    number: int
-    origin: int | None
-    op: str
-    params: Json
-    title: str
-    gate: Gate
-    long: bool
-    block: int
-    hold: int | None
-    reads: Sequence[str]
-    writes: Sequence[str]
-    touches: bool
-    state: StepState
-    memo: Json
-    progress: Json | None
-    said: str
-    acts: int
     failures: int
-    started_at: datetime | None
     intent: int | None
     intent_answer: str | None
     intent_age_s: float | None

@@ -17,8 +17,9 @@ RETURNING id AS run, environment, state, wanted, reason, ending, channel, hash, 
 
 -- steps --
 -- Both phases of a run, each step with its last intent; ages by the machine's clock
-SELECT s.phase, s.number, s.origin, s.op, s.params, s.title, s.gate, s.long, s.block, s.hold, s.reads, s.writes,
-    s.touches, s.state, s.memo, s.progress, s.said, s.acts, s.failures, s.started_at,
+-- Columns by name: a prepared SELECT * fails once a migration has added a column, and ticks do not stop for those
+SELECT s.run, s.phase, s.number, s.origin, s.op, s.params, s.title, s.gate, s.long, s.block, s.hold, s.reads, s.writes,
+    s.touches, s.state, s.memo, s.progress, s.said, s.acts, s.failures, s.started_at, s.finished_at,
     i.id AS intent, i.answer AS intent_answer,
     extract(epoch FROM clock_timestamp() - coalesce(i.answered_at, i.at))::float8 AS intent_age_s,
     (SELECT count(*) FROM ledger.intent
