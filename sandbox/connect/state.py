@@ -1,5 +1,6 @@
 """What a connector is made of: its configuration, the states it and its task are in, its errors."""
 
+import threading
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,11 +9,36 @@ WORKER_ID = "127.0.0.1:8083"
 
 @dataclass
 class TaskState:
-    """The one task of a connector (``tasks.max=1``)."""
+    """The one task of a connector (``tasks.max=1``). Its own thread and the writers' threads tell it of themselves."""
 
     state: str = "RUNNING"
     trace: str | None = None
-    errors: dict[str, int] = field(default_factory=dict)  # since the last success
+    _errors: dict[str, int] = field(default_factory=dict)  # since the last success
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def show(self, state: str) -> None:
+        """RUNNING or PAUSED; a failure stays until a restart."""
+        with self._lock:
+            if self.state != "FAILED":
+                self.state = state
+
+    def fail(self, cause: str) -> None:
+        with self._lock:
+            self.state = "FAILED"
+            self.trace = (
+                "org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable"
+                f" exception.\n\tCaused by: {cause}"
+            )
+
+    def count_error(self, problem: str) -> int:
+        """One more of this kind; how many there are since the last success."""
+        with self._lock:
+            self._errors[problem] = self._errors.get(problem, 0) + 1
+            return self._errors[problem]
+
+    def forget_errors(self) -> None:
+        with self._lock:
+            self._errors.clear()
 
 
 @dataclass

@@ -7,6 +7,7 @@ The estate posts 10 rows a request; the sandbox posts up to 500 (knob ``connect.
 one small machine answers both ends.
 """
 
+import logging
 import threading
 import time
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ IDLE_POLL_S = 0.1  # ends at once when a record comes
 AT_ONCE = 200
 KAFKA_PATIENCE_S = 5.0
 LOOK_FOR_TOPICS_S = 1.0  # the real one looks every five minutes
+
+_log = logging.getLogger(__name__)
 
 
 class Task:
@@ -61,6 +64,8 @@ class Task:
         try:
             while not self._stopping.is_set():
                 self._round(consumer)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the task must not look as if it ran
+            self._broke(exc)
         finally:
             for writer in self._writers.values():
                 writer.stop()
@@ -110,12 +115,10 @@ class Task:
             places = consumer.assignment()
             consumer.pause(places) if hold else consumer.resume(places)
             self._holding = hold
-        if self._state.state == "FAILED":
-            return
         if not hold:
-            self._state.state = "RUNNING"
+            self._state.show("RUNNING")
         elif all(writer.idle for writer in self._writers.values()):
-            self._state.state = "PAUSED"
+            self._state.show("PAUSED")
 
     def _take(self, consumer: Consumer) -> None:
         first = consumer.poll(IDLE_POLL_S)
@@ -134,21 +137,26 @@ class Task:
                 topic,
                 self._connector.config,
                 self._world.knobs,
-                succeeded=self._state.errors.clear,
+                succeeded=self._state.forget_errors,
                 failed=self._failed,
+                broke=self._broke,
             )
         return self._writers[topic]
 
     def _failed(self, problem: str) -> None:
         """A batch was dropped; the same trouble more often than the threshold ends the task."""
-        errors = self._state.errors
-        errors[problem] = errors.get(problem, 0) + 1
-        if errors[problem] > int(self._world.knobs["connect.error_threshold"]):
-            self._state.state = "FAILED"
-            self._state.trace = (
-                "org.apache.kafka.connect.errors.ConnectException: Exiting WorkerSinkTask due to unrecoverable"
-                f" exception.\n\tCaused by: {problem}"
-            )
+        if self._state.count_error(problem) > int(self._world.knobs["connect.error_threshold"]):
+            self._end(problem)
+
+    def _broke(self, exc: Exception) -> None:
+        _log.error("the connector %s failed", self._connector.name, exc_info=exc)
+        self._end(f"{type(exc).__name__}: {exc}")
+
+    def _end(self, cause: str) -> None:
+        """The task has failed: it posts nothing more until it is restarted."""
+        self._state.fail(cause)
+        for writer in list(self._writers.values()):
+            writer.halt()
 
     def _commit(self, consumer: Consumer) -> None:
         """Commit what was posted (or dropped) since the last time."""

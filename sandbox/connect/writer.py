@@ -24,7 +24,10 @@ class Record:
 
 
 class Writer:
-    """One thread a topic, so that a topic's records stay in their order. ``failed`` is called in that thread."""
+    """One thread a topic, so that a topic's records stay in their order. The callbacks are called in that thread.
+
+    ``failed`` is told why a batch was dropped, ``broke`` that the writer cannot go on: what it holds is not done.
+    """
 
     def __init__(
         self,
@@ -34,12 +37,14 @@ class Writer:
         *,
         succeeded: Callable[[], None],
         failed: Callable[[str], None],
+        broke: Callable[[Exception], None],
     ) -> None:
         self._url = config["connect.http.endpoint"].replace("{{topic}}", topic)
         self._headers = _headers(config.get("connect.http.request.headers", ""))
         self._knobs = knobs
         self._succeeded = succeeded
         self._failed = failed
+        self._broke = broke
         self._records: queue.Queue[Record | None] = queue.Queue(maxsize=1_000)
         self._stopping = threading.Event()
         self._waiting = 0  # records put and not yet done
@@ -66,21 +71,28 @@ class Writer:
             except queue.Full:
                 continue
 
-    def stop(self) -> None:
-        """Drop what is queued; it was not committed and comes again."""
+    def halt(self) -> None:
+        """Begin no other request. What is queued was not committed and comes again."""
         self._stopping.set()
         with contextlib.suppress(queue.Full):
             self._records.put_nowait(None)
+
+    def stop(self) -> None:
+        """``halt``, and wait for the request under way."""
+        self.halt()
         self._thread.join(15)
 
     def _run(self) -> None:
-        with httpx.Client(headers=self._headers, timeout=10.0, trust_env=False) as client:
-            while not self._stopping.is_set():
-                batch = self._batch()
-                if batch and not self._stopping.is_set():
-                    self._post(client, batch)
-                with self._count:
-                    self._waiting -= len(batch)
+        try:
+            with httpx.Client(headers=self._headers, timeout=10.0, trust_env=False) as client:
+                while not self._stopping.is_set():
+                    batch = self._batch()
+                    if batch and not self._stopping.is_set():
+                        self._post(client, batch)
+                    with self._count:
+                        self._waiting -= len(batch)
+        except Exception as exc:  # noqa: BLE001 - a thread that ended would look like a topic without records
+            self._broke(exc)
 
     def _batch(self) -> list[Record]:
         """The next records, as many as are there, at most ``connect.batch_count``."""
@@ -98,10 +110,10 @@ class Writer:
 
     def _post(self, client: httpx.Client, batch: list[Record]) -> None:
         problem = self._attempts(client, b"\n".join(record.value for record in batch))
-        if self._stopping.is_set():
-            return
         if problem is None:
             self._succeeded()
+        elif self._stopping.is_set():
+            return  # it was not tried to the end
         else:
             self._failed(problem)
         for record in batch:

@@ -92,6 +92,21 @@ def test_the_same_refusal_too_often_ends_the_task_and_a_restart_mends_it(sandbox
     sandbox.until(lambda: _described(sandbox) == "touch 7")
 
 
+def test_a_failed_task_posts_nothing_more_and_a_restart_delivers_what_it_had_read(sandbox: Sandbox) -> None:
+    sandbox.knobs(connect__batch_count=1, connect__error_threshold=0)
+    sandbox.connect.put(f"{HERE}/pause")
+    sandbox.until(lambda: _task(sandbox) == "PAUSED")
+    sandbox.pg("UPDATE collections SET description = 'all'")
+    sandbox.until(lambda: len(sandbox.messages("collections")) == 20)
+    sandbox.faults.add("tinybird", "POST /v0/events", "status:403")
+    sandbox.connect.put(f"{HERE}/resume")
+    sandbox.until(lambda: _task(sandbox) == "FAILED")
+    assert sandbox.log.count("tinybird", "POST /v0/events") == 1
+    sandbox.connect.post(f"{HERE}/restart", params={"includeTasks": "true"})
+    arrived = "SELECT toInt32(uniqExact(id)) AS n FROM collections WHERE description = 'all'"
+    sandbox.until(lambda: sandbox.tb(arrived)[0]["n"] == 19, what="all but the batch that was dropped")
+
+
 def test_a_stop_ends_the_task_and_a_resume_starts_it(sandbox: Sandbox) -> None:
     assert sandbox.connect.put(f"{HERE}/stop").status_code == 204
     status = sandbox.connector()
