@@ -31,7 +31,7 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
         case "reply":
             return _reply(ctx, conn, message, body)
         case "alert":
-            return notices.alert(body)
+            return notices.alert(body, ctx.directory.names(mentioned(str(body.get("text")))))
         case "answer":
             return _found(conn, message)
         case _:

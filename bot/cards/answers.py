@@ -1,11 +1,12 @@
 """Longer answers: what a question found, and the whole plan as a file for the thread."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from bot.cards.blocks import Card, Upload, context, section, sections
 from bot.cards.plan import reader_line
 from bot.cards.shape import plan_of
-from bot.cards.words import code, count, cut, prose, some, span
+from bot.cards.words import clock, code, count, cut, prose, some, span
 from ledger.values import Json, RunView
 from runbooks.plan import Plan, Reader
 
@@ -16,7 +17,8 @@ def found(kind: str, answer: Json) -> Card:
     """The answer to ``lineage``, ``copies`` or ``doctor``, as the worker stored it."""
     where = prose(str(answer.get("environment", "")))
     if error := answer.get("error"):
-        return Card(f"{where}: {cut(prose(str(error)), 1500)}")
+        said = cut(prose(str(error)), 1500)
+        return Card(said if where in said else f"{where}: {said}")
     match kind:
         case "lineage":
             return _lineage(where, answer)
@@ -39,7 +41,7 @@ def _lineage(where: str, answer: Json) -> Card:
 
 
 def _copies(where: str, copies: Sequence[Json]) -> Card:
-    text = f"{count(len(copies), 'copy pipes')} in {where}."
+    text = f"There {'is' if len(copies) == 1 else 'are'} {count(len(copies), 'copy pipes')} in {where}."
     lines = [_copy(c) for c in copies[:MOST]]
     more = [f"_and {len(copies) - MOST} more_"] if len(copies) > MOST else []
     return Card(text, (section(f"*{text}*"), *sections([*lines, *more])))
@@ -51,10 +53,18 @@ def _copy(found: Json) -> str:
         "⏸️" if not found.get("running") and found.get("schedule") else "❌" if last.get("status") == "error" else "✅"
     )
     schedule = f"{code(str(found['schedule']))} UTC" if found.get("schedule") else "by hand"
-    ran = f"last {prose(str(last['status']))} {prose(str(last['created_at']))}" if last else "never ran"
+    ran = f"last run {_at(str(last['created_at']))}: {prose(str(last['status']))}" if last else "never ran"
     how = f"{prose(str(found['mode']))}, {schedule}, {ran}"
     why = f" – {cut(prose(str(last['error'])), 160)}" if last.get("error") else ""
     return f"{icon} {code(str(found['pipe']))} → {code(str(found['target']))} ({how}){why}"
+
+
+def _at(said: str) -> str:
+    """Tinybird's times are UTC without saying so, to the microsecond (facts/tinybird.md §2)."""
+    try:
+        return clock(datetime.fromisoformat(said).replace(tzinfo=UTC))
+    except ValueError:
+        return prose(said)
 
 
 def _doctor(where: str, checks: Sequence[Json]) -> Card:

@@ -122,9 +122,13 @@ def _steering(view: RunView) -> list[Block]:
     if view.run.state == "proposed":
         dialog = confirm("Reject this plan?", "Nothing has been changed and nothing will be.", "Reject")
         return [button("Reject", "tb:reject", _value(view, 0), style="danger", confirm=dialog)]
-    if view.run.wanted != "run":
-        return []
-    return [_plain(view, "Pause", "pause"), _abort(view)]
+    match view.run.wanted:
+        case "run":
+            return [_plain(view, "Pause", "pause"), _abort(view)]
+        case "pause":  # asked for, and not yet begun: it may be taken back, and must not be in the way of an abort
+            return [_plain(view, "Resume", "resume"), _abort(view)]
+        case _:
+            return []
 
 
 def _held(view: RunView) -> list[Block]:
@@ -139,10 +143,6 @@ def _held(view: RunView) -> list[Block]:
     return [accept, _restore(view, number)]
 
 
-def _restore(view: RunView, number: int) -> Block:
-    text = "What the run stopped is started again, as far as that is safe."
-    dialog = confirm("Stop and restore?", text, "Stop and restore", danger=True)
-    return button("Stop and restore", "tb:restore", _value(view, number), style="danger", confirm=dialog)
 def _over(view: RunView) -> list[Block]:
     """What is left is planned as a run of its own, or all of it anew: nothing begins before that is approved."""
     if any(entry.state == "left" for entry in view.restore):
@@ -150,6 +150,10 @@ def _over(view: RunView) -> list[Block]:
     return [_plain(view, "Plan it again", "retry")] if view.run.started_at is not None else []
 
 
+def _restore(view: RunView, number: int) -> Block:
+    text = "What the run stopped is started again, as far as that is safe."
+    dialog = confirm("Stop and restore?", text, "Stop and restore", danger=True)
+    return button("Stop and restore", "tb:restore", _value(view, number), style="danger", confirm=dialog)
 
 
 def _abort(view: RunView) -> Block:

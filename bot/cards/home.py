@@ -21,8 +21,10 @@ def home(runs: Sequence[Run], names: Names, now: datetime) -> Block:
 
 def listing(runs: Sequence[Run], names: Names, now: datetime) -> Card:
     """The answer to ``runs``."""
-    many = "No run is open." if not runs else f"{len(runs)} open run{'s' if len(runs) > 1 else ''}."
-    return Card(many, tuple(_lines(runs, names, now)))
+    if not runs:
+        return Card("No run is open.", tuple(_lines(runs, names, now)))
+    many = "One run is open." if len(runs) == 1 else f"{len(runs)} runs are open."
+    return Card(many, (section(f"*{many}*"), *_lines(runs, names, now)))
 
 
 def _lines(runs: Sequence[Run], names: Names, now: datetime) -> list[Block]:
@@ -36,4 +38,5 @@ def _lines(runs: Sequence[Run], names: Names, now: datetime) -> list[Block]:
 def _line(run: Run, names: Names, now: datetime) -> str:
     state = _WORDS.get(run.state, run.state)
     who, when = person(run.requester, names), clock(run.created_at, now)
-    return f"*{run.id}* {state} · {code(cut(run.command, 120))} · {who} · {prose(run.environment)} · {when}"
+    where = prose(run.environment)
+    return f"*Run {run.id}* {state} · {code(cut(run.command, 120))} · asked by {who} in {where} at {when}"

@@ -8,7 +8,7 @@ from bot.cards.outcome import outcome
 from bot.cards.shape import NOBODY, Lacking, blocks_of
 from bot.cards.status import headline, status
 from bot.cards.steps import every_step
-from bot.cards.words import Names, code, cut, escape, prose, ruled, slack_user
+from bot.cards.words import Names, code, cut, escape, prose, ruled, ruled_alone, slack_user
 from bot.grammar.help import OPTIONS, entries
 from ledger.values import RunView
 
@@ -35,13 +35,13 @@ def help_page(command: str | None) -> Card:
 
 def ruling(text: str, names: Names) -> Card:
     """A sentence of the ledger, for one person's eyes."""
-    return Card(cut(ruled(text, names), 2900))
+    return Card(cut(ruled_alone(text, names), 2900))
 
 
-def alert(body: Mapping[str, Any]) -> Card:
+def alert(body: Mapping[str, Any], names: Names) -> Card:
     """What the engine or the watch says in the alerts channel: ``text``, and ``people`` (actors) who must come."""
     called = [f"<@{user}>" for actor in body.get("people", ()) if (user := slack_user(str(actor)))]
-    text = cut(prose(str(body.get("text") or "Something needs people.")), 2500)
+    text = cut(ruled(str(body.get("text") or "Something needs people."), names), 2500)
     return Card(" ".join([*called, text]), (section(f"🔔 {' '.join([*called, text])}"),))
 
 

@@ -100,8 +100,10 @@ def details(plan: Plan) -> list[str]:
 
 
 def _figure(label: str, estimate: Estimate) -> str:
-    formula = f" = {cut(prose(estimate.formula), 200)}" if estimate.formula else ""
-    return f"• {label}: {span(estimate.seconds) if estimate.seconds else 'not at all'}{formula}"
+    formula = cut(prose(estimate.formula), 200)
+    if not estimate.seconds:
+        return f"• {label}: not at all{f', {formula}' if formula else ''}"
+    return f"• {label}: {span(estimate.seconds)}{f' = {formula}' if formula else ''}"
 
 
 def _hazard(hazard: Hazard) -> str:

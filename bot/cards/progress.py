@@ -43,14 +43,19 @@ def _state(view: RunView, step: StepRow) -> str:
         return _moving(view, step, done, total, prose(unit))
     took = ""
     if step.started_at and step.finished_at:
-        took = f" after {span((step.finished_at - step.started_at).total_seconds())}"
+        took = f" in {span((step.finished_at - step.started_at).total_seconds())}"
     amount = f" {count(done, prose(unit))}." if done and not step.said else ""  # the last amount seen is older
-    word = {"done": "Done", "failed": "Failed", "skipped": "Not needed"}.get(step.state, "Not going on")
-    return joined(f"{word}{took}.{amount}", sentence(cut(step.said, 600)))
+    return joined(f"{_word(view, step)}{took}.{amount}", sentence(cut(step.said, 600)))
+
+
+def _word(view: RunView, step: StepRow) -> str:
+    if step.state == "failed" and not step.said and view.run.ending == "aborted":
+        return "Broken off by the abort"
+    return {"done": "Done", "failed": "Failed", "skipped": "Not needed"}.get(step.state, "Not going on")
 
 
 def _moving(view: RunView, step: StepRow, done: int, total: int | None, unit: str) -> str:
-    parts = [f"{done:,} of {count(total, unit)}" if total else count(done, unit)] if step.progress else []
+    parts = [f"{done:,} of {count(total, unit)}"] if total else [count(done, unit)] if done else []
     lasted = (view.now - step.started_at).total_seconds() if step.started_at else 0.0
     if done and lasted >= _NEEDED_S:
         rate = done / lasted
@@ -58,4 +63,5 @@ def _moving(view: RunView, step: StepRow, done: int, total: int | None, unit: st
         if total and total > done:
             parts.append(f"about {span((total - done) / rate)} left")
     why = str((step.progress or {}).get("why") or "")
-    return joined(" · ".join(parts) + "." if parts else "Begun.", sentence(cut(why, 300)))
+    begun = "Begun." if view.run.state in ("running", "restoring") else f"The run is {view.run.state}."
+    return joined(" · ".join(parts) + "." if parts else begun, sentence(cut(why[:1].upper() + why[1:], 300)))

@@ -72,7 +72,7 @@ def _asked(view: RunView, names: Names) -> str:
     run = view.run
     note = f" · “{cut(prose(run.note), 200)}”" if run.note else ""
     at = f" · not before {clock(run.not_before)}" if run.not_before else ""
-    who = f"{person(run.requester, names)} · *{prose(run.environment)}* · {clock(run.created_at)}"
+    who = f"Asked by {person(run.requester, names)} in *{prose(run.environment)}* at {clock(run.created_at)}"
     return f"{who}{at}{note}\n{code(cut(run.command, 300))}"
 
 

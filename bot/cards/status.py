@@ -53,15 +53,15 @@ def _says(view: RunView, names: Names, lacking: Lacking) -> Said:
         case "paused":
             return Said("Paused.", joined(why, "Nothing further is begun until somebody resumes or aborts it."))
         case "held":
-            return Said("Held: people must decide.", joined(why, _drift(view), "Nothing further is done until then."))
+            return Said("Held: people must decide.", joined(_drift(view) or why, _choice(view)))
         case "restoring":
-            return Said("Putting back what was stopped.", why)
+            return Said("Putting back what was stopped.", _aborter(view, names, "{} aborted it.") or why)
         case "succeeded":
             return Said(f"Done and proven in {_took(view)}.")
         case "failed":
             return Said("Failed.", joined(why, _left(view)))
         case "aborted":
-            return Said("Aborted.", joined(why, _left(view)))
+            return Said(_aborter(view, names, "Aborted by {}.") or f"Aborted. {why}", _left(view))
         case "expired":
             return Said("Expired.", joined(why or "Nobody decided in time.", _left(view)))
 
@@ -78,7 +78,8 @@ def _proposed(view: RunView, names: Names, lacking: Lacking) -> Said:
     steps = "1 step" if len(view.steps) == 1 else f"{len(view.steps)} steps"
     held = f"ingestion is held for about {span(plan.hold.seconds)}" if plan.hold.seconds else "nothing is held"
     block = waits_for_people(view)
-    given = _given(view, block, names, lacking) if block else ""
+    again = _ended(ruled(view.run.reason, names))
+    given = joined(again, _given(view, block, names, lacking) if block else "")
     asked = f"Waiting for approval of {_named(block)}{until}."
     return Said(asked, given, f"{steps} by {prose(plan.strategy.name)}; {held}.")
 
@@ -91,13 +92,10 @@ def _running(view: RunView, names: Names, lacking: Lacking) -> Said:
     step = current(view)
     if step is None:
         return Said("Finishing.", "Every step is done.")
-    stopping = {"pause": "It pauses after this step.", "abort": "It is aborted after this step."}.get(
-        view.run.wanted, ""
-    )
-    waits = f"Waiting: {_ended(ruled(view.run.reason, names))}" if view.run.reason else ""
-    return Said(
-        f"Step {step.number} of {len(view.steps)}.", joined(sentence(step.title + _progress(step)), waits, stopping)
-    )
+    stopping = {"pause": "It pauses after this step.", "abort": "It is aborted after this step."}
+    why = _ended(ruled(view.run.reason, names))
+    waits = f"Waiting: {why}" if why else stopping.get(view.run.wanted, "")
+    return Said(f"Step {step.number} of {len(view.steps)}.", joined(sentence(step.title + _progress(step)), waits))
 
 
 def _given(view: RunView, block: PlanBlock, names: Names, lacking: Lacking) -> str:
@@ -128,6 +126,21 @@ def _drift(view: RunView) -> str:
     return f"`{key}` is not as the run left it: expected `{expected}`, found `{found}`."
 
 
+def _choice(view: RunView) -> str:
+    """What people who are called can do, in the words of the buttons."""
+    if (view.run.held or {}).get("key"):
+        return "Accept what was found and continue, or stop and restore; nothing further is done until then."
+    return "Mend it and press Try again, or press Stop and restore; nothing further is done until then."
+
+
+def _aborter(view: RunView, names: Names, said: str) -> str:
+    """Who ended it, put into ``said``; empty when no person did."""
+    ended = [d.actor for d in view.decisions if d.action in ("abort", "restore")]
+    if not ended or "aborted" not in (view.run.state, view.run.ending):
+        return ""
+    return said.format(person(ended[-1], names))
+
+
 def _took(view: RunView) -> str:
     start = view.run.started_at or view.run.created_at
     return span(((view.run.finished_at or view.now) - start).total_seconds())
@@ -139,6 +152,8 @@ def _left(view: RunView) -> str:
         return "Nothing was changed."
     left = sum(r.state in ("left", "listed") for r in view.restore)
     paused = f"{left} thing{'s were' if left > 1 else ' was'} left as found; see below." if left else ""
+    if left and view.followed is not None:
+        paused = f"Run {view.followed} goes on with what was left."
     return joined(paused or "Nothing is left paused.", _added(view))
 
 
@@ -152,8 +167,6 @@ def _added(view: RunView) -> str:
 
 def sentence(text: str) -> str:
     """Somebody's words on one line, ended."""
-    if left and view.followed is not None:
-        paused = f"Run {view.followed} goes on with what was left."
     return _ended(prose(text))
 
 

@@ -35,6 +35,11 @@ class Stretch:
         return all(s.state in _OVER for s in self.steps)
 
     @property
+    def never(self) -> bool:
+        """The run ended before it came to them."""
+        return all(s.state == "skipped" for s in self.steps)
+
+    @property
     def named(self) -> str:
         return steps_named([s.number for s in self.steps])
 
@@ -93,6 +98,8 @@ def _head(stretch: Stretch) -> str:
 
 def _summed(stretch: Stretch) -> str:
     first, last = stretch.steps[0], stretch.steps[-1]
+    if stretch.never:
+        return f"{ICONS['skipped']} {first.number}–{last.number}. Not begun"
     if stretch.over:
         return f"✅ {first.number}–{last.number}. {'The hold is over' if stretch.held else 'Done'}"
     within = f", must end within {span(stretch.within_s)}" if stretch.within_s else ""

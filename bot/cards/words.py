@@ -30,11 +30,15 @@ def mentioned(text: str) -> list[str]:
 
 
 def ruled(text: str, names: Names) -> str:
-    """A sentence of the ledger, which names people as ``<@U…>`` and groups as ``<!subteam^S…>`` and may quote
-    foreign text: people become their names, so that nobody is pinged; all else is escaped."""
+    """A sentence of the ledger, which names people as ``<@U…>`` and may quote what people typed: they become
+    their names, so that nobody is pinged; all else is escaped."""
     known = {slack_user(actor): name for actor, name in names.items()}
-    said = _ESCAPED_MENTION.sub(lambda m: escape(known.get(m[1]) or f"@{m[1]}"), prose(text))
-    return _ESCAPED_GROUP.sub(r"<!subteam^\1>", said)
+    return _ESCAPED_MENTION.sub(lambda m: escape(known.get(m[1]) or f"@{m[1]}"), prose(text))
+
+
+def ruled_alone(text: str, names: Names) -> str:
+    """The same for one person's eyes, where the name of a group (``<!subteam^S…>``) pings nobody."""
+    return _ESCAPED_GROUP.sub(r"<!subteam^\1>", ruled(text, names))
 
 
 def code(text: str) -> str:

@@ -196,7 +196,7 @@ def test_help_show_runs_and_the_home_tab(talk: Stage) -> None:
     assert "Help for /tb" in talk.types("omar", "/tb help")["ack"]["text"]
     talk.types("ana", ASK)
     talk.types("omar", "/tb runs")
-    assert talk.whispers("omar")[-1] == "1 open run."
+    assert talk.whispers("omar")[-1] == "One run is open."
     talk.types("omar", "/tb show 1")
     assert "Run 1" in talk.whispers("omar")[-1]
     talk.types("omar", "/tb show 7")

@@ -190,6 +190,44 @@ def test_an_aborted_run_says_what_was_put_back_and_what_was_left_and_why() -> No
     assert "Put back" in shown(card)
 
 
+def test_what_the_run_never_came_to_is_not_called_done() -> None:
+    made = plan(steps=(step("x/1", "First", 1), *(step("x/1", f"Later {n}", 2) for n in range(2, 6))))
+    ended = view("aborted", made, done=1)
+    steps = (ended.steps[0], *(replace(s, state="skipped") for s in ended.steps[1:]))
+    card = shown(run.root(replace(ended, steps=steps), PEOPLE))
+    assert "2–5. Not begun" in card
+    assert "2–5. Done" not in card
+
+
+def test_an_aborted_run_says_who_ended_it() -> None:
+    at = NOW - timedelta(minutes=2)
+    by = Decision(1, 7, None, "abort", BEN, "", "", None, at, None, ())
+    card = run.root(view("aborted", done=2, decisions=[by], reason="It was aborted"), PEOPLE)
+    assert "Aborted by ben." in card.text
+    assert "It was aborted" not in card.text
+
+
+def test_a_pause_that_is_asked_for_can_be_taken_back_and_does_not_hide_the_abort() -> None:
+    done = view("running", done=1, wanted="pause")
+    doing = replace(done, steps=tuple(replace(s, state="acting") if s.number == 2 else s for s in done.steps))
+    assert labels(run.root(doing, PEOPLE))[-2:] == ["Resume", "Abort"]
+
+
+def test_a_plan_made_again_says_why_it_waits_anew() -> None:
+    why = "What the plan relied on has changed, so it was made again"
+    assert why in run.root(view("proposed", reason=why), PEOPLE).text
+
+
+def test_words_that_people_typed_ping_no_group_and_nobody() -> None:
+    typed = "<@U0BEN0001> rejected it: <!subteam^S0APPROVE> <!here> <@U0BEN0001>"
+    card = run.root(view("rejected", reason=typed), PEOPLE)
+    told = notices.alert({"text": typed}, PEOPLE)
+    for said in (shown(card), shown(told)):
+        assert "ben rejected it: &lt;!subteam^S0APPROVE&gt; &lt;!here&gt; ben" in said
+        assert "<!" not in said
+        assert "<@" not in said
+
+
 def test_approvals_name_people_and_times_and_older_plans() -> None:
     made = plan()
     given_ = [_approval(1, made.hash), _approval(1, "0" * 64)]
