@@ -15,7 +15,7 @@ from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
 
 from sandbox.processes import Processes, package_folder
-from sandbox.seed.source import REPLICATED
+from sandbox.seed import seed_named
 from sandbox.standin import World
 
 START_PATIENCE_S = 10.0
@@ -72,7 +72,7 @@ class Kafka:
     def prepare(self) -> None:
         """Wait for the broker, then make the topics that the estate has: production creates none by itself."""
         self.wait()
-        self._create_topics(("activities", *REPLICATED))
+        self._create_topics(("activities", *seed_named(self._world.seed).replicated))
 
     def _create_topics(self, names: Iterable[str]) -> None:
         admin = AdminClient(client_settings(self._world))

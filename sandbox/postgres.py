@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 
 from sandbox.processes import Processes, SandboxError, package_folder
+from sandbox.seed import seed_named
 from sandbox.seed.source import build_source
 from sandbox.standin import World
 
@@ -119,7 +120,7 @@ class Postgres:
             admin.execute(f"CREATE DATABASE {SOURCE_TEMPLATE} OWNER tbops_migrator")
             admin.execute(f"CREATE DATABASE {LEDGER} OWNER tbops")
             with psycopg.connect(self._world.dsn(SOURCE_TEMPLATE)) as source:
-                build_source(source)
+                build_source(source, seed_named(self._world.seed).more_tables)
             admin.execute(f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator")
         self._make_slot()
 

@@ -6,11 +6,10 @@ from starlette.types import ASGIApp
 
 from sandbox.connect import api
 from sandbox.connect.connectors import Connectors
-from sandbox.seed.source import REPLICATED
+from sandbox.seed import seed_named
 from sandbox.standin import World
 
 CONNECTOR = "tinybird-sink"
-TOPICS = ("activities", *REPLICATED)
 
 
 class Connect:
@@ -46,7 +45,7 @@ class Connect:
         return {
             "connector.class": "io.lenses.streamreactor.connect.http.sink.HttpSinkConnector",
             "tasks.max": "1",
-            "topics": ",".join(TOPICS),
+            "topics": ",".join(("activities", *seed_named(self._world.seed).replicated)),
             "connect.http.method": "POST",
             "connect.http.endpoint": f"{tinybird}/v0/events?name={{{{topic}}}}",
             "connect.http.request.headers": f"Content-Type: application/json,{authorization}",

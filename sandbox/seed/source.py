@@ -7,22 +7,12 @@ from psycopg import sql
 
 from sandbox.seed.rows import Rows
 
-# The tables in the publication. Each has a Sequin sink, a topic and a data source of its name.
-REPLICATED = (
-    "members",
-    "organizations",
-    "segments",
-    "collections",
-    "insightsProjects",
-    "collectionsInsightsProjects",
-    "activityRelations",
-)
 
-
-def build_source(connection: psycopg.Connection) -> None:
+def build_source(connection: psycopg.Connection, more_tables: str) -> None:
     """Make tables, publication, grants and rows in an empty database, all owned by ``tbops_migrator``."""
     connection.execute("SET ROLE tbops_migrator")
     connection.execute(resources.files("sandbox.seed").joinpath("source.sql").read_bytes())
+    connection.execute(more_tables.encode())
     for table, rows in Rows().tables().items():
         names = list(rows[0])
         into = sql.SQL("COPY {} ({}) FROM STDIN").format(

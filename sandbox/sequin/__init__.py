@@ -6,7 +6,7 @@ import psycopg
 from starlette.types import ASGIApp
 
 from sandbox.postgres import SOURCE
-from sandbox.seed.source import REPLICATED
+from sandbox.seed import seed_named
 from sandbox.sequin import api
 from sandbox.sequin.model import Database, Sink
 from sandbox.sequin.mover import Mover
@@ -46,7 +46,7 @@ class Sequin:
         with store.lock, psycopg.connect(store.dsn, autocommit=True) as connection:
             store.begin_anew()
             store.catalog.refresh(connection)
-            for table in REPLICATED:
+            for table in seed_named(store.world.seed).replicated:
                 source: dict[str, list[str] | None] = {
                     "include_schemas": None,
                     "exclude_schemas": None,

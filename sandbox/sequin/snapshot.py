@@ -6,7 +6,7 @@ import psycopg
 from psycopg import sql
 
 from sandbox.postgres import SOURCE
-from sandbox.seed.source import REPLICATED
+from sandbox.seed import seed_named
 from sandbox.sequin.catalog import Catalog
 from sandbox.sequin.encode import to_json
 from sandbox.standin import World
@@ -18,7 +18,7 @@ def records(world: World) -> dict[str, list[dict[str, Any]]]:
     found: dict[str, list[dict[str, Any]]] = {}
     with psycopg.connect(world.dsn(SOURCE, "sequin"), autocommit=True) as connection:
         catalog.refresh(connection)
-        for name in REPLICATED:
+        for name in seed_named(world.seed).replicated:
             table = catalog.tables[f"public.{name}"]
             columns = sql.SQL(", ").join(
                 sql.SQL("{}::text").format(sql.Identifier(column)) for column, _ in table.columns

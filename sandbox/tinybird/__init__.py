@@ -6,10 +6,11 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
+from sandbox.seed import seed_named
 from sandbox.standin import World
 from sandbox.tinybird.api.routes import application
 from sandbox.tinybird.platform import Platform
-from sandbox.tinybird.seed import ROOT, activities, push
+from sandbox.tinybird.seed import activities, push
 from sandbox.tinybird.workspace import Workspace
 
 
@@ -21,7 +22,7 @@ class TinybirdStandIn:
     def __init__(self, world: World) -> None:
         self.platform = Platform(world, f"sandbox_{world.seed}", world.data / "clickhouse")
         self.app: ASGIApp = application(self.platform)
-        self._folder = ROOT / world.seed
+        self._files = seed_named(world.seed).datafiles
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -39,7 +40,7 @@ class TinybirdStandIn:
 
     async def start(self) -> None:
         await self.workspace.start()
-        await push(self.platform, self._folder)
+        await push(self.platform, self._files)
         await self.workspace.keep_seed()
         self._task = asyncio.create_task(self.platform.jobs.run())
 

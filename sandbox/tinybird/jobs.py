@@ -136,8 +136,9 @@ class Jobs:
     # -- schedules
 
     def plan(self, pipe: Pipe) -> None:
-        """Set when the pipe's schedule fires next, counted from now."""
-        pipe.next_tick = None if pipe.cron is None or pipe.paused else next_tick(pipe.cron, self._workspace.now())
+        """Set when the copy pipe's schedule fires next, counted from now."""
+        fires = pipe.cron if pipe.type == "copy" and not pipe.paused else None
+        pipe.next_tick = next_tick(fires, self._workspace.now()) if fires else None
 
     def _fire(self) -> None:
         now = self._workspace.now()

@@ -48,9 +48,9 @@ class Platform:
         await self.ingest.write(source, batch, event="append-hfi", at_once=True)
 
     async def run_all_copies(self) -> None:
-        """Run every copy pipe once, in lineage order, taking no platform time."""
-        for pipe in in_lineage_order(self.workspace):
-            job = copy_job(self.workspace, self.logs, pipe, "replace", {}, self.workspace.now())
+        """Run every copy pipe that has a schedule once, in lineage order, taking no platform time."""
+        for pipe in (pipe for pipe in in_lineage_order(self.workspace) if pipe.cron):
+            job = copy_job(self.workspace, self.logs, pipe, pipe.copy_mode, {}, self.workspace.now())
             job.started_at = job.created_at
             job.rows = await job.work.prepare(job)
             await job.work.commit(job)

@@ -2,12 +2,13 @@
 
 import random
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
-from pathlib import Path
+from pathlib import PurePath
 from typing import Any
 
 from sandbox.tinybird import datafiles
+from sandbox.tinybird.materialized import link
 from sandbox.tinybird.model import ENGINE_KEYS, Datasource, Engine, Node, Pipe, Scope, Tag
 from sandbox.tinybird.platform import Platform
 from sandbox.tinybird.schema import parse_columns
@@ -15,22 +16,22 @@ from sandbox.tinybird.tables import create, parse_index
 from sandbox.tinybird.template import parameters_of
 from sandbox.tinybird.workspace import Workspace
 
-ROOT = Path(__file__).parent.parent / "seed"
 _ACTIVITIES = 3_000
 
 
-async def push(platform: Platform, folder: Path) -> None:
-    """Make every data source and pipe of ``folder``; the append token gets all replicated tables."""
+async def push(platform: Platform, files: Mapping[str, str]) -> None:
+    """Make every data source and pipe of ``files`` (path → text); the append token gets all replicated tables."""
     workspace = platform.workspace
-    for path in sorted((folder / "datasources").glob("*.datasource")):
-        source = _datasource(workspace, path.stem, path.read_text())
+    for path in (PurePath(path) for path in sorted(files) if path.endswith(".datasource")):
+        source = _datasource(workspace, path.stem, files[str(path)])
         await create(workspace, source)
         if source.format == "ndjson":
             _scopes(workspace).append(Scope("DATASOURCES:APPEND", source.name))
-    for path in sorted((folder / "pipes").glob("*.pipe")):
-        pipe = _pipe(workspace, path.stem, path.read_text())
+    for path in (PurePath(path) for path in sorted(files) if path.endswith(".pipe")):
+        pipe = _pipe(workspace, path.stem, files[str(path)])
         workspace.state.pipes[pipe.name] = pipe
         platform.jobs.plan(pipe)
+    await _link_views(workspace, files)
 
 
 def _scopes(workspace: Workspace) -> list[Scope]:
@@ -80,10 +81,23 @@ def _pipe(workspace: Workspace, name: str, text: str) -> Pipe:
         pipe.copy_mode = last.get("COPY_MODE") or "append"
         schedule = last.get("COPY_SCHEDULE")
         pipe.cron = None if schedule in ("", "@on-demand") else schedule
+    elif last.get("TYPE").upper() == "SINK":
+        nodes[-1].type = "sink"
+        pipe.cron = last.get("EXPORT_SCHEDULE") or None
     elif "endpoint" in tags:  # fmt drops TYPE ENDPOINT, so the tag says which pipes are published
         nodes[-1].type = "endpoint"
     _tag(workspace, head.get("TAGS"), pipe.id, name, "pipe")
     return pipe
+
+
+async def _link_views(workspace: Workspace, files: Mapping[str, str]) -> None:
+    """The views of materialized nodes, when all that they read is there."""
+    for path, text in sorted(files.items()):
+        _, sections = datafiles.read(text)
+        if path.endswith(".pipe") and sections[-1].get("TYPE").upper() == "MATERIALIZED":
+            pipe = workspace.state.pipes[PurePath(path).stem]
+            await link(workspace, pipe, pipe.nodes[-1], {"datasource": sections[-1].get("DATASOURCE")})
+            pipe.nodes[-1].type = "materialized"
 
 
 def _tag(workspace: Workspace, text: str, resource_id: str, name: str, kind: str) -> None:
