@@ -38,11 +38,18 @@ def where(datasource: Datasource, facts: Facts) -> Where:
 
 def root_of(datasource: Datasource) -> str:
     """The root that most JSON paths of the data source have; empty where there are no paths."""
-    paths = [c.jsonpath for c in datasource.columns if c.jsonpath]
+    paths = [c.jsonpath for c in datasource.columns if c.jsonpath and c.jsonpath != "$"]
     if not paths:
         return ""
+    if any(path.startswith("$.record.") for path in paths):
+        paths = [path for path in paths if not beside_the_record(path)] or paths
     under = sum(path.startswith("$.record.") for path in paths)
     return "$.record." if under * 2 > len(paths) else "$."
+
+
+def beside_the_record(path: str) -> bool:
+    """What a message of Sequin holds next to the row, and the whole message (facts/estate.md §5)."""
+    return path in ("$", "$.action", "$.changes") or path.startswith(("$.metadata.", "$.changes."))
 
 
 def plan_field(field: NewField, place: Where) -> tuple[PlannedField, list[str]]:

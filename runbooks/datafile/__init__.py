@@ -1,5 +1,6 @@
 """Datafiles: the text form of data sources and pipes that `tb pull` writes and `tb push` reads."""
 
+from runbooks.datafile.includes import unrolled
 from runbooks.datafile.reader import read_datasource, read_pipe
 from runbooks.datafile.schema import column_sql, read_columns, read_index, schema_sql, split_top
 from runbooks.datafile.writer import describe, write_datasource, write_pipe
@@ -13,6 +14,7 @@ __all__ = [
     "read_pipe",
     "schema_sql",
     "split_top",
+    "unrolled",
     "write_datasource",
     "write_pipe",
 ]

@@ -41,7 +41,7 @@ KEYWORDS = frozenset(
     + [f"export_{word}" for word in _EXPORT.split()]
 )
 
-_FIRST_WORD = re.compile(r"[A-Za-z_]+")
+_FIRST_WORD = re.compile(r"[A-Za-z_]+(?=\s|$)")
 
 
 @dataclass
@@ -58,7 +58,7 @@ class Directive:
 def directives(name: str, text: str) -> Iterator[Directive]:
     """The directives of the datafile ``name`` in order. Raises ``DatafileError``."""
     current: Directive | None = None
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):
         if current is not None and current.block is not None and not _ends_block(line):
             if current.keyword == "sql" or not line.lstrip().startswith("#"):
                 current.block.append(line)
@@ -74,6 +74,7 @@ def directives(name: str, text: str) -> Iterator[Directive]:
 
 
 def _ends_block(line: str) -> bool:
+    """A keyword, whole, at the start of a line: ``type,`` and ``version(`` are SQL that nobody indented."""
     word = _FIRST_WORD.match(line)
     # FROM at the start of a line is SQL, not the old directive
     return word is not None and word.group().lower() in KEYWORDS and not line.lower().startswith("from")

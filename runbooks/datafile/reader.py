@@ -3,7 +3,10 @@
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any
+
+from cronsim import CronSim, CronSimError
 
 from runbooks.datafile.lines import Directive, directives, unquoted
 from runbooks.datafile.schema import read_columns, read_index, split_top
@@ -11,6 +14,7 @@ from runbooks.errors import DatafileError
 from runbooks.facts.model import Column, Datasource, Index, Node, Pipe, PipeKind
 
 _DROPPED = frozenset({"token", "test", "from"})
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # an expression is checked against some moment
 _OLD_ENGINE_WORDS = frozenset({"sorting_key", "partition_key", "primary_key", "sampling_key", "ttl"})
 
 
@@ -125,6 +129,15 @@ def _tags(read: _Read, value: str) -> None:
     read.tags += tuple(tag.strip() for tag in value.split(",") if tag.strip())
 
 
+def _schedule(read: _Read, value: str) -> None:
+    if not value.startswith("@"):
+        try:
+            CronSim(value, _SOME_DAY)
+        except CronSimError as exc:
+            raise ValueError(f"COPY_SCHEDULE {value} is no cron expression such as 8 * * * *") from exc
+    read.schedule = value
+
+
 def _set(attribute: str, change: Callable[[str], Any] = str) -> Callable[[_Read, str], None]:
     return lambda read, value: setattr(read, attribute, change(value))
 
@@ -142,7 +155,7 @@ _READERS: dict[str, Callable[[_Read, str], None]] = {
     "datasource": _set("target"),
     "copy_mode": _set("mode", str.lower),
     "mode": _set("mode", str.lower),
-    "copy_schedule": _set("schedule"),
+    "copy_schedule": _schedule,
 }
 
 _NODE_KINDS = {
@@ -161,6 +174,9 @@ def _node(file: str, read: _Read) -> Node:
         raise DatafileError(
             file, 0, f"node {read.node} has the type {read.node_type}, which Tinybird Classic does not know"
         )
+    needs = {"copy": "TARGET_DATASOURCE", "materialized": "DATASOURCE"}.get(read.node_type)
+    if needs and not read.target:
+        raise DatafileError(file, 0, f"node {read.node} is of type {read.node_type} and has no {needs}")
     engine = [("ENGINE", read.engine_type)] if read.engine_type else []
     node = Node(
         name=read.node,

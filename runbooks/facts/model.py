@@ -7,6 +7,7 @@ optional Postgres (``facts.folder``), so that a plan does not care where its fac
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Literal
 
 PipeKind = Literal["copy", "materialized", "endpoint", "sink", "pipe"]
@@ -197,7 +198,16 @@ class Facts:
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""
-        return next((s for s in self.sinks.values() if s.topic == datasource), None)
+        return self._by_topic.get(datasource)
+
+    @cached_property
+    def versions(self) -> frozenset[str]:
+        """Every column that is some datasource's version."""
+        return frozenset(d.version for d in self.datasources.values() if d.version)
+
+    @cached_property
+    def _by_topic(self) -> Mapping[str, Sink]:
+        return {s.topic: s for s in reversed(list(self.sinks.values()))}  # the first of a topic wins
 
     def table_of(self, datasource: str) -> PgTable | None:
         """The Postgres table that a datasource replicates, if Postgres was asked and has it."""

@@ -76,7 +76,7 @@ def _pairs(at: Context) -> Iterator[tuple[Column, Type, PgColumn]]:
     if at.table is None or not root:
         return
     for column in at.columns:
-        path = (column.jsonpath or "").removesuffix("[:]")
+        path = (column.jsonpath or "").replace("[:]", "")
         source = at.table.column(path.removeprefix(root)) if path.startswith(root) else None
         kind = _type(column)
         if source and kind:

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 from cronsim import CronSim, CronSimError
@@ -11,6 +11,8 @@ from runbooks.facts.model import Pipe
 from runbooks.hazards import Context, found, on_facts, on_pipe, on_plan
 from runbooks.lineage import Bound, Lineage
 from runbooks.plan import Hazard
+
+_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @on_plan
@@ -77,10 +79,15 @@ def append_lookback(at: Context) -> Iterator[Hazard]:
 @on_facts
 def schedule_collision(at: Context) -> Iterator[Hazard]:
     copies = [p for p in at.facts.pipes.values() if p.kind == "copy" and _cron(p.output.schedule)]
+    scheduled = {p.name for p in copies}
     for pipe in copies:
         for source in sorted(_tables_read(at.lineage, pipe)):
             for writer in at.lineage.writers(source):
-                if writer.name != pipe.name and writer.output.schedule == pipe.output.schedule and writer in copies:
+                if (
+                    writer.name != pipe.name
+                    and writer.output.schedule == pipe.output.schedule
+                    and writer.name in scheduled
+                ):
                     yield found(
                         "schedule-collision",
                         "warning",
@@ -118,9 +125,8 @@ def _incremental(at: Context, pipe: Pipe) -> str:
         return ""
     if output.target in _tables_read(at.lineage, pipe):
         return f"reads its own target {output.target}"
-    versions = {d.version for d in at.facts.datasources.values() if d.version}
     for bound in _bounds(at.lineage, pipe.name):
-        if bound.column in versions:
+        if bound.column in at.facts.versions:
             return f"only takes rows whose {bound.column} is recent"
     return ""
 
@@ -144,7 +150,14 @@ def _tables_read(lineage: Lineage, pipe: Pipe) -> set[str]:
 
 
 def _cron(schedule: str | None) -> bool:
-    return bool(schedule) and not (schedule or "").startswith("@")
+    """Whether a copy runs by the clock, as far as its expression is understood."""
+    if not schedule or schedule.startswith("@"):
+        return False
+    try:
+        CronSim(schedule, _SOME_DAY)
+    except CronSimError:
+        return False
+    return True
 
 
 def _period_s(at: Context, schedule: str | None) -> int | None:

@@ -1,12 +1,15 @@
 """Sorting key, version and partition of replacing tables: what decides which rows survive (facts/estate.md §2)."""
 
-import re
 from collections.abc import Iterator
+from functools import lru_cache
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from runbooks.hazards import Context, found, on_datasource
 from runbooks.plan import Hazard, Level
 
-_WORD = re.compile(r"`?([A-Za-z_][A-Za-z0-9_]*)`?(?!\s*\()")
 _FIXED = frozenset({"createdAt", "created_at"})
 
 
@@ -35,7 +38,7 @@ def sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
 def sorting_key_column_missing(at: Context) -> Iterator[Hazard]:
     known = {c.name for c in at.subject.columns}
     for part in at.subject.sorting_key:
-        missing = sorted(set(_WORD.findall(part)) - known) if part != "tuple()" else []
+        missing = sorted(_named_in(part) - known)
         if missing:
             yield found(
                 "sorting-key-column-missing",
@@ -66,7 +69,7 @@ def mutable_partition_key(at: Context) -> Iterator[Hazard]:
     of = at.subject
     if not _replacing(at):
         return
-    named = set(_WORD.findall(of.partition_key)) & {c.name for c in of.columns}
+    named = _named_in(of.partition_key) & {c.name for c in of.columns}
     moving = sorted(named - _FIXED - set(of.sorting_key))
     if moving:
         yield found(
@@ -76,6 +79,19 @@ def mutable_partition_key(at: Context) -> Iterator[Hazard]:
             f"Partitioned by {of.partition_key}: when {', '.join(moving)} changes, the row is kept in both partitions.",
             "Partition by a column that never changes, such as toYear(createdAt).",
         )
+
+
+@lru_cache(maxsize=10_000)
+def _named_in(key: str) -> frozenset[str]:
+    """The columns that a part of a key names: ``toDate(createdAt, 'UTC')`` names one. What cannot be parsed, none."""
+    if key.isidentifier():
+        return frozenset({key})
+    try:
+        tree = sqlglot.parse_one(f"SELECT {key}", read="clickhouse") if key else exp.Select()
+    except (SqlglotError, RecursionError):
+        return frozenset()
+    columns = (c for c in tree.find_all(exp.Column) if not isinstance(c.this, exp.Star))
+    return frozenset(".".join(part.name for part in c.parts) for c in columns)
 
 
 def _replacing(at: Context) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runbooks.facts.model import Column
-from runbooks.fields import nearest
+from runbooks.fields import beside_the_record, nearest
 from runbooks.hazards import Context, found, on_datasource
 from runbooks.plan import Hazard
 
@@ -13,7 +13,7 @@ def json_path_root(at: Context) -> Iterator[Hazard]:
     root = at.place.root
     for column in at.columns:
         path = column.jsonpath
-        if path and root and path != "$" and not _under(path, root):
+        if path and root and not (root == "$.record." and beside_the_record(path)) and not _under(path, root):
             tail = path.removeprefix("$.record.").removeprefix("$.")
             yield found(
                 "json-path-root",
@@ -31,6 +31,8 @@ def path_name_mismatch(at: Context) -> Iterator[Hazard]:
         if len(segments) != 1 or segments[0] == column.name:
             continue
         other = at.table.column(column.name) if at.table else None
+        if other is None and _alike(segments[0], column.name):
+            continue
         level = "error" if other else "note" if at.table and at.table.column(segments[0]) else "warning"
         yield found(
             "path-name-mismatch",
@@ -46,8 +48,8 @@ def path_name_mismatch(at: Context) -> Iterator[Hazard]:
 def array_path(at: Context) -> Iterator[Hazard]:
     for column in at.columns:
         path, array = column.jsonpath, column.type.startswith("Array(")
-        if path and array != path.endswith("[:]"):
-            right = f"{path}[:]" if array else path.removesuffix("[:]")
+        if path and path != "$" and array != ("[:]" in path):
+            right = f"{path}[:]" if array else path.replace("[:]", "")
             yield found(
                 "array-path",
                 "error",
@@ -84,8 +86,13 @@ def pg_column_missing(at: Context) -> Iterator[Hazard]:
             )
 
 
+def _alike(path: str, name: str) -> bool:
+    """``updated_at`` and ``updatedAt``: one name in the habits of both sides (facts/estate.md §5)."""
+    return path.replace("_", "").lower() == name.replace("_", "").lower()
+
+
 def _under(path: str, root: str) -> bool:
-    return path.startswith(root) and (root == "$.record." or not path.startswith("$.record."))
+    return path == "$" or (path.startswith(root) and (root == "$.record." or not path.startswith("$.record.")))
 
 
 def _segments(at: Context, column: Column) -> list[str]:
@@ -93,7 +100,7 @@ def _segments(at: Context, column: Column) -> list[str]:
     root = at.place.root
     if not column.jsonpath or not root or not column.jsonpath.startswith(root):
         return []
-    return column.jsonpath.removeprefix(root).removesuffix("[:]").split(".")
+    return column.jsonpath.removeprefix(root).replace("[:]", "").split(".")
 
 
 def _name(at: Context, column: Column) -> str:

@@ -16,12 +16,25 @@ def wildcard_reader(at: Context) -> Iterator[Hazard]:
         if reader.name in handled:
             message = f"{reader.name} takes every column of {change.name}: its target gets the new ones first."
             yield found("wildcard-reader", "note", reader.name, message, "Nothing to do.")
+        elif reader.kind == "copy":
+            yield from _target_unknown(at, reader)
+        elif reader.kind != "materialized" and not change.lineage.emits(reader.name, change.name):
+            message = f"{reader.name} takes every column of {change.name} inside; its answers stay as they are."
+            yield found("wildcard-reader", "note", reader.name, message, "Nothing to do.")
         elif reader.kind in ("endpoint", "pipe", "sink"):
             message = f"{reader.name} takes every column of {change.name}: its answers get the new ones too."
             yield found("wildcard-reader", "warning", reader.name, message, "Name the columns, if callers mind.")
         elif reader.kind == "materialized":
             message = f"{reader.name} takes every column of {change.name}, and its target has no place for new ones."
             yield found("wildcard-reader", "warning", reader.name, message, "Name the columns in the view first.")
+
+
+def _target_unknown(at: Context, reader: Reader) -> Iterator[Hazard]:
+    """A wildcard copy whose target nobody knows: it fails from the first run with a column more."""
+    target = at.facts.pipes[reader.name].output.target or "its target"
+    if target not in at.facts.datasources and at.planned.lineage.emits(reader.name, at.planned.name):
+        message = f"{reader.name} takes every column of {at.planned.name}, and its target {target} is not known here."
+        yield found("wildcard-reader", "error", reader.name, message, f"Bring {target} in, or name the columns.")
 
 
 @on_plan
@@ -72,7 +85,7 @@ def raw_read_without_final(at: Context) -> Iterator[Hazard]:
     for node, parsed in at.lineage.bounds(pipe.name):
         for use in parsed.uses:
             table = at.facts.datasources.get(use.table)
-            if table and _replacing(table) and not use.final and not at.lineage.writers(use.table):
+            if table and _replacing(table) and not use.final and not use.prefixed and not at.lineage.writers(use.table):
                 yield found(
                     "reader-without-final",
                     "warning",
@@ -131,29 +144,39 @@ def sink_pipe_replays(at: Context) -> Iterator[Hazard]:
 
 @on_plan
 def not_understood(at: Context) -> Iterator[Hazard]:
-    reading = {r.name for r in at.planned.readers}
-    for pipe, why in at.planned.lineage.not_understood(at.planned.name).items():
+    reading, name = {r.name for r in at.planned.readers}, at.planned.name
+    for pipe, why in at.planned.lineage.not_understood(name).items():
         if pipe in reading:
             yield found(
                 "pipe-not-understood",
                 "warning",
                 pipe,
-                f"The SQL of {pipe} could not be parsed ({why}); it names {at.planned.name} and is taken for a reader.",
+                f"{pipe} is not understood ({at.facts.broken.get(f'{pipe}.pipe', why)}). It names {name} and is taken "
+                "for a reader.",
                 "Look at it yourself before approving.",
+            )
+    for pipe in at.planned.lineage.computed():
+        if pipe not in reading:
+            yield found(
+                "pipe-not-understood",
+                "note",
+                pipe,
+                f"Which table {pipe} reads is computed when it is called: {name} could be one.",
+                "Look at it yourself, if callers may name the table.",
             )
 
 
 @on_pipe
 def not_understood_pipe(at: Context) -> Iterator[Hazard]:
-    if at.pipe is None:
-        return
+    if at.pipe is None or f"{at.pipe.name}.pipe" in at.facts.broken:
+        return  # a broken file is a finding of its own
     for why in at.lineage.not_understood_in(at.pipe):
         yield found(
             "pipe-not-understood",
             "warning",
             at.pipe.name,
-            f"The SQL could not be parsed ({why}): the pipe is taken for a reader of everything that it names.",
-            "Correct it, or look at it yourself when a plan lists it.",
+            f"Its SQL is not understood ({why}): it is taken for a reader of everything that it names.",
+            "Look at it yourself when a plan lists it.",
         )
 
 

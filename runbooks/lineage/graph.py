@@ -15,6 +15,7 @@ from runbooks.facts.model import Facts, Node, Pipe
 from runbooks.lineage.sql import NotParsed, Understood, Use, understand
 from runbooks.plan import Reader
 
+_COMPUTING = ("{{", "merge(", "cluster(", "remote(")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -85,6 +86,14 @@ class Lineage:
             parsed = understand(node.sql)
             if isinstance(parsed, NotParsed):
                 yield f"node {node.name}: {parsed.why}"
+
+    def computed(self) -> tuple[str, ...]:
+        """The pipes that read a table whose name is computed when they are called: it may be any."""
+        return tuple(name for name in sorted(self._pipes) if self._computes(self._pipes[name]))
+
+    def emits(self, pipe: str, source: str) -> bool:
+        """Whether all columns of ``source`` come out of ``pipe``, as far as it is understood."""
+        return self._emits(self._pipes[pipe], self._pipes[pipe].output, source)
 
     # --- what follows ---------------------------------------------------------------------------------------
 
@@ -158,6 +167,11 @@ class Lineage:
             for target in self.targets(name):
                 found.setdefault(target, []).append(name)
         return found
+
+    def _computes(self, pipe: Pipe) -> bool:
+        """Only what holds a tag or a table function can: the others are not parsed for it."""
+        asked = (understand(n.sql) for n in pipe.nodes if any(mark in n.sql for mark in _COMPUTING))
+        return any(isinstance(parsed, NotParsed) and parsed.computed for parsed in asked)
 
     def _use(self, pipe: str, resource: str) -> Iterator[NodeUse]:
         shadowed = any(node.name == resource for node in self._pipes[pipe].nodes)

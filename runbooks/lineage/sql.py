@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,7 +14,18 @@ from sqlglot.errors import SqlglotError
 
 from runbooks.lineage.templates import NotUnderstood, plain, plain_alone
 
+logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot parse is a finding, not a line on the terminal
+
 _CLOCK = re.compile(r"\b(?:now|now64|today|yesterday|toStartOf\w+\(\s*now)\s*\(|\bjob_timestamp\b", re.IGNORECASE)
+LONGEST = 200_000  # characters; the estate's longest pipe has 30,000
+_STUMBLES = (ValueError, TypeError, AttributeError, LookupError, AssertionError)  # sqlglot's, over what nobody expected
+_SERVICE = ("tinybird", "organization", "system")  # Tinybird's own logs (facts/tinybird.md §8)
+_READ_BY_NAME = ("merge", "cluster", "clusterallreplicas", "remote", "remotesecure")
+# ClickHouse's own that sqlglot does not know, and that say nothing of what is read.
+_APPLY = re.compile(r"\bAPPLY\s*(?:\((?:[^()]|\([^()]*\))*\)|\s\w+)", re.IGNORECASE)
+_SECOND_LIMIT = re.compile(
+    r"(\bLIMIT\s+\d+\s+BY\s+[\w.,`\"\s]+?)\s+LIMIT\s+\d+(?:\s*(?:,|\bOFFSET\b)\s*\d+)?", re.IGNORECASE
+)
 _UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 7 * 86400, "MONTH": 30 * 86400}
 
 
@@ -22,11 +34,12 @@ class Use:
     """One table in one text. ``columns`` are those that the text may read of it, by their own names."""
 
     table: str
-    final: bool = False  # every place where it stands says FINAL
+    final: bool = False  # every place where it stands says FINAL, or keeps one row a key in another way
     wildcard: bool = False  # some ``*`` or ``x.*`` takes all its columns
     emitted: bool = False  # all its columns come out of the text's outermost SELECT
     columns: frozenset[str] = frozenset()
     qualified: frozenset[str] = frozenset()  # those of them that the text itself gives to this table
+    prefixed: bool = False  # with a workspace's name before it: it may be another workspace's table
 
 
 @dataclass(frozen=True)
@@ -50,23 +63,37 @@ class Understood:
 
 @dataclass(frozen=True)
 class NotParsed:
+    """``computed``: what it reads is decided when it is called, so it may be anything."""
+
     why: str
+    computed: bool = False
 
 
 @lru_cache(maxsize=50_000)
 def understand(sql: str) -> Understood | NotParsed:
     """What the node's SQL (templates included) reads, or why that cannot be said."""
+    if len(sql) > LONGEST:
+        return NotParsed(f"it has {len(sql):,} characters, and at most {LONGEST:,} are parsed")
+    try:
+        return _understood(sql)
+    except NotUnderstood as exc:
+        return NotParsed(str(exc), computed=exc.computed)
+    except RecursionError:
+        return NotParsed("it is nested too deeply")
+    except SqlglotError as exc:
+        return NotParsed(_first_line(exc))
+    except _STUMBLES as exc:
+        return NotParsed(f"the parser stumbled over it ({type(exc).__name__})")
+
+
+def _understood(sql: str) -> Understood:
     try:
         trees = [_parse(text) for text in plain(sql)]
-    except NotUnderstood as exc:
-        return NotParsed(str(exc))
     except SqlglotError as first:
         try:
             trees = [_parse(text) for text in plain_alone(sql) if text.strip()]
-        except (SqlglotError, NotUnderstood):
-            return NotParsed(_first_line(first))
-    except RecursionError:
-        return NotParsed("it is nested too deeply")
+        except SqlglotError:
+            raise first from None  # of the text as it stands
     merged: dict[str, Use] = {}
     bounds: dict[Bound, None] = {}
     for tree in trees:
@@ -77,7 +104,14 @@ def understand(sql: str) -> Understood | NotParsed:
 
 
 def _parse(text: str) -> exp.Expr:
-    tree = sqlglot.parse_one(text.strip().rstrip(";"), read="clickhouse")
+    text = text.strip().rstrip(";")
+    try:
+        tree = sqlglot.parse_one(text, read="clickhouse")
+    except SqlglotError:
+        plainer = _SECOND_LIMIT.sub(r"\1 ", _APPLY.sub(" ", text))
+        if plainer == text:
+            raise
+        tree = sqlglot.parse_one(plainer, read="clickhouse")
     if not isinstance(tree, exp.Query):
         raise NotUnderstood("it is not a SELECT")
     return tree
@@ -95,23 +129,57 @@ def _join(a: Use, b: Use) -> Use:
         a.emitted or b.emitted,
         a.columns | b.columns,
         a.qualified | b.qualified,
+        a.prefixed and b.prefixed,
     )
 
 
 def _uses(tree: exp.Expr) -> Iterator[Use]:
-    emitted = _emitted(tree)
+    emitted, told = _emitted(tree), set[str]()
     for select in tree.find_all(exp.Select):
         tables = [t for t in _sources(select) if isinstance(t, exp.Table)]
-        real = {_alias(t): t for t in tables if t.name and not _is_cte(t)}
+        real = {_alias(t): t for t in tables if t.name and not _is_cte(t) and t.db not in _SERVICE}
         columns, stars = _columns_of(select)
+        once = len(tables) == 1 and _keeps_one_row(select)
         for alias, table in real.items():
             names = {alias, table.name} if table.name not in real else {alias}  # its own name goes beside an alias
             qualified = {column for name in names for column in columns.get(name, ())}
             named = qualified | columns.get("", set())
-            starred = bool({"", *names} & stars)
-            final = isinstance(table.parent, exp.Final)
-            yield Use(table.name, final, starred, table.name in emitted, frozenset(named), frozenset(qualified))
+            name, prefixed = _own_name(table)
+            told.add(name)
+            yield Use(
+                name,
+                final=once or isinstance(table.parent, exp.Final),
+                wildcard=bool({"", *names} & stars),
+                emitted=table.name in emitted,
+                columns=frozenset(named),
+                qualified=frozenset() if prefixed else frozenset(qualified),
+                prefixed=prefixed,
+            )
     yield from _named_elsewhere(tree)
+    for table in tree.find_all(exp.Table):  # in a place that nobody thought of: better a reader too many
+        name, prefixed = _own_name(table)
+        if name and name not in told and not _is_cte(table) and table.db not in _SERVICE and _is_source(table):
+            yield Use(name, prefixed=prefixed)
+
+
+def _is_source(table: exp.Table) -> bool:
+    """Not one of the arrays of ARRAY JOIN, which sqlglot takes for tables."""
+    join = table.find_ancestor(exp.Join, exp.Select)
+    return not (isinstance(join, exp.Join) and join.kind == "ARRAY")
+
+
+def _own_name(table: exp.Table) -> tuple[str, bool]:
+    """The table's name without its workspace's, and whether there was one: ``w.t`` and ```w.t```."""
+    before, _, name = table.name.rpartition(".")
+    return name, bool(before or table.db)
+
+
+def _keeps_one_row(select: exp.Select) -> bool:
+    """``LIMIT 1 BY key`` and ``argMax(…) … GROUP BY key`` choose one version of a row, as FINAL does."""
+    limit = select.args.get("limit")
+    if isinstance(limit, exp.Limit) and limit.expressions:
+        return True
+    return select.args.get("group") is not None and any(e.find(exp.ArgMax) for e in select.expressions)
 
 
 def _sources(select: exp.Select) -> Iterator[exp.Expr]:
@@ -120,16 +188,26 @@ def _sources(select: exp.Select) -> Iterator[exp.Expr]:
     for place in places:
         if place is not None:
             source = place.this
-            yield source.this if isinstance(source, exp.Final) else source
+            source = source.this if isinstance(source, exp.Final) else source
+            if isinstance(source, exp.Table) and _called(source).lower() in _READ_BY_NAME:
+                raise NotUnderstood(
+                    f"the tables that {_called(source)}(…) reads are found by their names", computed=True
+                )
+            yield source
+
+
+def _called(source: exp.Table) -> str:
+    """The table function's name; empty for a table."""
+    return source.this.name if isinstance(source.this, exp.Anonymous) else ""
 
 
 def _alias(source: exp.Expr) -> str:
     return source.alias or source.name
 
 
-def _is_cte(table: exp.Table) -> bool:
+def _is_cte(table: exp.Table | exp.Column) -> bool:
     """Whether a WITH that is visible here gives the name; inside its own definition it is the table."""
-    if table.args.get("db"):
+    if table.args.get("db") or table.args.get("table"):
         return False
     node: exp.Expr = table
     while (parent := node.parent) is not None:
@@ -151,15 +229,23 @@ def _columns_of(select: exp.Select) -> tuple[dict[str, set[str]], set[str]]:
     """Columns named in this SELECT (not in the queries inside it) by their qualifier, and the qualifiers of stars."""
     columns: dict[str, set[str]] = {}
     stars: set[str] = set()
+    unfolded = _unfolded(select)
     for node in select.walk(prune=lambda n: isinstance(n, exp.Query) and n is not select):
         if isinstance(node, exp.Column):
             if isinstance(node.this, exp.Star):
                 stars.add(node.table)
-            else:
+            elif node.name not in unfolded:
                 columns.setdefault(node.table, set()).add(node.name)
-        elif isinstance(node, exp.Columns) or (isinstance(node, exp.Star) and node.parent is select):
+        elif _is_columns(node) or (isinstance(node, exp.Star) and node.parent is select):
             stars.add("")
     return columns, stars
+
+
+def _unfolded(select: exp.Select) -> set[str]:
+    """The names that ARRAY JOIN gives to the elements: no columns, though a table's name may stand before them."""
+    joins = (j for j in select.args.get("joins") or () if j.kind == "ARRAY")
+    arrays = (e for j in joins for e in (j.this, *j.expressions) if e is not None)
+    return {e.alias for e in arrays if e.alias}
 
 
 def _emitted(query: exp.Expr, known: dict[str, frozenset[str]] | None = None) -> frozenset[str]:
@@ -187,20 +273,30 @@ def _emitted(query: exp.Expr, known: dict[str, frozenset[str]] | None = None) ->
 
 
 def _is_star(expression: exp.Expr) -> bool:
-    return isinstance(expression, (exp.Star, exp.Columns)) or (
-        isinstance(expression, exp.Column) and isinstance(expression.this, exp.Star)
+    if isinstance(expression, exp.Dot):  # m.COLUMNS('…')
+        return _is_columns(expression.expression)
+    return (
+        isinstance(expression, exp.Star)
+        or _is_columns(expression)
+        or (isinstance(expression, exp.Column) and isinstance(expression.this, exp.Star))
     )
 
 
+def _is_columns(node: exp.Expr) -> bool:
+    """``COLUMNS('…')``: every column that fits."""
+    return isinstance(node, exp.Columns) or (isinstance(node, exp.Anonymous) and node.name.upper() == "COLUMNS")
+
+
 def _named_elsewhere(tree: exp.Expr) -> Iterator[Use]:
-    """Tables named outside FROM: ``x IN table`` and ``joinGet('table', …)``."""
+    """Tables named outside FROM: ``x IN table`` and ``joinGet('table', …)``. A row read twice counts once there."""
     for node in tree.find_all(exp.In, exp.Anonymous):
         if isinstance(node, exp.In):
             operand = node.args.get("field")
-            if isinstance(operand, exp.Column) and not operand.table:
-                yield Use(operand.name)
+            if isinstance(operand, exp.Column) and not _is_cte(operand):
+                yield Use(operand.name, final=True, prefixed=bool(operand.table))
         elif node.name.lower().startswith(("joinget", "dictget")) and node.expressions:
-            yield Use(node.expressions[0].name)
+            name = node.expressions[0].name
+            yield Use(name.rpartition(".")[2], final=True, prefixed="." in name)
 
 
 def _bounds(tree: exp.Expr) -> Iterator[Bound]:

@@ -1,7 +1,8 @@
 """Templated SQL made plain, so that a parser can read it (facts/tinybird.md §11).
 
 No template is evaluated. Every branch of ``{% if %}`` is kept: where branches exclude each other the text is
-given more than once, so that each branch stands in at least one of them. ``{{…}}`` becomes a literal of its type.
+given more than once, so that each branch stands in at least one of them. ``{{…}}`` becomes a literal of its type,
+a word inside quotes, and nothing where it only sets something.
 """
 
 import ast
@@ -14,13 +15,21 @@ _OPENS = ("if", "for", "while", "try", "block", "apply")
 _BRANCHES = ("else", "elif", "else if", "except", "finally")
 _TABLE_PLACE = re.compile(r"\b(?:FROM|JOIN)\s*$", re.IGNORECASE)
 _NUMBERS = re.compile(r"(?:U?Int|Float|Decimal)\d*$")
-_STRINGS = frozenset(
-    {"String", "UUID", "FixedString", "LowCardinality", "sql_unescape", "error", "custom_error", "JSON"}
-)
+_STRINGS = frozenset({"String", "UUID", "FixedString", "LowCardinality", "sql_unescape", "JSON"})
+# What these put into the SQL is a comment, or they end the request (facts/tinybird.md §11).
+_SILENT = frozenset({"error", "custom_error", "max_threads", "backend_hint", "cache_ttl", "activate", "disable"})
+_NAMES = frozenset({"table", "TABLE", "column", "symbol"})
+_TO_QUOTE = re.compile(r"'|--[^\n]*|/\*.*?\*/", re.DOTALL)
+_TO_END = re.compile(r"\\.|'", re.DOTALL)
+_NEAR = 40  # characters before a tag that say in which place it stands
 
 
 class NotUnderstood(ValueError):
-    """The template cannot be made plain without running it."""
+    """The template cannot be made plain without running it. ``computed``: the caller alone knows a table's name."""
+
+    def __init__(self, why: str, *, computed: bool = False) -> None:
+        super().__init__(why)
+        self.computed = computed
 
 
 @dataclass
@@ -51,13 +60,16 @@ def _tree(sql: str) -> "list[str | _Block]":
     body = body.removeprefix("%")
     root: list[str | _Block] = []
     stack: list[_Block] = []
-    at = 0
+    at, quoted = 0, False
     for tag in _TAG.finditer(body):
         here = stack[-1].branches[-1] if stack else root
-        here.append(body[at : tag.start()])
+        text = body[at : tag.start()]
+        here.append(text)
+        quoted = _within_quotes(text, quoted)
         at = tag.end()
         if tag.group(2) is not None:
-            here.append(_literal(tag.group(2).strip(), body[: tag.start()]))
+            before = body[max(0, tag.start() - _NEAR) : tag.start()]
+            here.append("x" if quoted else _literal(tag.group(2).strip(), before))
         elif tag.group(1) is not None:
             _statement(tag.group(1).strip(), here, stack)
     if stack:
@@ -109,15 +121,25 @@ def _one_at_a_time(parts: list[list[str]]) -> list[str]:
     return texts
 
 
+def _within_quotes(text: str, quoted: bool) -> bool:
+    """Whether a string is open behind ``text``, if ``quoted`` says so of the place before it."""
+    at = 0
+    while found := (_TO_END if quoted else _TO_QUOTE).search(text, at):
+        quoted ^= found.group() == "'"
+        at = found.end()
+    return quoted
+
+
 def _literal(expression: str, before: str) -> str:
-    """What stands for ``{{expression}}``. Inside quotes or a name only a word can stand."""
+    """What stands for ``{{expression}}``. Inside a name only a word can stand."""
     function, arguments = _call(expression)
-    if function in ("table", "TABLE", "column", "Column", "symbol"):
-        if not arguments:
-            raise NotUnderstood(f"the name in {{{{{expression}}}}} is computed")
-        return arguments[0] if function.lower() == "table" else arguments[-1]
-    if _TABLE_PLACE.search(before):
-        raise NotUnderstood(f"the table in {{{{{expression}}}}} is computed")
+    if function in _SILENT:
+        return " "
+    of_table = function.lower() == "table"
+    if (of_table and not arguments) or (_TABLE_PLACE.search(before) and function not in _NAMES):
+        raise NotUnderstood(f"the table in {{{{{expression}}}}} is computed", computed=True)
+    if function in _NAMES:
+        return arguments[0 if of_table else -1] if arguments else "x"
     if before[-1:] in ("'", '"', "`", "_") or before[-1:].isalnum():
         return "x"
     if function == "columns":

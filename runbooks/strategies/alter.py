@@ -11,6 +11,7 @@ from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.postgres_migrate import RefreshTables
 from runbooks.strategies import Assessment, PlannedChange, register
 from runbooks.strategies.parts import alteration, backfill_s, migration, proof, prove
+from runbooks.types import clickhouse
 
 _STEP_S = 10  # one small change and its look
 
@@ -74,7 +75,7 @@ def _hindrance(change: PlannedChange) -> str | None:
 
 
 def _filled(column: Column) -> bool:
-    return column.default is not None or column.type.startswith("Nullable(")
+    return column.default is not None or clickhouse.parse(column.type).nullable
 
 
 def _backfills(change: PlannedChange) -> tuple[str, ...]:

@@ -45,6 +45,14 @@ def read_by(sql: str) -> set[str]:
             "% SELECT 1 FROM {{ table('people') }} WHERE a IN {{ Array(x, 'String') }} LIMIT {{ Int32(n, 5) }}",
             {"people"},
         ),
+        ("SELECT 1 FROM (a JOIN people ON 1)", {"a", "people"}),
+        ("SELECT * FROM people ORDER BY u LIMIT 1 BY id LIMIT 5", {"people"}),
+        ("SELECT * APPLY toString FROM people", {"people"}),
+        ("WITH ids AS (SELECT id FROM people) SELECT 1 FROM a WHERE id IN ids", {"a", "people"}),
+        ("SELECT 1 FROM tinybird.people", set()),
+        ("% SELECT 1 FROM people WHERE a LIKE '%{{ String(q) }}%' AND {{ max_threads(2) }} 1", {"people"}),
+        ("% {% if not defined(q) %}{{ error('q, it''s missing') }}{% end %} SELECT 1 FROM people", {"people"}),
+        ("% SELECT {% for c in cs %} {{ symbol(c) }}, {% end %} 1 FROM people", {"people"}),
         ("% SELECT '{{ String(q) }}' FROM people {% for t in ts %} WHERE a = {{ t }} {% end %}", {"people"}),
     ],
 )
@@ -59,7 +67,12 @@ def test_every_table_that_the_sql_reads_is_found(sql: str, tables: set[str]) -> 
         "% SELECT 1 FROM {{ people }}",
         "% SELECT 1 {% if x %} FROM people",
         "DROP TABLE people",
+        "% SELECT 1 FROM {{ table(x) }}",
+        "SELECT 1 FROM merge('^people')",
+        "SELECT " + "(" * 3000 + "1" + ")" * 3000 + " FROM people",
+        "SELECT 1 FROM people WHERE id IN (" + "'x', " * 50_000 + "'y')",
     ],
+    ids=lambda sql: sql[:30],
 )
 def test_what_cannot_be_read_is_said_and_not_guessed(sql: str) -> None:
     assert isinstance(understand(sql), NotParsed)
@@ -73,6 +86,7 @@ def test_what_cannot_be_read_is_said_and_not_guessed(sql: str) -> None:
         ("SELECT p.* EXCEPT (id) FROM people AS p JOIN events ON 1", True),
         ("WITH p AS (SELECT * FROM people) SELECT p.* FROM p", True),
         ("SELECT * FROM (SELECT * FROM people UNION ALL SELECT * FROM events)", True),
+        ("SELECT p.COLUMNS('^n') FROM people AS p", True),
         ("SELECT e.* FROM people AS p JOIN events AS e ON 1", False),
         ("SELECT id, count(*) FROM people GROUP BY id", False),
         ("SELECT id FROM (SELECT * FROM people)", False),
@@ -90,6 +104,43 @@ def test_columns_go_to_the_table_whose_alias_they_name() -> None:
     found = understand("SELECT people.x, p.y FROM people AS p JOIN events AS people ON 1")
     assert isinstance(found, Understood)
     assert {use.table: set(use.qualified) for use in found.uses} == {"people": {"y"}, "events": {"x"}}
+
+
+def test_the_elements_of_an_unfolded_array_are_no_columns() -> None:
+    found = understand("SELECT p.tag FROM people AS p ARRAY JOIN p.tags AS tag")
+    assert isinstance(found, Understood)
+    assert [set(use.qualified) for use in found.uses] == [{"tags"}]
+
+
+def test_a_table_of_a_workspace_counts_as_read_though_its_columns_may_be_others() -> None:
+    for sql in ("SELECT p.x FROM other.people AS p", "SELECT p.x FROM `other.people` AS p"):
+        found = understand(sql)
+        assert isinstance(found, Understood)
+        assert [(use.table, use.prefixed, set(use.qualified)) for use in found.uses] == [("people", True, set())]
+
+
+@pytest.mark.parametrize(
+    ("sql", "once"),
+    [
+        ("SELECT * FROM people LIMIT 1 BY id", True),
+        ("SELECT id, argMax(name, updatedAt) FROM people GROUP BY id", True),
+        ("SELECT 1 FROM events WHERE id IN people", True),
+        ("SELECT * FROM people LIMIT 1", False),
+        ("SELECT id, max(updatedAt) FROM people GROUP BY id", False),
+        ("SELECT * FROM people JOIN events USING id LIMIT 1 BY id", False),
+    ],
+)
+def test_one_row_a_key_is_as_good_as_final(sql: str, once: bool) -> None:
+    found = understand(sql)
+    assert isinstance(found, Understood)
+    use = found.use("people")
+    assert use is not None
+    assert use.final is once
+
+
+def test_a_pipe_whose_table_the_caller_names_is_known_as_such() -> None:
+    facts = from_files(FILES | {"any.pipe": endpoint("%\nSELECT id FROM {{ table(x) }}")})
+    assert Lineage.of(facts).computed() == ("any",)
 
 
 def test_final_counts_only_when_every_read_has_it() -> None:

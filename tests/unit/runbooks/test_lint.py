@@ -56,6 +56,23 @@ def test_each_fault_of_a_data_source_is_found(old: str, new: str, slug: str, lev
 
 
 @pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("ENGINE_SORTING_KEY id", "ENGINE_SORTING_KEY id, toDate(createdAt, 'UTC')"),
+        ("ENGINE_SORTING_KEY id", "ENGINE_SORTING_KEY (id, `name`), cityHash64(country) % 10"),
+        ("toYear(createdAt)", "(toYear(createdAt), cityHash64(id) % 4)"),
+        (NAME, "`name` String `json:$.record.NAME` DEFAULT ''"),
+        (NAME, "`op` String `json:$.action` DEFAULT '',\n    `at` String `json:$.metadata.commit_timestamp`"),
+        (NAME, "`raw` String `json:$`"),
+        (NAME, "`names` Array(String) `json:$.record.attributes[:].name` DEFAULT []"),
+        (NAME, "`label` LowCardinality(Nullable(String)) `json:$.record.attributes.label`"),
+    ],
+)
+def test_a_sound_data_source_has_no_finding(old: str, new: str) -> None:
+    assert findings(old, new, table=None) == {}
+
+
+@pytest.mark.parametrize(
     ("table", "slug", "level"),
     [
         (replace(PEOPLE_TABLE, identity="d"), "replica-identity", "error"),

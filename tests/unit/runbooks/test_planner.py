@@ -220,6 +220,28 @@ def test_a_pipe_that_cannot_be_parsed_is_a_reader_and_a_warning() -> None:
     assert "odd" in {r.name for r in plan.readers}
 
 
+def test_a_pipe_that_may_read_any_table_is_noted_and_binds_nothing() -> None:
+    plan = planned(facts=live(FILES | {"any.pipe": "NODE c\nSQL >\n    %\n    SELECT 1 FROM {{ table(x) }}\n"}))
+    assert ("pipe-not-understood", "note", "any") in {(h.slug, h.level, h.resource) for h in plan.hazards}
+    assert plan.hash == planned().hash
+
+
+def test_a_wildcard_copy_into_a_table_that_nobody_knows_blocks_the_plan() -> None:
+    files = {name: text for name, text in FILES.items() if name != "people_sorted.datasource"}
+    assert hazards(planned(facts=live(files)))["wildcard-reader"] == "error"
+
+
+def test_a_wildcard_that_stays_inside_an_endpoint_is_no_more_than_a_note() -> None:
+    inside = live(FILES | {"page.pipe": "NODE c\nSQL >\n    SELECT id FROM (SELECT * FROM people FINAL)\n"})
+    out = live(FILES | {"page.pipe": "NODE c\nSQL >\n    SELECT * FROM people FINAL\n"})
+    levels = [{h.resource: h.level for h in planned(facts=f).hazards}["page"] for f in (inside, out)]
+    assert levels == ["note", "warning"]
+
+
+def test_a_low_cardinality_of_nullable_needs_no_default() -> None:
+    assert planned(NewField(name="label", type="LowCardinality(Nullable(String))")).strategy.name == "alter"
+
+
 def test_a_sink_that_somebody_paused_is_noticed() -> None:
     paused = live(sink=replace(PEOPLE_SINK, status="paused"))
     assert hazards(planned(facts=paused))["sink-paused-already"] == "warning"
