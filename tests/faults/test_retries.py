@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from redis import Redis
 
 from tests.faults.test_aborts import FED, TOUCHED, aborted, change, watched
 from tests.support.drive import Drive
@@ -55,3 +56,101 @@ def test_what_an_abort_behind_the_switch_left_is_finished(
     old = watched.card(run)
     assert f"Run {following} goes on with what was left" in old.text
     assert "Finish what is left" not in old.buttons
+
+
+@pytest.mark.parametrize("done", [pytest.param(3, marks=pytest.mark.long), TOUCHED])
+def test_a_run_that_left_nothing_is_planned_anew(
+    watched: Drive, ending: Ending, left: Callable[[int], int], done: int
+) -> None:
+    run = left(done)
+    following = finished(watched, ending, run)
+    assert watched.view(following).run.strategy == "recreate"
+    assert "Set members aside under another name" in titles(watched, following)
+
+
+def test_an_alter_goes_on_where_it_ended(
+    watched: Drive, people: People, ending: Ending, migrate: Callable[[str], int]
+) -> None:
+    run = migrate("alter")
+    aborted(watched, people, run, 2)
+    following = finished(watched, ending, run)
+    assert titles(watched, following) == titles(watched, run)[2:]
+
+
+def test_a_run_whose_table_is_proven_left_nothing(watched: Drive, people: People, left: Callable[[int], int]) -> None:
+    run = left(PROVEN)
+    people.ana.types(f"/tb retry {run}")
+    watched()
+    following = watched.view(run + 1).run
+    assert following.state == "refused"
+    assert following.reason == (
+        f"Nothing of run {run} is left to finish: members is proven, and all that was stopped runs."
+    )
+
+
+def test_a_table_that_was_deleted_is_made_filled_and_read_again(
+    watched: Drive, people: People, sandbox: Sandbox, ending: Ending, migrate: Callable[[str], int]
+) -> None:
+    """Where the workspace cannot rename, an abort between delete and create leaves sink and connector paused."""
+    sandbox.ledger("INSERT INTO ledger.capability (environment, name, value) VALUES ('sandbox', 'rename', 'refused')")
+    run = migrate("recreate")
+    aborted(watched, people, run, TOUCHED)
+    assert ending.running() == {"sink": "paused", "connector": "PAUSED"}
+    change(sandbox)
+    following = finished(watched, ending, run)
+    assert titles(watched, following)[:2] == [
+        "Create members with the new schema",
+        "Give tokens their scopes on members back",
+    ]
+
+
+def test_what_people_did_by_hand_meanwhile_is_found_done(
+    watched: Drive, sandbox: Sandbox, ending: Ending, left: Callable[[int], int]
+) -> None:
+    """Somebody resumes the copy, which may not read the table yet, and starts the backfill."""
+    run = left(FED)
+    watched.watches.clear()  # the copy that is resumed by hand does what the run kept it from
+    sandbox.tinybird.post(f"/v0/pipes/{COPY}/copy/resume")
+    sandbox.sequin.post("/api/sinks/members_sink/backfills", json={"table": "public.members"})
+    following = finished(watched, ending, run)
+    assert titles(watched, following)[0] == f"Pause the copy pipe {COPY}"
+    assert not any("Start a backfill" in title for title in titles(watched, following))
+
+
+def test_a_retry_that_is_aborted_leaves_the_same_and_is_retried(
+    watched: Drive, people: People, sandbox: Sandbox, ending: Ending, left: Callable[[int], int]
+) -> None:
+    run = left(FED)
+    second = watched.run(f"/tb retry {run}")
+    aborted(watched, people, second, 1)
+    assert [entry.op for entry in watched.view(second).restore if entry.state == "left"] == [
+        "tinybird.copy.restore/1",
+        "tinybird.datasource.put-back/1",
+    ]
+    assert ending.schedule(COPY) == "shutdown"
+    with Redis.from_url(sandbox.ready["redis"]) as redis:
+        redis.flushall()  # the limiter's count of so many cards at once; Redis holds nothing that cannot be lost
+    third = finished(watched, ending, run)  # said of the first, it goes on with what the second left
+    assert watched.view(second).followed == third
+
+
+def test_a_worker_that_dies_in_the_middle_of_a_retry_is_taken_over(
+    watched: Drive, ending: Ending, left: Callable[[int], int]
+) -> None:
+    run = left(FED)
+    following = watched.run(f"/tb retry {run}")
+    for number in range(1, len(titles(watched, following)) + 1):
+        watched.until_step(following, number)
+        watched.take_over()
+    watched.until(following, "succeeded")
+    ending.it_succeeded(following)
+
+
+def test_two_who_retry_at_once_get_one_run(watched: Drive, people: People, left: Callable[[int], int]) -> None:
+    run = left(FED)
+    people.ana.types(f"/tb retry {run}")
+    people.ben.types(f"/tb retry {run}")
+    watched()
+    assert watched.state(run + 1) == "proposed"
+    said = f"Run {run + 1} goes on with what run {run} left already; it is being planned."
+    assert said in [message.text for message in people.ben.sees()]
