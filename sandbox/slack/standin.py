@@ -27,22 +27,20 @@ from sandbox.standin import World
 PAGE = Path(__file__).parent / "page"
 
 # Knobs of this stand-in and how they stand at first; POST /sandbox/knobs changes them.
-KNOBS: dict[str, bool] = {"slack.rate_limits": True}
+KNOBS: dict[str, Any] = {
+    "slack.rate_limits": True,
+    "slack.more_scopes": "",  # beside the manifest's, with commas: an app that was granted more
+}
 
-# What the app's manifest asks for; a call that needs more is answered with missing_scope.
+# What manifest.yaml asks for (a test compares them); a call that needs more is answered with missing_scope.
 SCOPES = (
     "app_mentions:read",
-    "channels:read",
     "chat:write",
     "chat:write.public",
     "commands",
     "files:write",
-    "groups:read",
-    "im:write",
-    "reactions:write",
     "usergroups:read",
     "users:read",
-    "users:read.email",
 )
 
 
@@ -93,6 +91,12 @@ class Slack:
     @property
     def base_url(self) -> str:
         return self.world.url(self.world.ports.slack)
+
+    @property
+    def scopes(self) -> tuple[str, ...]:
+        """What the app was granted."""
+        more = str(self.world.knobs.get("slack.more_scopes", ""))
+        return (*SCOPES, *(scope.strip() for scope in more.split(",") if scope.strip()))
 
     async def start(self) -> None:
         return None
@@ -155,7 +159,7 @@ class Slack:
             arguments = await wire.read(request)
             method = self._method(request.path_params["method"])
             if method.kind == "bot":
-                headers["x-oauth-scopes"] = ",".join(SCOPES)
+                headers["x-oauth-scopes"] = ",".join(self.scopes)
             self._authorize(method, wire.token(request, arguments))
             self._limit(method, arguments)
             return JSONResponse({"ok": True, **method.body(Call(self, arguments))}, headers=headers)
@@ -179,8 +183,8 @@ class Slack:
             raise SlackRefusal("invalid_auth")
         if token != (self.bot_token if method.kind == "bot" else self.app_token):
             raise SlackRefusal("not_allowed_token_type")
-        if method.scopes and not set(method.scopes) & set(SCOPES):
-            raise SlackRefusal("missing_scope", needed=method.scopes[0], provided=",".join(SCOPES))
+        if method.scopes and not set(method.scopes) & set(self.scopes):
+            raise SlackRefusal("missing_scope", needed=method.scopes[0], provided=",".join(self.scopes))
 
     def _limit(self, method: Method, arguments: wire.Arguments) -> None:
         if not self.world.knobs.get("slack.rate_limits", True):

@@ -8,6 +8,7 @@ from slack_sdk.errors import SlackApiError
 
 from sandbox.slack import people
 from sandbox.slack.errors import SlackRefusal
+from sandbox.slack.standin import SCOPES
 from sandbox.slack.tiers import POSTING, TIER_3, Buckets
 from sandbox.slack.triggers import Triggers
 from tests.support.slack_server import Workspace, slack_workspace
@@ -75,6 +76,41 @@ def test_scopes_that_the_manifest_leaves_out_are_missed(client: Any) -> None:
     assert caught.value.response["needed"] == "channels:history"
 
 
+BEYOND = {  # what a wider app could do: the bot must not come to lean on any of it
+    "channels:history": ("conversations_replies", {"channel": MIGRATIONS, "ts": "1.0"}),
+    "channels:read": ("conversations_info", {"channel": MIGRATIONS}),
+    "im:write": ("conversations_open", {"users": people.ANA.id}),
+    "reactions:write": ("reactions_add", {"channel": MIGRATIONS, "timestamp": "1.0", "name": "eyes"}),
+    "team:read": ("team_info", {}),
+    "users:read.email": ("users_lookupByEmail", {"email": "ana@example.com"}),
+}
+
+
+@pytest.mark.parametrize("scope", BEYOND)
+def test_what_the_manifest_does_not_grant_is_refused_by_scope(client: Any, scope: str) -> None:
+    method, arguments = BEYOND[scope]
+    with pytest.raises(SlackApiError) as caught:
+        getattr(client, method)(**arguments)
+    said = caught.value.response
+    assert (said["error"], said["needed"]) == ("missing_scope", scope)
+    assert said["provided"] == ",".join(SCOPES)
+
+
+def test_an_address_needs_its_own_scope(wide: Any) -> None:
+    assert wide.users_lookupByEmail(email=people.ANA.email)["user"]["profile"]["email"] == people.ANA.email
+
+
+def test_without_its_scope_a_profile_has_no_address(client: Any) -> None:
+    assert "email" not in client.users_info(user=people.ANA.id)["user"]["profile"]
+
+
+@pytest.fixture
+def wide(workspace: Workspace) -> Any:
+    """A client of the same app, granted all that the stand-in knows."""
+    workspace.post("knobs", **{"slack.more_scopes": ",".join(BEYOND)})
+    return workspace.client()
+
+
 @pytest.mark.parametrize("name", [MIGRATIONS, "migrations", "#migrations"])
 def test_posting_takes_a_channel_by_id_or_name(client: Any, name: str) -> None:
     assert client.chat_postMessage(channel=name, text="hi")["channel"] == MIGRATIONS
@@ -85,7 +121,7 @@ def test_a_form_with_json_strings_is_read_like_a_json_body(workspace: Workspace)
     form = {"channel": "migrations", "text": "hi", "blocks": '[{"type":"divider"}]', "team_id": people.TEAM}
     assert workspace.http.post("/api/chat.postMessage", data=form, headers=headers).json()["ok"]
     got = workspace.http.get("/api/users.info", params={"user": people.ANA.id}, headers=headers).json()
-    assert got["user"]["profile"]["email"] == "ana@example.com"
+    assert got["user"]["profile"]["display_name"] == "ana"
     assert workspace.messages()[0]["blocks"][0]["type"] == "divider"
 
 
@@ -206,7 +242,8 @@ def test_an_ephemeral_needs_both_in_the_channel(client: Any, arguments: dict[str
     assert refusal(client.chat_postEphemeral, text="x", **arguments) == error
 
 
-def test_a_reaction_comes_once(workspace: Workspace, client: Any) -> None:
+def test_a_reaction_comes_once(workspace: Workspace, wide: Any) -> None:
+    client = wide
     ts = client.chat_postMessage(channel=MIGRATIONS, text="hi")["ts"]
     client.reactions_add(channel=MIGRATIONS, timestamp=ts, name="eyes")
     assert workspace.messages()[0]["reactions"] == {"eyes": [people.BOT_USER]}
@@ -225,7 +262,8 @@ def test_people_and_groups_are_the_documented_ones(client: Any) -> None:
     assert client.bots_info(bot=people.BOT)["bot"]["user_id"] == people.BOT_USER
 
 
-def test_channels_are_listed_by_pages_and_private_ones_are_hidden(client: Any) -> None:
+def test_channels_are_listed_by_pages_and_private_ones_are_hidden(wide: Any) -> None:
+    client = wide
     names: list[str] = []
     for page in client.conversations_list(types="public_channel,private_channel", limit=2):
         names += [channel["name"] for channel in page["channels"]]
@@ -236,7 +274,8 @@ def test_channels_are_listed_by_pages_and_private_ones_are_hidden(client: Any) -
     assert people.OMAR.id in client.conversations_members(channel=ALERTS)["members"]
 
 
-def test_a_direct_channel_opens_with_a_user(workspace: Workspace, client: Any) -> None:
+def test_a_direct_channel_opens_with_a_user(workspace: Workspace, wide: Any) -> None:
+    client = wide
     channel = client.conversations_open(users=people.ANA.id)["channel"]["id"]
     client.chat_postMessage(channel=people.ANA.id, text="by user id")
     assert [m["text"] for m in workspace.messages(channel, "ana")] == ["by user id"]

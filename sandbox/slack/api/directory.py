@@ -1,5 +1,7 @@
 """users.*, usergroups.* and bots.info: who people are."""
 
+from collections.abc import Sequence
+
 from sandbox.slack import people
 from sandbox.slack.api.registry import Call, Json, method
 from sandbox.slack.errors import SlackRefusal
@@ -7,11 +9,11 @@ from sandbox.slack.paging import page
 from sandbox.slack.tiers import TIER_2, TIER_3, TIER_4
 
 
-def user_body(person: people.Person) -> Json:
+def user_body(person: people.Person, scopes: Sequence[str]) -> Json:
     profile = {"real_name": person.real_name, "display_name": person.name, "team": people.TEAM}
     if person.is_bot:
         profile |= {"bot_id": people.BOT, "api_app_id": people.APP}
-    else:
+    elif "users:read.email" in scopes:
         profile["email"] = person.email
     return {
         "id": person.id,
@@ -31,14 +33,14 @@ def user_info(call: Call) -> Json:
     wanted = call.arguments.required("user")
     for person in people.EVERYONE:
         if person.id == wanted:
-            return {"user": user_body(person)}
+            return {"user": user_body(person, call.slack.scopes)}
     raise SlackRefusal("user_not_found")
 
 
 @method("users.list", TIER_2, "users:read")
 def user_list(call: Call) -> Json:
     shown, cursor = page(people.EVERYONE, call.arguments)
-    return {"members": [user_body(p) for p in shown], "response_metadata": {"next_cursor": cursor}}
+    return {"members": [user_body(p, call.slack.scopes) for p in shown], "response_metadata": {"next_cursor": cursor}}
 
 
 @method("users.lookupByEmail", TIER_3, "users:read.email")
@@ -46,7 +48,7 @@ def lookup_by_email(call: Call) -> Json:
     wanted = call.arguments.required("email").lower()
     for person in people.HUMANS:
         if person.email == wanted:
-            return {"user": user_body(person)}
+            return {"user": user_body(person, call.slack.scopes)}
     raise SlackRefusal("users_not_found")
 
 

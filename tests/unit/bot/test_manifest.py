@@ -5,6 +5,7 @@ from pathlib import Path
 
 import bot
 from bot.slack import METHODS
+from sandbox.slack.standin import SCOPES
 
 MANIFEST = (Path(bot.__file__).parent.parent / "manifest.yaml").read_text(encoding="utf-8")
 EVENTS = {"app_mentions:read", "commands"}  # what is delivered, not called
@@ -24,6 +25,10 @@ def test_every_method_is_covered_by_a_scope() -> None:
 def test_no_scope_is_asked_for_that_nothing_needs() -> None:
     used = {scope for needed in METHODS.values() for scope in needed}
     assert scopes() - used - EVENTS - REACH == set()
+
+
+def test_the_sandbox_grants_the_manifests_scopes_and_no_other() -> None:
+    assert set(SCOPES) == scopes()
 
 
 def test_every_call_of_the_wrapper_is_a_known_method() -> None:
