@@ -144,6 +144,7 @@ class Environment(_Frozen):
     channels: Channels
     rules: Rules = Rules()
     limits: LimitSettings = LimitSettings()
+    remind_s: int = Field(default=4 * 3600, gt=0)  # people are reminded so often of what a run left stopped
 
 
 class EngineSettings(_Frozen):

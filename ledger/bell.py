@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 
 from config.log import logger
 
-What = Literal["inbox", "plan", "tick", "publish", "question", "watch"]
+What = Literal["inbox", "plan", "tick", "publish", "question", "watch", "remind"]
 
 JOBS: dict[What, tuple[str, str]] = {  # what: (queue, path of the job)
     "inbox": ("talk", "bot.jobs.inbox"),
@@ -25,6 +25,7 @@ JOBS: dict[What, tuple[str, str]] = {  # what: (queue, path of the job)
     "tick": ("work", "workers.jobs.tick"),
     "question": ("work", "workers.jobs.question"),
     "watch": ("work", "workers.jobs.watch"),
+    "remind": ("work", "workers.jobs.remind"),
 }
 
 # A click must never wait for Redis: connecting and one answer together stay under 100 ms.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 from config.log import logger
-from workers import asked, planning, watching
+from workers import asked, planning, reminding, watching
 from workers.context import Context, context
 from workers.engine import advance
 
@@ -32,6 +32,11 @@ def question(number: int) -> None:
 def watch(number: int) -> None:
     """Look at the platform's logs for copies that failed; ``number`` is the environment's place in the settings."""
     _safely("watch", number, watching.watch)
+
+
+def remind(run: int) -> None:
+    """Look whether what a run left stopped still is, and remind people of it."""
+    _safely("remind", run, reminding.remind)
 
 
 def _tick(context: Context, run: int) -> None:

@@ -1,0 +1,84 @@
+"""Nothing that a run stopped stays stopped in silence: people are reminded until it is finished (DESIGN §5, Restore).
+
+What somebody put back by hand meanwhile is seen by looking, and is then no longer told of.
+"""
+
+from dataclasses import replace
+from datetime import datetime
+
+from ledger import calls, messages, rests, runs
+from ledger.connection import calendar
+from ledger.values import RunView, StepRow
+from runbooks import steps
+from runbooks.site import Site
+from runbooks.step import Astray, Done
+from systems.permit import read_only
+from workers.context import Context
+
+_SHOWN = 6
+
+
+def remind(context: Context, run: int) -> None:
+    """Look at what the run left; call people if it is still so. Raises ``SystemsError``: the sweep comes again."""
+    with context.pool.connection() as conn:
+        view = runs.get(conn, run)
+        now = calendar(conn)
+    left = [entry for entry in view.restore if entry.state == "left"]
+    if not left or view.followed is not None:
+        return
+    environment = context.settings.environment(view.run.environment)
+    site = replace(context.site(view.run.environment, run, read_only), now=now)
+    back, still = _looked_at(_as_the_run_sees(site, view), left)
+    with context.pool.connection() as conn, conn.transaction():
+        if not rests.reminded(conn, run, every_s=environment.remind_s):
+            return
+        rests.back_by_hand(conn, run, back)
+        if still:
+            ref = f"{messages.run_ref(run)}/left/reminder/{now:%Y%m%d%H%M%S}"
+            body = {"text": _said(view, still, _since(view, now)), "run": run}
+            calls.call(conn, ref, environment.channels.alerts, body)
+        behind = messages.behind_of(conn, run)
+    for message in behind:
+        context.bell.ring("publish", message)
+
+
+def _as_the_run_sees(site: Site, view: RunView) -> Site:
+    found, target = view.run.found, (view.run.plan or {}).get("target")
+    begun = any(step.touches and step.acts for step in view.steps)
+    return replace(
+        site,
+        proven=frozenset(found.get("proven", ())),
+        touched=frozenset({*found.get("touched", ()), *([target] if begun and target else [])}),
+        started=view.run.started_at,
+    )
+
+
+def _looked_at(site: Site, left: list[StepRow]) -> tuple[list[tuple[StepRow, str]], list[tuple[StepRow, str]]]:
+    """What is as it should be again, and what is not, each with what was seen."""
+    back: list[tuple[StepRow, str]] = []
+    still: list[tuple[StepRow, str]] = []
+    for entry in left:
+        match steps.load(entry.op, entry.params).look(replace(site, memo=entry.memo)):
+            case Done(said=said):
+                back.append((entry, said))
+            case Astray(reason=reason):
+                still.append((entry, reason))
+            case _:
+                still.append((entry, entry.said))
+    return back, still
+
+
+def _since(view: RunView, now: datetime) -> str:
+    hours = (now - (view.run.finished_at or now)).total_seconds() / 3600
+    return f"{hours:.0f} h" if hours >= 2 else f"{hours * 60:.0f} min"
+
+
+def _said(view: RunView, still: list[tuple[StepRow, str]], since: str) -> str:
+    run = view.run
+    why = "; ".join(dict.fromkeys(reason.rstrip(".") for _, reason in still[:_SHOWN]))
+    more = f" and {len(still) - _SHOWN} more" if len(still) > _SHOWN else ""
+    things = "one thing" if len(still) == 1 else f"{len(still)} things"
+    return (
+        f"Run {run.id} ({run.command}) ended {since} ago and left {things} stopped or undone, still so: {why}{more}. "
+        f"Press “Finish what is left” on its card, or type /tb retry {run.id}; this is said again until it is done."
+    )
