@@ -5,13 +5,16 @@ from collections.abc import Iterator
 from runbooks.facts.model import Column, PgColumn
 from runbooks.hazards import Context, found, on_datasource
 from runbooks.plan import Hazard
+from runbooks.strategies import PlannedField
 from runbooks.types import clickhouse, literals, postgres
 from runbooks.types.clickhouse import Type
 
 
 @on_datasource
 def numeric_as_float(at: Context) -> Iterator[Hazard]:
-    for column, kind, source in _pairs(at):
+    new = {f.column.name: PgColumn(f.column.name, f.pg_type, True) for f in _new(at) if f.pg_type}
+    planned = ((c, kind, new[c.name]) for c in at.columns if c.name in new and (kind := _type(c)))
+    for column, kind, source in (*_pairs(at), *planned):
         if source.type.startswith("numeric") and not kind.is_text:
             yield found(
                 "numeric-as-float",
@@ -68,6 +71,11 @@ def default_does_not_fit(at: Context) -> Iterator[Hazard]:
                 f"{column.name} is {column.type}, which cannot hold its default {column.default}.",
                 f"Give it DEFAULT {literals.implied(clickhouse.parse(column.type))}, or make it Nullable.",
             )
+
+
+def _new(at: Context) -> tuple[PlannedField, ...]:
+    """The fields whose column Postgres gets by this very plan."""
+    return tuple(f for f in at.change.fields if not f.in_postgres) if at.change else ()
 
 
 def _pairs(at: Context) -> Iterator[tuple[Column, Type, PgColumn]]:

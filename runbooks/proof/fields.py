@@ -128,7 +128,7 @@ def _numeric(side: _Side) -> Compared | None:
 
 def _time(side: _Side) -> Compared | None:
     found = _TIME.match(side.kind)
-    if not found or not side.pg_type.startswith("timestamp") or (side.default and "0" not in side.default):
+    if not found or not side.pg_type.startswith(("timestamp", "date")) or (side.default and "0" not in side.default):
         return None
     epoch = _epoch(side.pg, ch_name(side.name), found.group(1))
     return side.rule(f"({epoch[0]})::text", f"toString({epoch[1]})", "0") if epoch else None

@@ -12,7 +12,17 @@ FLOATS = ("Float32", "Float64")
 TIMES = ("Date", "Date32", "DateTime", "DateTime64")
 TEXTS = ("String", "FixedString", "UUID", "Enum8", "Enum16", "IPv4", "IPv6")
 WRAPPERS = ("Nullable", "LowCardinality")
-_COMPOSED = ("Array", "Map", "Tuple", "Decimal", "Decimal32", "Decimal64", "Decimal128", "SimpleAggregateFunction")
+_COMPOSED = (
+    "Array",
+    "Map",
+    "Tuple",
+    "Decimal",
+    "Decimal32",
+    "Decimal64",
+    "Decimal128",
+    "Decimal256",
+    "SimpleAggregateFunction",
+)
 _OTHERS = ("AggregateFunction", "JSON", "Nested", "Point", "Nothing")
 NAMES = frozenset([*INTEGERS, *FLOATS, *TIMES, *TEXTS, *WRAPPERS, *_COMPOSED, *_OTHERS, "Bool"])
 

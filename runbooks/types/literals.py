@@ -4,13 +4,17 @@ import json
 import re
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from uuid import UUID
 
 from runbooks.types.clickhouse import Type, parse
+from runbooks.types.postgres import integer_span
 
 _QUOTED = re.compile(r"'((?:[^']|'')*)'", re.DOTALL)
 _INTEGER = re.compile(r"[+-]?\d{1,40}")
 _FLOAT = re.compile(r"[+-]?(?:\d+\.\d*|\.\d+|\d+)(?:[eE][+-]?\d+)?")
+_NUMERIC = re.compile(r"numeric\((\d+)(?:,(\d+))?\)")
+_VARCHAR = re.compile(r"character(?: varying)?\((\d+)\)")
 _EMPTY_ARRAYS = ("[]", "'{}'", "{}", "'[]'")
 _EPOCH = {"Date": "toDate(0)", "Date32": "toDate32(0)", "DateTime": "toDateTime(0)"}
 
@@ -40,7 +44,8 @@ def resolve(kind: Type, typed: str | None, pg_type: str | None = None) -> Defaul
             raise BadDefault(f"{kind} cannot hold NULL; did you mean Nullable({kind})?")
         return Default(None, None)
     if (pg_type or "").startswith("numeric") and kind.core.is_text and _FLOAT.fullmatch(text):
-        return Default(quoted(text), text)
+        exact = _at_scale(text, pg_type or "")
+        return Default(quoted(exact), exact)
     found = _constant(kind.core, kind, text)
     return Default(found.clickhouse, _for_postgres(pg_type, found.postgres))
 
@@ -76,10 +81,26 @@ def _implied_in_postgres(kind: Type, pg_type: str | None) -> str | None:
     return "0" if kind.is_integer or kind.is_float or pg_type.startswith("numeric") else None
 
 
+def _at_scale(text: str, pg_type: str) -> str:
+    """A number as Postgres writes it: numeric(10,2) makes 0.00 of 0, and Sequin sends just that."""
+    value, size = Decimal(text), _NUMERIC.fullmatch(pg_type)
+    if size is None:
+        return f"{value:f}"
+    digits, scale = int(size[1]), int(size[2] or 0)
+    if value.is_zero():
+        return f"{Decimal(0):.{scale}f}"
+    if value.adjusted() >= digits - scale or -int(value.normalize().as_tuple().exponent) > scale:
+        raise BadDefault(f"{text} does not fit into {pg_type}")
+    return f"{value:.{scale}f}"
+
+
 def _for_postgres(pg_type: str | None, literal: str | None) -> str | None:
     """The literal in the words of the Postgres type; None where that type cannot hold an empty text."""
     if pg_type == "boolean":
-        return {"1": "true", "0": "false"}.get(literal or "", literal)
+        if literal not in ("0", "1", "true", "false"):
+            raise BadDefault(f"{literal} is neither true nor false, and the column is boolean in Postgres")
+        return {"1": "true", "0": "false"}.get(literal, literal)
+    _check_room(pg_type, literal)
     if literal in ("true", "false"):
         return "1" if literal == "true" else "0"
     if pg_type not in ("uuid", "json", "jsonb") or literal is None:
@@ -92,6 +113,17 @@ def _for_postgres(pg_type: str | None, literal: str | None) -> str | None:
     except ValueError as exc:
         raise BadDefault(f"{literal} is no {pg_type}, which the column is in Postgres") from exc
     return literal
+
+
+def _check_room(pg_type: str | None, literal: str | None) -> None:
+    """Postgres refuses a default that its type has no room for; ClickHouse's type may have had it."""
+    if pg_type is None or literal is None:
+        return
+    span, size = integer_span(pg_type), _VARCHAR.fullmatch(pg_type)
+    if span and _INTEGER.fullmatch(literal) and not span[0] <= int(literal) <= span[1]:
+        raise BadDefault(f"{literal} does not fit into {pg_type}, which holds {span[0]} to {span[1]}")
+    if size and len(literal[1:-1].replace("''", "'")) > int(size[1]):
+        raise BadDefault(f"{literal} is longer than {pg_type} allows")
 
 
 def type_of(text: str) -> str | None:

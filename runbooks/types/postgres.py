@@ -87,7 +87,7 @@ def to_clickhouse(pg_type: str, default: bool) -> Type:
     A type not known here (an enum, a domain) travels as text.
     """
     if pg_type.endswith("[]"):
-        return Type("Array", ("String",))
+        return Type("Array", (str(to_clickhouse(pg_type[:-2], default=True)),))
     core = _TO_CLICKHOUSE.get(re.sub(r"\(.*\)", "", pg_type), "String")
     name = core.partition("(")[0]
     whole = Type(name, ("3",)) if name == "DateTime64" else Type(name)

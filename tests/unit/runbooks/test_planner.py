@@ -238,6 +238,11 @@ def test_a_wildcard_that_stays_inside_an_endpoint_is_no_more_than_a_note() -> No
     assert levels == ["note", "warning"]
 
 
+def test_a_new_decimal_is_an_error_as_sequin_sends_it_as_text() -> None:
+    assert hazards(planned(NewField(name="price", type="Decimal(10, 2)")))["numeric-as-float"] == "error"
+    assert "numeric-as-float" not in hazards(planned(NewField(name="price", type="numeric(10, 2)")))
+
+
 def test_a_low_cardinality_of_nullable_needs_no_default() -> None:
     assert planned(NewField(name="label", type="LowCardinality(Nullable(String))")).strategy.name == "alter"
 
