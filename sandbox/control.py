@@ -1,5 +1,6 @@
 """The /sandbox/* routes on the Slack port: log, faults, reset, clock, knobs, state (DESIGN §8)."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import Any
@@ -13,6 +14,8 @@ from sandbox.slack import control as slack_control
 from sandbox.slack.control import BadRequest, body_of, needed, plainly
 from sandbox.standin import World
 
+Reset = Callable[[], Awaitable[None]]
+Settled = Callable[[float], Awaitable[bool]]
 Server = Callable[[str], Awaitable[None]]
 LONGEST_WAIT_S = 60.0
 SERVERS = ("redis", "postgres")
@@ -21,11 +24,12 @@ SYSTEMS = ("slack", "tinybird", "sequin", "connect", "kubernetes", "github")
 
 class WorldControl:
     def __init__(
-        self, world: World, slack: Slack, reset: Callable[[], Awaitable[None]], take_away: Server, bring_back: Server
+        self, world: World, slack: Slack, reset: Reset, settled: Settled, take_away: Server, bring_back: Server
     ) -> None:
         self._world = world
         self._slack = slack
         self._reset = reset
+        self._settled = settled
         self._servers = {"stop": take_away, "start": bring_back}
 
     async def log(self, request: Request) -> Response:
@@ -62,13 +66,22 @@ class WorldControl:
         return JSONResponse({"ok": True})
 
     async def clock(self, request: Request) -> Response:
+        """Move the clock on, or change its pace. With ``settle_s`` the answer comes when the movers have done what is
+        due by then, or after so many seconds by the machine's clock: ``settled`` says which."""
         body = await body_of(request)
         try:
-            self._world.clock.advance(float(body.get("advance_s", 0)))
+            advance_s, settle_s = float(body.get("advance_s", 0)), float(body.get("settle_s", 0))
+            if "speed" in body:
+                await asyncio.to_thread(self._world.clock.set_speed, float(body["speed"]))
+            if advance_s:
+                await asyncio.to_thread(self._world.clock.advance, advance_s)
         except (TypeError, ValueError) as exc:
-            raise BadRequest(f"advance_s must be a number of seconds of 0 or more: {exc}") from exc
+            raise BadRequest(
+                f"advance_s and settle_s are numbers of seconds of 0 or more, speed one above 0: {exc}"
+            ) from exc
         self._slack.feed.tell("clock", **self._time())
-        return JSONResponse({"ok": True, **self._time()})
+        settled = settle_s > 0 and await self._settled(min(settle_s, LONGEST_WAIT_S))
+        return JSONResponse({"ok": True, "settled": settled, **self._time()})
 
     async def knobs(self, request: Request) -> Response:
         """Set knobs by name; all of them are answered."""
@@ -100,11 +113,11 @@ def _same_kind(name: str, now: Any, wanted: Any) -> None:
 
 
 def routes(
-    world: World, slack: Slack, reset: Callable[[], Awaitable[None]], take_away: Server, bring_back: Server
+    world: World, slack: Slack, reset: Reset, settled: Settled, take_away: Server, bring_back: Server
 ) -> list[BaseRoute]:
-    """All control routes, Slack's own included. ``reset`` puts every stand-in back to its seed; ``take_away`` and
-    ``bring_back`` end and start a server."""
-    control = WorldControl(world, slack, reset, take_away, bring_back)
+    """All control routes, Slack's own included. ``reset`` puts every stand-in back to its seed; ``settled`` waits for
+    the movers; ``take_away`` and ``bring_back`` end and start a server."""
+    control = WorldControl(world, slack, reset, settled, take_away, bring_back)
     return [
         Route("/sandbox/log", plainly(control.log)),
         Route("/sandbox/faults", plainly(control.faults), methods=["POST"]),

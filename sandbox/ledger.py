@@ -5,6 +5,8 @@ name, the clock's table, that migrations are not data, and that a migration may 
 (the head of a chain) which belong to the empty ledger.
 """
 
+import threading
+
 import psycopg
 from psycopg import sql
 
@@ -21,14 +23,25 @@ class Ledger:
     def __init__(self, world: World) -> None:
         self._world = world
         self._first_rows: dict[str, bytes] = {}  # table: what `tbops init-db` put in it, as COPY writes it
+        self._clock_lock = threading.Lock()
+        self._clock_writer: psycopg.Connection | None = None
 
     def _connect(self) -> psycopg.Connection:
         return psycopg.connect(self._world.dsn(LEDGER), autocommit=True)
 
     def write_clock(self) -> None:
         """Tell ``ledger.now()`` what time the platform has. Does nothing before ``tbops init-db``."""
+        with self._clock_lock:
+            try:
+                self._clock_writer = self._clock_writer or self._connect()
+                self._write_clock(self._clock_writer)
+            except psycopg.OperationalError:  # Postgres was restarted, or a reset has cut the connection
+                self._clock_writer = self._connect()
+                self._write_clock(self._clock_writer)
+
+    def _write_clock(self, connection: psycopg.Connection) -> None:
         clock = self._world.clock
-        with self._connect() as connection, connection.transaction():
+        with connection.transaction():
             if connection.execute("SELECT to_regclass('ledger.clock')").fetchone() == (None,):
                 return
             connection.execute("DELETE FROM ledger.clock")

@@ -4,6 +4,7 @@ import asyncio
 import signal
 import socket
 import tempfile
+import time
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -78,9 +79,18 @@ class Platform:
         """The stand-in behind its door; on Slack's port the control routes come first."""
         app = stand_in.app
         if stand_in is self.slack:
-            routes = control.routes(self.world, self.slack, self.reset, self.take_away, self.bring_back)
+            routes = control.routes(self.world, self.slack, self.reset, self.settled, self.take_away, self.bring_back)
             app = Starlette(routes=[*routes, Mount("/", app=app)])
         return door(self.world, stand_in.name, app)
+
+    async def settled(self, wait_s: float) -> bool:
+        """Wait until the movers have done what is due at the platform's present time, in the order in which they hand
+        things on; False if that takes longer than ``wait_s`` by the machine's clock."""
+        deadline = time.monotonic() + wait_s
+        for mover in (self.sequin, self.connect, self.tinybird):
+            if not await mover.settled(max(0.0, deadline - time.monotonic())):
+                return False
+        return True
 
     async def take_away(self, name: str) -> None:
         """End Redis or Postgres at once, as a crash does: Redis forgets everything, Postgres recovers from its log."""

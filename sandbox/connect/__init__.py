@@ -33,6 +33,10 @@ class Connect:
     async def stop(self) -> None:
         await asyncio.to_thread(self._connectors.shut_down)
 
+    async def settled(self, wait_s: float) -> bool:
+        """Whether all that Kafka holds is posted, as far as it may be by now; waits for it."""
+        return await asyncio.to_thread(self._connectors.settled, wait_s)
+
     def _seed(self) -> None:
         with self._connectors.lock:
             self._connectors.all.clear()

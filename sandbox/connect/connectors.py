@@ -1,6 +1,7 @@
 """The connectors of the one worker: made, changed, paused, restarted; each with its task."""
 
 import threading
+import time
 from typing import Any
 
 from sandbox.connect.state import ConnectorState, TaskState
@@ -37,6 +38,10 @@ class Connector:
         if self._task is not None:
             self._task.stop()
             self._task = None
+
+    def settled(self, wait_s: float) -> bool:
+        """As its task's; nothing moves without one."""
+        return self._task is None or self._task.settled(wait_s)
 
     def pause(self) -> None:
         if self.state.state != "STOPPED":
@@ -111,6 +116,13 @@ class Connectors:
         with self.lock:
             for connector in self.all.values():
                 connector.shut_down()
+
+    def settled(self, wait_s: float) -> bool:
+        """Whether all that the topics hold is posted, as far as it may be; waits for it."""
+        deadline = time.monotonic() + wait_s
+        with self.lock:
+            connectors = list(self.all.values())
+        return all(connector.settled(max(0.0, deadline - time.monotonic())) for connector in connectors)
 
     def maybe_rebalancing(self) -> None:
         """Answer 409 as often as the knob ``connect.rebalance_409`` says."""

@@ -11,21 +11,26 @@ import logging
 import threading
 import time
 from datetime import datetime, timedelta
+from typing import Any
 
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
+from confluent_kafka import admin as _admin
 
 from sandbox.connect.state import ConnectorState, TaskState
 from sandbox.connect.writer import Record, Writer
 from sandbox.kafka import client_settings
+from sandbox.rounds import Rounds
 from sandbox.standin import World
 
-POLL_S = 0.05  # by the machine's clock: while holding, how soon a resume is seen
-IDLE_POLL_S = 0.1  # ends at once when a record comes
+POLL_S = 0.01  # by the machine's clock: how soon a pause or a resume is seen; ends at once when a record comes
+HURRY_S = 0.002  # while somebody waits
 AT_ONCE = 200
 KAFKA_PATIENCE_S = 5.0
 LOOK_FOR_TOPICS_S = 1.0  # the real one looks every five minutes
 
 _log = logging.getLogger(__name__)
+
+_untyped: Any = _admin  # OffsetSpec is not exported for type checkers
 
 
 class Task:
@@ -41,6 +46,8 @@ class Task:
         self._holding = False
         self._flushed: datetime = world.clock.now()
         self._next_look = 0.0
+        self._rounds = Rounds()
+        self._admin: _admin.AdminClient | None = None
         self._thread = threading.Thread(target=self._run, name=f"connect-{connector.name}", daemon=True)
         self._thread.start()
 
@@ -48,6 +55,11 @@ class Task:
         """End the threads. What was posted is committed; what was only read comes again."""
         self._stopping.set()
         self._thread.join(15)
+
+    def settled(self, wait_s: float) -> bool:
+        """Wait until all that the topics hold has been posted, and committed if that is due, or the connector holds;
+        False if it takes longer than ``wait_s``."""
+        return self._rounds.settled(lambda: None, wait_s)
 
     def _run(self) -> None:
         consumer = Consumer(
@@ -57,13 +69,16 @@ class Task:
                 "session.timeout.ms": 6000,
                 "enable.auto.commit": False,
                 "auto.offset.reset": "earliest",
-                "fetch.wait.max.ms": 200,
+                "fetch.wait.max.ms": 50,  # a record that comes meanwhile is told of when it is over
                 "fetch.queue.backoff.ms": 20,
             }
         )
         try:
             while not self._stopping.is_set():
+                self._rounds.begin()
+                all_posted = self._rounds.wanted and self._all_posted()
                 self._round(consumer)
+                self._rounds.end(idle=all_posted)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the task must not look as if it ran
             self._broke(exc)
         finally:
@@ -86,6 +101,24 @@ class Task:
         if self._world.clock.now() >= self._flushed + interval:
             self._commit(consumer)
             self._flushed = self._world.clock.now()
+
+    def _all_posted(self) -> bool:
+        """Asked before a round, so that the round commits what it is due to."""
+        if self._state.state == "FAILED":
+            return True
+        if not all(writer.idle for writer in list(self._writers.values())):
+            return False
+        if self._connector.state != "RUNNING":
+            return self._state.state == "PAUSED"
+        if self._holding or not self._assigned:
+            return False
+        self._admin = self._admin or _admin.AdminClient(client_settings(self._world))
+        asked = self._admin.list_offsets({TopicPartition(*key): _untyped.OffsetSpec.latest() for key in self._assigned})
+        try:
+            ends = {(place.topic, place.partition): found.result().offset for place, found in asked.items()}
+        except KafkaException:
+            return False
+        return all(end <= max(self._position(key), 0) for key, end in ends.items())
 
     def _assign(self, consumer: Consumer) -> None:
         """Take over partitions that have appeared, each from its committed offset or the beginning."""
@@ -121,7 +154,7 @@ class Task:
             self._state.show("PAUSED")
 
     def _take(self, consumer: Consumer) -> None:
-        first = consumer.poll(IDLE_POLL_S)
+        first = consumer.poll(HURRY_S if self._rounds.wanted else POLL_S)
         if first is None:
             return
         for message in [first, *consumer.consume(AT_ONCE, 0)]:

@@ -41,6 +41,10 @@ class Sequin:
     async def stop(self) -> None:
         await asyncio.to_thread(self._mover.stop)
 
+    async def settled(self, wait_s: float) -> bool:
+        """Whether all that Postgres has committed is in Kafka, as far as it may go by now; waits for it."""
+        return await asyncio.to_thread(self._mover.settled, wait_s)
+
     def _seed(self) -> None:
         store = self._store
         with store.lock, psycopg.connect(store.dsn, autocommit=True) as connection:

@@ -105,7 +105,7 @@ class BackfillReader:
             store.catalog.refresh(self._connection)
             backfill.metadata = None
             return
-        mark, lsn = self._watermark()
+        mark, lsn = self.watermark()
         messages = self._messages(backfill, table, rows, lsn)
         if not self._catch_up(mark):
             return  # what changed while it was read is not known: it is read again
@@ -119,7 +119,7 @@ class BackfillReader:
                 backfill.read_to = last
             backfill.at_end = len(rows) < wanted
 
-    def _watermark(self) -> tuple[bytes, int]:
+    def watermark(self) -> tuple[bytes, int]:
         """Write one into the log, flushed at once; what it says, and where it is."""
         mark = uuid.uuid4().hex
         written = self._connection.execute(

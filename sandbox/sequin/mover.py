@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import psycopg
 
+from sandbox.rounds import Rounds
 from sandbox.sequin.backfill import BackfillReader
 from sandbox.sequin.kafka_out import KafkaOut
 from sandbox.sequin.messages import Origin, of_change
@@ -35,6 +36,8 @@ class Mover:
         self._store = store
         self._stopping = threading.Event()
         self._woken, self._wake = socket.socketpair()
+        self._woken.setblocking(False)
+        self._rounds = Rounds()
         self._position = 0  # in the slot: all before it has been taken
         self._thread = threading.Thread(target=self._run, name="sequin-mover", daemon=True)
 
@@ -48,6 +51,11 @@ class Mover:
         if self._thread.ident is not None:
             self._thread.join(10)
         self._wake.close()
+
+    def settled(self, wait_s: float) -> bool:
+        """Wait until all that Postgres has committed is in Kafka, as far as it may go at the platform's present time;
+        False if that takes longer than ``wait_s``."""
+        return self._rounds.settled(lambda: self._wake.send(b"."), wait_s)
 
     def _run(self) -> None:
         """Work until told to stop; whatever was lost is made again, as Sequin's supervisors do."""
@@ -68,6 +76,8 @@ class Mover:
         store = self._store
         generation = store.generation
         while store.world.clock.now() < store.restarted_until:
+            self._rounds.begin()
+            self._rounds.end(idle=store.world.clock.now() < store.restarted_until)
             if self._stopping.wait(BUSY_PAUSE_S):
                 return
         kafka.forget_partitions()
@@ -80,7 +90,11 @@ class Mover:
             pause = BUSY_PAUSE_S
             while not self._stopping.is_set() and store.generation == generation:
                 began = time.monotonic()
+                self._rounds.begin()
+                if self._rounds.wanted:
+                    self._catch_up(stream, reader.watermark()[0])
                 moved = self._round(connection, stream, kafka, reader)
+                self._rounds.end(idle=not moved)
                 pause = BUSY_PAUSE_S if moved else min(IDLE_PAUSE_S, pause * 1.5)
                 self._rest(stream, pause - (time.monotonic() - began))
 
@@ -90,6 +104,8 @@ class Mover:
             self._stopping.wait(max(0.0, seconds))
         else:
             stream.wait(max(0.0, seconds), self._woken.fileno())
+        with contextlib.suppress(BlockingIOError):
+            self._woken.recv(1_000)
 
     def _round(self, connection: psycopg.Connection, stream: Stream, kafka: KafkaOut, reader: BackfillReader) -> bool:
         """One look at everything there is to do; True when something was done."""

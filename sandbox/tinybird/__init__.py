@@ -55,6 +55,12 @@ class TinybirdStandIn:
     async def reset(self) -> None:
         await self.platform.reset()
 
+    async def settled(self, wait_s: float) -> bool:
+        """Whether schedules have fired and jobs have ended that are due by now; waits for it."""
+        caught_up = asyncio.create_task(self.platform.jobs.catch_up())
+        done, _ = await asyncio.wait([caught_up], timeout=wait_s)  # cancelled it would leave a job half begun
+        return bool(done)
+
     async def stop(self) -> None:
         if self._task is not None:
             self._task.cancel()

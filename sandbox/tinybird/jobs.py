@@ -78,6 +78,7 @@ class Jobs:
         self.all: list[Job] = []
         self.on_tick: list[Callable[[], Awaitable[None]]] = []
         self._turn = asyncio.Lock()
+        self._round = asyncio.Lock()
         self._nudge = asyncio.Event()
         self._freed_at: datetime | None = None
 
@@ -159,14 +160,19 @@ class Jobs:
     async def run(self) -> None:
         """Advance the queue for ever; cancelled by the stand-in."""
         while True:
+            await self.catch_up()
+            self._nudge.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._nudge.wait(), _POLL_S)
+
+    async def catch_up(self) -> None:
+        """Do all that is due at the platform's present time: schedules, jobs, what becomes visible."""
+        async with self._round:
             self._fire()
             while await self._turned():
                 pass
             for task in self.on_tick:
                 await task()
-            self._nudge.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudge.wait(), _POLL_S)
 
     async def _turned(self) -> bool:
         """One step under the lock, so that a reset waits for no more than one."""

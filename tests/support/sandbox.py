@@ -189,8 +189,13 @@ class Clock:
     def __init__(self, control: httpx.Client) -> None:
         self._control = control
 
-    def advance(self, seconds: float) -> None:
-        _ok(self._control.post("/sandbox/clock", json={"advance_s": seconds}))
+    def advance(self, seconds: float, *, settle_s: float = 0.0) -> None:
+        """Move it on; wait up to ``settle_s`` (of the machine) until the movers have done what is due by then."""
+        _ok(self._control.post("/sandbox/clock", json={"advance_s": seconds, "settle_s": settle_s}))
+
+    def run_at(self, speed: float) -> None:
+        """How many of its seconds pass in one of the machine's, until the next reset."""
+        _ok(self._control.post("/sandbox/clock", json={"speed": speed}))
 
     def time(self) -> float:
         """Platform time, seconds since 1970."""
