@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Progress, Seen, Step, Todo, Wait
+from runbooks.words import counted
 from systems.errors import SystemsError
 from systems.sequin_model import BackfillInfo, is_open_backfill
 
@@ -65,9 +66,11 @@ class AwaitBackfill(Step):
         if backfill is None:
             return Astray(f"there is no backfill of {self.table} on {self.sink}")
         if backfill.state == "completed":
-            return Done(f"The backfill of {self.table} has sent {backfill.rows_done:,} rows.")
+            return Done(f"The backfill of {self.table} has sent {counted(backfill.rows_done, 'row')}.")
         if not backfill.open:
-            return Astray(f"the backfill of {self.table} is {backfill.state} after {backfill.rows_done:,} rows")
+            return Astray(
+                f"the backfill of {self.table} is {backfill.state} after {counted(backfill.rows_done, 'row')}"
+            )
         return self._patient(at, backfill)
 
     def _patient(self, at: Site, backfill: BackfillInfo) -> Seen:

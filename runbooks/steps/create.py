@@ -12,6 +12,7 @@ from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
 from runbooks.steps.set_aside import kept_name
 from runbooks.steps.standing import Grant, Standing, missing_grants
+from runbooks.words import counted
 from systems.tinybird_model import NewDatasource, NodeInfo, PipeInfo
 
 
@@ -102,7 +103,7 @@ class RestoreScopes(Step):
     def look(self, at: Site) -> Seen:
         lacking = missing_grants(at, self.grants)
         if not lacking:
-            return Done(f"{len(self.grants)} token scopes on {self.table} are as they were.")
+            return Done(f"Tokens may do on {self.table} what they might before: {counted(len(self.grants), 'scope')}.")
         known = {token.name for token in at.tinybird.tokens()}
         gone = [grant.token for grant in lacking if grant.token not in known]
         return (
@@ -131,7 +132,7 @@ class CheckReferences(Step):
     table: Standing
 
     def title(self) -> str:
-        return f"See that every pipe still reads {self.table.name}"
+        return f"Check that every pipe still reads {self.table.name}"
 
     def look(self, at: Site) -> Seen:
         moved = next(self._moved(at), None)

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Progress, Seen, Step, Wait
+from runbooks.words import counted
 from systems.errors import SystemsError
 
 QUIET_S = 30.0  # end offsets unchanged for this long, or twice a slot's restart
@@ -26,7 +27,7 @@ class Drain(Step):
     table: str
 
     def title(self) -> str:
-        return f"Wait until nothing is on its way to {self.table}"
+        return f"Wait until everything already sent has arrived in {self.table}"
 
     def look(self, at: Site) -> Seen:
         if at.sequin.sink(self.sink).health != "paused":
@@ -36,7 +37,8 @@ class Drain(Step):
         quiet = (at.now - datetime.fromisoformat(memo["since"])).total_seconds()
         needed = max(QUIET_S, 2.0 * at.limits.slot_restart_s)
         if quiet < needed:
-            return Wait(min(needed - quiet, 5.0), f"no new message for {quiet:.0f} of {needed:.0f} s", memo=memo)
+            why = f"nothing new has been sent for {quiet:.0f} s; {needed:.0f} s are waited for"
+            return Wait(min(needed - quiet, 5.0), why, memo=memo)
         behind = undelivered(at, self.topic, ends)
         if isinstance(behind, str):
             return Wait(LOOK_AGAIN_S, behind, memo=memo)
@@ -53,11 +55,14 @@ class Drain(Step):
         counts = [raw_count(at, self.table), raw_count(at, f"{self.table}_quarantine")]
         if memo.get("counts") != counts:
             again = memo | {"counts": counts, "counted": at.now.isoformat()}
-            return Wait(COUNTS_APART_S, f"{counts[0]:,} rows are counted again in {COUNTS_APART_S:.0f} s", memo=again)
+            so_far = counted(counts[0], "row")
+            why = f"{so_far} so far; counted again after {COUNTS_APART_S:.0f} s, to see that no more come"
+            return Wait(COUNTS_APART_S, why, memo=again)
         left = datetime.fromisoformat(memo["counted"]) + timedelta(seconds=COUNTS_APART_S) - at.now
         if left > timedelta():
-            return Wait(left.total_seconds(), "the rows are counted again", memo=memo)
-        return Done(f"Nothing is on its way to {self.table}: {counts[0]:,} rows, {counts[1]:,} in quarantine.")
+            return Wait(left.total_seconds(), "the rows are counted once more, to see that no more come", memo=memo)
+        arrived = f"{counted(counts[0], 'row')}, {counted(counts[1], 'row')} in quarantine"
+        return Done(f"Everything that was sent has arrived in {self.table}: {arrived}.")
 
 
 class AwaitDelivery(Step):
@@ -70,7 +75,7 @@ class AwaitDelivery(Step):
     topic: str
 
     def title(self) -> str:
-        return f"Wait until everything now in the topic {self.topic} is delivered"
+        return f"Wait until Kafka Connect has delivered what is in the topic {self.topic} now"
 
     def look(self, at: Site) -> Seen:
         recorded: Mapping[str, int] | None = at.memo.get("ends")
@@ -83,7 +88,7 @@ class AwaitDelivery(Step):
             return Astray(f"the connector {at.names.connector} has failed: {status.trouble or 'see its log'}")
         behind = undelivered(at, self.topic, ends)
         if behind is None:
-            return Done(f"Everything that was in {self.topic} is delivered.")
+            return Done(f"Everything that was in the topic {self.topic} is delivered.")
         return Wait(LOOK_AGAIN_S, behind, _delivered(at, self.topic, ends), memo)
 
 
@@ -102,9 +107,9 @@ def lagging(at: Site, topic: str, ends: Mapping[int, int]) -> str | None:
     with_records = {p: end for p, end in ends.items() if end > starts.get(p, 0)}
     unknown = [p for p in with_records if p not in committed]
     if unknown:
-        return f"{len(unknown)} of {len(ends)} partitions of {topic} have no committed offset yet"
+        return f"the connector has not said yet how far it is in {len(unknown)} of {len(ends)} partitions of {topic}"
     lag = sum(max(end - committed[p], 0) for p, end in with_records.items())
-    return f"{lag:,} messages of {topic} are not delivered yet" if lag else None
+    return f"{counted(lag, f'message of the topic {topic}')} still to be delivered to Tinybird" if lag else None
 
 
 def _delivered(at: Site, topic: str, ends: Mapping[int, int]) -> Progress:

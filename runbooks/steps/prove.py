@@ -11,6 +11,7 @@ from runbooks.proof.sandwich import Digest, Found, judge, unlike
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Progress, Seen, Step, Wait
 from runbooks.steps.delivery import raw_count
+from runbooks.words import counted
 from systems.errors import SystemsError
 
 BEHIND_S = 2  # the cutoff lies this far back, so that what is just being committed is not claimed
@@ -120,7 +121,7 @@ class Prove(Step):
                 f"{self.claim.datasource} is not proven: {found.words()}, for example {', '.join(found.examples)}; "
                 "Tinybird keeps what it has, nothing was changed by looking"
             )
-        why = f"{buckets:,} of {BUCKETS:,} buckets of keys are still unlike"
+        why = f"{buckets:,} of {BUCKETS:,} groups of keys still differ, perhaps because rows are on their way"
         return Wait(ROUND_S, why + (f" ({found.words()})" if found.faults else ""), Progress(memo["rows"], None), memo)
 
     def _done(self, at: Site, memo: dict[str, Any]) -> Done:
@@ -155,15 +156,19 @@ class Prove(Step):
 
 
 def _sentence(datasource: str, proof: dict[str, Any]) -> str:
-    parts = [f"{datasource} is proven by value: {proof['rows']:,} rows equal in {', '.join(proof['columns'])}."]
+    parts = [
+        f"{datasource} is proven by value: {counted(proof['rows'], 'row')} equal in {', '.join(proof['columns'])}."
+    ]
     if proof["not_proven"]:
         parts.append(f"Not compared: {', '.join(proof['not_proven'])}.")
     if proof["ghosts"]:
-        parts.append(f"{proof['ghosts']:,} rows in Tinybird are no longer in Postgres (deletes arrive as rows).")
+        parts.append(
+            f"In Tinybird and no longer in Postgres: {counted(proof['ghosts'], 'row')} (deletes arrive as rows)."
+        )
     if proof["without_version"]:
-        parts.append(f"{proof['without_version']:,} rows have no comparable version and are not proven.")
+        parts.append(f"Without a comparable version, so not proven: {counted(proof['without_version'], 'row')}.")
     if proof["quarantined"]:
-        parts.append(f"{proof['quarantined']:,} rows went to the quarantine meanwhile.")
+        parts.append(f"In quarantine since the run began: {counted(proof['quarantined'], 'row')}.")
     return " ".join(parts)
 
 

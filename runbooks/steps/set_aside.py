@@ -8,6 +8,7 @@ from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps.copies import live_jobs
 from runbooks.steps.delivery import lagging, raw_count
 from runbooks.steps.standing import Standing
+from runbooks.words import counted
 
 LOOK_AGAIN_S = 2.0
 
@@ -127,7 +128,9 @@ class PutBack(Step):
             return Todo("the name is free")
         rows = raw_count(at, self.table.name)
         if rows:
-            return Astray(f"the new {self.table.name} has taken {rows:,} rows; the old one is kept as {self.kept}")
+            return Astray(
+                f"the new {self.table.name} has taken {counted(rows, 'row')}; the old one is kept as {self.kept}"
+            )
         feeding = self._feeding(at)
         if feeding:
             return Astray(

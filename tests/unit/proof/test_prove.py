@@ -251,7 +251,7 @@ def test_rows_that_are_gone_from_postgres_are_counted_and_no_fault(served: Serve
     seen = carried_out(proof_of(tinybird, postgres), site(tinybird, postgres))
     assert isinstance(seen, Done)
     assert seen.found["proof"]["ghosts"] == 7
-    assert "7 rows in Tinybird are no longer in Postgres" in seen.said
+    assert "In Tinybird and no longer in Postgres: 7 rows" in seen.said
 
 
 def test_rows_without_a_version_are_counted_apart(served: Served, dsn: str) -> None:
