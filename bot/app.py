@@ -101,7 +101,10 @@ class Listeners:
         self._ring(number)
 
     def mention(self, body: dict[str, Any]) -> None:
-        """An event that is not stored is not acknowledged, so Slack delivers it again."""
+        """An event that is not stored is not acknowledged, so Slack delivers it again. Apps that call us are not
+        people, and are not answered."""
+        if not body["event"].get("user"):
+            return
         self._ring(self._store(payloads.mention(body)))
 
     def home(self, body: dict[str, Any]) -> None:

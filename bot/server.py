@@ -1,7 +1,7 @@
 """The bot's HTTP side: health and metrics always, Slack's signed requests in HTTP mode."""
 
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 
 import psycopg
 import uvicorn
@@ -15,12 +15,20 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from config import metrics
+from config.log import logger
 from ledger import gauges
 from ledger.connection import Pool
 from ledger.gauges import Figures
 
 EVENTS = "/slack/events"  # the manifest's request URLs end in it
 ASK_S = 1.0
+MOST_BYTES = 1_000_000  # of a request: Slack's largest, a click on a full card, has a tenth of it
+
+# What Bolt raises on a body or on headers that it cannot read. It reads them before it checks the signature,
+# so that anybody could send such; errors of a listener do not come this far.
+_UNREADABLE = (ValueError, TypeError, AttributeError, LookupError, RecursionError)
+
+_log = logger("bot")
 
 
 def web(pool: Pool, slack: App | None, hears: Callable[[], bool]) -> Starlette:
@@ -47,13 +55,39 @@ def _events(app: App) -> Callable[[Request], Awaitable[Response]]:
     """Bolt checks the signature and calls a listener; in a thread, since a listener stores (facts/slack.md §1.4)."""
 
     async def events(request: Request) -> Response:
-        body = (await request.body()).decode("utf-8", "replace")
-        asked = BoltRequest(body=body, query=request.url.query, headers=dict(request.headers))
-        answer = await run_in_threadpool(app.dispatch, asked)
+        body = await _body(request)
+        if body is None:
+            return PlainTextResponse("too long\n", 413)
+        if not _could_be_signed(request.headers):
+            return PlainTextResponse("not signed\n", 401)
+        try:
+            asked = BoltRequest(
+                body=body.decode("utf-8", "replace"), query=request.url.query, headers=dict(request.headers)
+            )
+            answer = await run_in_threadpool(app.dispatch, asked)
+        except _UNREADABLE as exc:
+            _log.warning("a request could not be read", error=f"{type(exc).__name__}: {exc}")
+            return PlainTextResponse("not readable\n", 400)
         headers = {name: values[0] for name, values in answer.headers.items() if name.lower() != "content-length"}
         return Response(answer.body, answer.status, headers)
 
     return events
+
+
+async def _body(request: Request) -> bytes | None:
+    """All of it; None when it is longer than anything that Slack sends."""
+    read = bytearray()
+    async for part in request.stream():
+        read += part
+        if len(read) > MOST_BYTES:
+            return None
+    return bytes(read)
+
+
+def _could_be_signed(headers: Mapping[str, str]) -> bool:
+    """Whether there is a time and a signature that Bolt can look at; whether they are right is for Bolt to say."""
+    stamp, signature = (headers.get(f"x-slack-{name}", "") for name in ("request-timestamp", "signature"))
+    return stamp.isascii() and stamp.isdigit() and signature.isascii()
 
 
 def _figures(pool: Pool) -> Figures | None:
