@@ -128,3 +128,4 @@ def test_postgres_digest() -> None:
         f"floor: a bare sum of the same md5s; a scan alone {report.p50(took['scan']):,.0f} ms; {'; '.join(memory)}"
     )
     assert sum(n for _, n, _ in answer) == ROWS_PG
+    assert "Sort" not in plan, plan  # it would hold every row, not every bucket
