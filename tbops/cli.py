@@ -2,6 +2,8 @@
 and the image does without the sandbox's packages."""
 
 import argparse
+import io
+import os
 import sys
 from collections.abc import Sequence
 from importlib import metadata
@@ -14,6 +16,7 @@ USAGE = 2  # the exit code of a command line that cannot be understood
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code. What went wrong is one sentence on standard error."""
     given = _parser().parse_args(arguments)
+    _print_whatever_comes()
     try:
         return given.run(given)
     except SettingsError as wrong:
@@ -21,6 +24,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return USAGE
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:  # `| head`: nobody reads on; what Python would flush at its end goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+
+
+def _print_whatever_comes() -> None:
+    """A terminal that cannot show a character shows a mark for it instead of a traceback."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _filled(text: str) -> str:
+    """An option's value; an empty one is a variable of the shell that was never set."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("it is empty")
+    if "\0" in text:
+        raise argparse.ArgumentTypeError("it holds a NUL")
+    return text
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -41,16 +63,20 @@ def _parser() -> argparse.ArgumentParser:
     demo.set_defaults(run=_demo)
 
     plan = commands.add_parser("plan", help="show the plan of a command; nothing is changed")
-    plan.add_argument("words", help='the command as it is typed after /tb, e.g. "migrate members add field x"')
-    plan.add_argument("--datafiles", metavar="DIR", help="a folder as `tb pull` writes it, instead of the live systems")
-    plan.add_argument("--dsn", help="the Postgres whose tables the datafiles replicate")
-    plan.add_argument("--json", action="store_true")
+    plan.add_argument(
+        "words", nargs="+", help='the command as it is typed after /tb, e.g. "migrate members add field nickname text"'
+    )
+    plan.add_argument(
+        "--datafiles", metavar="DIR", type=_filled, help="a folder as `tb pull` writes it, instead of the live systems"
+    )
+    plan.add_argument("--dsn", type=_filled, help="with --datafiles: the Postgres whose tables they replicate")
+    plan.add_argument("--json", action="store_true", help="the whole plan as JSON")
     plan.set_defaults(run=_plan)
 
     lint = commands.add_parser("lint", help="look for hazards in a folder of datafiles")
-    lint.add_argument("--datafiles", metavar="DIR", required=True)
-    lint.add_argument("--dsn")
-    lint.add_argument("--json", action="store_true")
+    lint.add_argument("--datafiles", metavar="DIR", type=_filled, required=True, help="as `tb pull` writes it")
+    lint.add_argument("--dsn", type=_filled, help="the Postgres whose tables they replicate")
+    lint.add_argument("--json", action="store_true", help="the hazards as a list in JSON")
     lint.set_defaults(run=_lint)
 
     commands.add_parser("bot", help="speak to Slack").set_defaults(run=_bot)
@@ -81,7 +107,7 @@ def _demo(given: argparse.Namespace) -> int:
 def _plan(given: argparse.Namespace) -> int:
     from tbops.planning import plan
 
-    return plan(given.words, datafiles=given.datafiles, dsn=given.dsn, as_json=given.json)
+    return plan(" ".join(given.words), datafiles=given.datafiles, dsn=given.dsn, as_json=given.json)
 
 
 def _lint(given: argparse.Namespace) -> int:

@@ -19,7 +19,7 @@ from runbooks.plan import Hazard
 from runbooks.planner import make_plan
 from runbooks.request import Request
 from systems.errors import SystemsError
-from tbops.text import hazard_lines, plan_text
+from tbops.text import hazard_lines, plan_text, summary
 
 CLEAN, FINDINGS, USAGE = 0, 1, 2
 OFFLINE = "datafiles"  # the environment's name where there is none
@@ -30,8 +30,7 @@ def plan(words: str, *, datafiles: str | None, dsn: str | None, as_json: bool) -
     if request is None:
         return USAGE
     try:
-        facts = _from_folder(datafiles, dsn, request.environment) if datafiles else _from_systems(request)
-        made = make_plan(request, facts)
+        made = make_plan(request, _facts(request, datafiles, dsn))
     except (RunbooksError, SystemsError) as refused:
         print(refused, file=sys.stderr)
         return USAGE
@@ -51,6 +50,9 @@ def lint(datafiles: str, *, dsn: str | None, as_json: bool) -> int:
 
 def _request(words: str) -> Request | None:
     """The request in a line as typed after /tb; what is wrong with it is said."""
+    words = words.strip()
+    for called in ("/tb ", "@tb "):  # pasted as it is typed in Slack
+        words = words.removeprefix(called)
     match grammar.parse(words):
         case grammar.Refusal() as refusal:
             print(refusal.sentence, file=sys.stderr)
@@ -59,8 +61,15 @@ def _request(words: str) -> Request | None:
         case grammar.PlanOnly(request=request):
             return request
         case _:
-            print("Only a command that makes a run has a plan, such as `migrate members add field x`.", file=sys.stderr)
+            said = f"`{words.split()[0]}` makes no run, so it has no plan" if words.split() else "There is no command"
+            print(f"{said}; a command with one is `migrate members add field nickname text`.", file=sys.stderr)
     return None
+
+
+def _facts(request: Request, datafiles: str | None, dsn: str | None) -> Facts:
+    if datafiles is None:
+        return _from_systems(request)
+    return _from_folder(datafiles, dsn, request.environment)
 
 
 def _from_systems(request: Request) -> Facts:
@@ -94,5 +103,5 @@ def _print_hazards(found: Iterable[Hazard], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([hazard.model_dump(mode="json") for hazard in found], indent=2, ensure_ascii=False))
         return
-    lines = hazard_lines(found)
-    print("\n".join(lines) if lines else "No hazard found.")
+    hazards = list(found)
+    print("\n".join([*hazard_lines(hazards), "", summary(hazards)]) if hazards else "No hazard found.")

@@ -70,4 +70,6 @@ def _wrong_name(word: str, what: str) -> str:
         return f"{shown(word)} cannot be {what}: it has {len(word)} characters, and a name has at most 128"
     if word[0].isdigit():
         return f"{shown(word)} cannot be {what}: a name begins with a letter or `_`"
-    return f"{shown(word)} cannot be {what}: a name has only a–z, A–Z, 0–9 and `_`"
+    bare = word.strip("\"'`")
+    meant = f"; did you mean `{bare}`?" if _NAME.fullmatch(bare) else ""
+    return f"{shown(word)} cannot be {what}: a name has only a–z, A–Z, 0–9 and `_`{meant}"

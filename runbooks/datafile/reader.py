@@ -27,12 +27,13 @@ def read_datasource(name: str, text: str) -> Datasource:
     if not read.columns:
         raise DatafileError(file, 0, "there is no SCHEMA with a column in it")
     engine = dict(read.engine)
+    unsorted = engine.get("sorting_key", "").replace(" ", "") == "tuple()"
     empty = tuple((key, "") for key, value in engine.items() if not value)  # ENGINE_PARTITION_KEY "" stays written
     return Datasource(
         name=name,
         columns=read.columns,
         engine=read.engine_type or "MergeTree",
-        sorting_key=tuple(split_top(engine.pop("sorting_key", "").removeprefix("tuple()"), ",")),
+        sorting_key=tuple(split_top("" if unsorted else engine.pop("sorting_key", ""), ",")),
         partition_key=engine.pop("partition_key", ""),
         version=engine.pop("ver", ""),
         ttl=engine.pop("ttl", ""),
@@ -96,6 +97,8 @@ class _Read:
 
     def take(self, directive: Directive) -> None:
         keyword, value = directive.keyword, unquoted(_text(directive))
+        if keyword == "description" and directive.block is None:
+            value = " ".join(directive.words)  # quotes in it are the text's own
         if keyword in _DROPPED:
             return
         if keyword in _OLD_ENGINE_WORDS or keyword.startswith("engine_"):

@@ -4,20 +4,20 @@ Pipes are written in its order too, but with their SQL as it is: a formatter of 
 """
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 
 from runbooks.datafile.schema import column_sql
 from runbooks.facts.model import Column, Datasource, Index, Node, Pipe
 
 INDENT = "    "
-_HEAD = ("SOURCE", "MAINTAINER", "VERSION")
+_HEAD = (("SOURCE", "MAINTAINER"), ("VERSION",))  # those of one group stand together
 
 
 def write_datasource(datasource: Datasource) -> str:
     """The text of ``<name>.datasource``."""
     directives = dict(datasource.directives)
     blocks = [
-        *(f"{key} {directives[key]}" for key in _HEAD if key in directives),
+        *_head(directives),
         _description(datasource.description),
         f'TAGS "{", ".join(datasource.tags)}"' if datasource.tags else "",
         _block("SCHEMA", (f"{column_sql(c)}," for c in datasource.columns)).rstrip(","),
@@ -34,7 +34,7 @@ def write_pipe(pipe: Pipe) -> str:
     """The text of ``<name>.pipe``."""
     directives = dict(pipe.directives)
     blocks = [
-        *(f"{key} {directives[key]}" for key in _HEAD if key in directives),
+        *_head(directives),
         _description(pipe.description),
         f'TAGS "{", ".join(pipe.tags)}"' if pipe.tags else "",
         *(_node(node) for node in pipe.nodes),
@@ -61,6 +61,11 @@ def _bullet(column: Column) -> str:
 
 def _description(text: str) -> str:
     return _block("DESCRIPTION", text.splitlines())
+
+
+def _head(directives: Mapping[str, str]) -> Iterator[str]:
+    for group in _HEAD:
+        yield "\n".join(f"{key} {directives[key]}" for key in group if key in directives)
 
 
 def _block(keyword: str, lines: Iterable[str]) -> str:

@@ -60,6 +60,19 @@ SHARED_WITH >
 """
 
 
+PLAIN = """\
+SOURCE there
+MAINTAINER me
+DESCRIPTION it's "quoted", and on one line # not this
+SCHEMA >
+    `id` String
+
+ENGINE "MergeTree"
+ENGINE_PRIMARY_KEY "id"
+ENGINE_SORTING_KEY "tuple()"
+"""
+
+
 def columns() -> st.SearchStrategy[Column]:
     inner = st.sampled_from(["String", "UInt8", "Int32", "Float64", "DateTime64(3)", "Decimal(12, 2)"])
     wrap = st.sampled_from(["{}", "Nullable({})", "Array({})", "Tuple(a {}, b Map(String, {}))"])
@@ -104,13 +117,17 @@ def test_a_formatted_pipe_is_written_back_byte_for_byte(file: Path) -> None:
 
 @pytest.mark.skipif(not TB.exists(), reason="the real tb is installed by tests/conformance/tools.py")
 def test_a_data_source_is_written_as_the_real_tb_formats_it(tmp_path: Path) -> None:
-    (tmp_path / "t.datasource").write_text(AWKWARD)
+    written = {"awkward": AWKWARD, "plain": PLAIN}
+    for name, text in written.items():
+        (tmp_path / f"{name}.datasource").write_text(text)
     environment = {"TB_VERSION_WARNING": "0", "TB_CLI_TELEMETRY_OPTOUT": "1", "PATH": os.defpath, "HOME": str(tmp_path)}
-    asked = [str(TB), "--no-version-warning", "fmt", "--yes", "t.datasource"]
+    asked = [str(TB), "--no-version-warning", "fmt", "--yes", *(f"{name}.datasource" for name in written)]
     subprocess.run(asked, cwd=tmp_path, env=environment, check=True, capture_output=True, timeout=60)
-    theirs, ours = (tmp_path / "t.datasource").read_text(), write_datasource(read_datasource("t", AWKWARD))
-    assert list(difflib.unified_diff(theirs.splitlines(), ours.splitlines(), lineterm="")) == []
-    assert ours == theirs
+    for name, text in written.items():
+        theirs = (tmp_path / f"{name}.datasource").read_text()
+        ours = write_datasource(read_datasource(name, text))
+        assert list(difflib.unified_diff(theirs.splitlines(), ours.splitlines(), lineterm="")) == []
+        assert ours == theirs
 
 
 def test_columns_keep_their_nested_types_paths_defaults_and_codecs() -> None:
