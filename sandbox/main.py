@@ -47,19 +47,26 @@ async def _serve(options: Options) -> int:
     platform = Platform(world, sockets)
     try:
         made = product.write(platform)
-        await platform.start_servers()
-        await asyncio.gather(platform.start_stand_ins(), asyncio.to_thread(product.prepare_ledger, made))
-        platform.ledger.remember()
-        platform.ledger.write_clock()
-        if options.bot:
-            product.start(platform, made)
-            await product.until_it_works(platform)
-        print(json.dumps(ready_line(platform, made)), flush=True)
-        await told_to_stop.wait()
+        starting = asyncio.create_task(platform.start(lambda: product.begin(platform, made, processes=options.bot)))
+        if await _ends_before(starting, told_to_stop):
+            print(json.dumps(ready_line(platform, made)), flush=True)
+            await told_to_stop.wait()
     finally:
         await platform.stop()
         shutil.rmtree(folder, ignore_errors=True)
     return 0
+
+
+async def _ends_before(task: asyncio.Task[None], event: asyncio.Event) -> bool:
+    """Wait for the task, or for the event, which cancels it. Raises what the task raises."""
+    waiting = asyncio.create_task(event.wait())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    if task.done():
+        waiting.cancel()
+        await task
+        return True
+    task.cancel()
+    return False
 
 
 def ready_line(platform: Platform, made: product.Product) -> dict[str, Any]:

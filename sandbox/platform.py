@@ -5,6 +5,7 @@ import signal
 import socket
 import tempfile
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 from starlette.applications import Starlette
@@ -50,30 +51,42 @@ class Platform:
         """In the order of their ports."""
         return [self.slack, self.tinybird, self.sequin, self.connect, self.kubernetes, self.github]
 
-    async def start_servers(self) -> None:
-        """Postgres with its seed, Redis, Kafka with its topics; all at once."""
+    async def start(self, product: Callable[[], Awaitable[None]]) -> None:
+        """Start everything; what does not need another starts beside it.
+
+        ``product`` is called as soon as the ledger's database, Redis and Slack are there: bot and worker begin while
+        Tinybird is still being filled.
+        """
         self.kafka.start()
         self.redis.start()
-        await asyncio.gather(
-            self._start_postgres(), asyncio.to_thread(self.kafka.prepare), asyncio.to_thread(self.redis.wait)
-        )
-        self.world.clock.listeners.append(self.ledger.write_clock)
-
-    async def start_stand_ins(self) -> None:
-        """Fill Tinybird as if the rows of Postgres had arrived long ago, then answer on the ports."""
-        await asyncio.gather(self.tinybird.start(), self.slack.start())
-        await self.tinybird.fill(await asyncio.to_thread(snapshot.records, self.world))
+        await self.slack.start()
+        self._open(self.slack)
+        await asyncio.gather(self._fill(product), asyncio.to_thread(self.kafka.prepare))
         await self.sequin.start()
-        for stand_in, listening in zip(self.stand_ins, self._sockets, strict=True):
-            server = Server(self._application(stand_in))
-            self._servers.append((server, asyncio.create_task(server.serve([listening]))))
+        for stand_in in self.stand_ins[1:]:
+            self._open(stand_in)
         await self.connect.start()
 
-    async def _start_postgres(self) -> None:
+    async def _fill(self, product: Callable[[], Awaitable[None]]) -> None:
+        """Postgres with its seed, and Tinybird as if those rows had arrived long ago."""
+        begun = asyncio.create_task(self.tinybird.start())
         await asyncio.to_thread(self.postgres.make)
         self.postgres.start()
         await asyncio.to_thread(self.postgres.wait)
+        await asyncio.gather(asyncio.to_thread(self.postgres.make_ledger), asyncio.to_thread(self.redis.wait))
+        await asyncio.gather(product(), self._fill_tinybird(begun))
+
+    async def _fill_tinybird(self, begun: asyncio.Task[None]) -> None:
         await asyncio.to_thread(self.postgres.seed)
+        rows = await asyncio.to_thread(snapshot.records, self.world)
+        await begun
+        await self.tinybird.fill(rows)
+
+    def _open(self, stand_in: StandIn) -> None:
+        """Answer on its port; until then connections wait."""
+        server = Server(self._application(stand_in))
+        listening = self._sockets[self.stand_ins.index(stand_in)]
+        self._servers.append((server, asyncio.create_task(server.serve([listening]))))
 
     def _application(self, stand_in: StandIn) -> ASGIApp:
         """The stand-in behind its door; on Slack's port the control routes come first."""
@@ -133,11 +146,11 @@ class Platform:
     async def stop(self) -> None:
         """End servers, threads and processes, however far the start came."""
         self.slack.hang_up()  # pages and the bot hold connections that a server would wait for
-        for server, serving in self._servers:
+        for server, _ in self._servers:
             server.stopping.set()
-            await asyncio.wait([serving], timeout=3)
-        for stand_in in self.stand_ins:
-            await stand_in.stop()
+        if self._servers:
+            await asyncio.wait([serving for _, serving in self._servers], timeout=3)
+        await asyncio.gather(*(stand_in.stop() for stand_in in self.stand_ins))
         await asyncio.to_thread(self.processes.stop_all)
 
 

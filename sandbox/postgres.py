@@ -29,6 +29,7 @@ _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "wal_level": "logical",
+    "fsync": "off",  # a killed server loses nothing by it, only a machine that stops
     "max_connections": "200",
     "shared_buffers": "64MB",
     "max_wal_size": "512MB",
@@ -79,23 +80,17 @@ class Postgres:
         )
         if done.returncode:
             raise SandboxError(f"initdb failed, no database was made:\n{done.stderr}")
+        with (self._data / "postgresql.conf").open("a") as settings:  # what stands here ALTER SYSTEM can change
+            settings.writelines(f"{key} = '{value}'\n" for key, value in _SETTINGS.items())
 
     def start(self) -> None:
         """Start the server; ``wait`` says when it answers. Main thread only."""
-        settings = [part for key, value in _SETTINGS.items() for part in ("-c", f"{key}={value}")]
-        command = [
-            self._programs / "postgres",
-            "-D",
-            self._data,
-            "-p",
-            str(self._world.ports.postgres),
-            *settings,
-        ]
+        command = [self._programs / "postgres", "-D", self._data, "-p", str(self._world.ports.postgres)]
         self._processes.start(
             "postgres",
             command,
             user=self._uid,
-            stop_signal=signal.SIGINT,  # fast shutdown
+            stop_signal=signal.SIGQUIT,  # immediate: nothing of its folder is kept
             death_signal=signal.SIGQUIT,  # immediate: its own children end with it
         )
 
@@ -112,13 +107,17 @@ class Postgres:
                     raise
             time.sleep(0.02)
 
-    def seed(self) -> None:
-        """Roles, the template with its rows, the source database and its slot, the empty ledger."""
+    def make_ledger(self) -> None:
+        """The roles, and an empty database for the product."""
         with psycopg.connect(self._world.dsn("postgres"), autocommit=True) as admin:
             admin.execute("CREATE ROLE sequin LOGIN REPLICATION; CREATE ROLE tbops_migrator LOGIN")
             admin.execute("CREATE ROLE tbops LOGIN")
-            admin.execute(f"CREATE DATABASE {SOURCE_TEMPLATE} OWNER tbops_migrator")
             admin.execute(f"CREATE DATABASE {LEDGER} OWNER tbops")
+
+    def seed(self) -> None:
+        """The template with its rows, the source database and its slot."""
+        with psycopg.connect(self._world.dsn("postgres"), autocommit=True) as admin:
+            admin.execute(f"CREATE DATABASE {SOURCE_TEMPLATE} OWNER tbops_migrator")
             with psycopg.connect(self._world.dsn(SOURCE_TEMPLATE)) as source:
                 build_source(source, seed_named(self._world.seed).more_tables)
             admin.execute(f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator")

@@ -9,6 +9,7 @@ import importlib.util
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -44,6 +45,7 @@ class Processes:
         self._folder = folder
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._stop_signals: dict[str, int] = {}
+        self._clients: set[str] = set()
 
     def start(
         self,
@@ -54,8 +56,10 @@ class Processes:
         user: int | None = None,
         stop_signal: int = signal.SIGTERM,
         death_signal: int = signal.SIGKILL,
+        client: bool = False,
     ) -> subprocess.Popen[bytes]:
-        """Start a child whose output goes to ``<folder>/<name>.log``. ``user`` is a uid (only root can set it)."""
+        """Start a child whose output goes to ``<folder>/<name>.log``. ``user`` is a uid (only root can set it); a
+        ``client`` uses the other children, and is ended before them."""
         with (self._folder / f"{name}.log").open("ab") as output:
             child = subprocess.Popen(
                 [str(part) for part in command],
@@ -71,6 +75,8 @@ class Processes:
             )
         self._children[name] = child
         self._stop_signals[name] = stop_signal
+        if client:
+            self._clients.add(name)
         return child
 
     def pid(self, name: str) -> int:
@@ -88,21 +94,21 @@ class Processes:
         text = (self._folder / f"{name}.log").read_text("utf-8", "replace")
         return "\n".join(text.splitlines()[-lines:])
 
-    def stop(self, name: str, *, patience_s: float = 5.0, stop_signal: int | None = None) -> None:
-        """Ask the child to end, then make it. Nothing happens if it has already gone. ``stop_signal``: other than
-        the one that it was started with."""
-        child = self._children.pop(name, None)
-        if child is None:
-            return
-        if child.poll() is None:
-            child.send_signal(stop_signal or self._stop_signals[name])
+    def stop(self, *names: str, patience_s: float = 5.0, stop_signal: int | None = None) -> None:
+        """Ask these children to end, all at once, then make them. Nothing happens to one that has already gone.
+        ``stop_signal``: other than the one that they were started with."""
+        asked = {name: child for name in names if (child := self._children.pop(name, None)) is not None}
+        for name, child in asked.items():
+            child.send_signal(stop_signal or self._stop_signals[name])  # does nothing to one that has gone
+        deadline = time.monotonic() + patience_s
+        for child in asked.values():
             try:
-                child.wait(patience_s)
+                child.wait(max(0.0, deadline - time.monotonic()))
             except subprocess.TimeoutExpired:
                 child.kill()
                 child.wait()
 
     def stop_all(self) -> None:
-        """Stop every child, the last started first."""
-        for name in reversed(list(self._children)):
-            self.stop(name)
+        """Stop every child: first the clients, then what they used."""
+        self.stop(*self._clients)
+        self.stop(*self._children)

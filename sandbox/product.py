@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
-from redis.asyncio import Redis
-
 from sandbox.platform import Platform
 from sandbox.processes import SandboxError
 from sandbox.slack.people import ANA, BEN, CHEN, ROOMS
@@ -125,6 +123,17 @@ def _free_port() -> int:
         return probe.getsockname()[1]
 
 
+async def begin(platform: Platform, made: Product, *, processes: bool) -> None:
+    """Make the ledger and have it follow the platform's clock; then, if wanted, start bot and worker."""
+    await asyncio.to_thread(prepare_ledger, made)
+    await asyncio.to_thread(platform.ledger.remember)
+    platform.world.clock.listeners.append(platform.ledger.write_clock)
+    await asyncio.to_thread(platform.ledger.write_clock)
+    if processes:
+        start(platform, made)
+        await until_it_works(platform)
+
+
 def prepare_ledger(made: Product) -> None:
     """Make the ledger's schema by the product's own command, ``tbops init-db``."""
     done = subprocess.run(
@@ -147,6 +156,7 @@ def start(platform: Platform, made: Product) -> None:
             [sys.executable, "-m", "tbops", name],
             environment={**os.environ, **made.environment},
             death_signal=signal.SIGTERM,  # a worker must have the time to end its own children
+            client=True,
         )
 
 
@@ -172,5 +182,5 @@ async def _listens(platform: Platform) -> bool:
 
 async def _takes_jobs(platform: Platform) -> bool:
     """Workers are registered as the queue's own library does it."""
-    async with Redis.from_url(platform.world.redis, decode_responses=True) as redis:
-        return all([await redis.scard(f"rq:workers:{queue}") for queue in QUEUES])
+    counts = [await asyncio.to_thread(platform.redis.ask, "SCARD", f"rq:workers:{queue}") for queue in QUEUES]
+    return "0" not in counts

@@ -39,6 +39,8 @@ class ClickHouse:
         self._folder = folder
         self._ids = itertools.count(1)
         self._open: dict[int, asyncio.Future[Answer]] = {}
+        self._process: subprocess.Popen[bytes] | None = None
+        self._listening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         ours, theirs = socket.socketpair()
@@ -53,10 +55,13 @@ class ClickHouse:
         self._listening = asyncio.create_task(self._listen())
 
     async def stop(self) -> None:
-        self._listening.cancel()
-        self._writer.close()
-        self._process.kill()  # nothing of the folder is kept, so there is nothing to close in order
-        await asyncio.to_thread(self._process.wait, 5)
+        """End the process, however far its start came."""
+        if self._listening is not None:
+            self._listening.cancel()
+            self._writer.close()
+        if self._process is not None:
+            self._process.kill()  # nothing of the folder is kept, so there is nothing to close in order
+            await asyncio.to_thread(self._process.wait, 5)
 
     async def run(
         self,

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import httpx
+from sandbox.connect.endpoint import Endpoint, PostError
 
 RETRIABLE = (408, 429, 500, 502, 503, 504)
 
@@ -84,11 +84,11 @@ class Writer:
 
     def _run(self) -> None:
         try:
-            with httpx.Client(headers=self._headers, timeout=10.0, trust_env=False) as client:
+            with contextlib.closing(Endpoint(self._url, self._headers, timeout_s=10.0)) as endpoint:
                 while not self._stopping.is_set():
                     batch = self._batch()
                     if batch and not self._stopping.is_set():
-                        self._post(client, batch)
+                        self._post(endpoint, batch)
                     with self._count:
                         self._waiting -= len(batch)
         except Exception as exc:  # noqa: BLE001 - a thread that ended would look like a topic without records
@@ -108,8 +108,8 @@ class Writer:
             batch.append(record)
         return batch
 
-    def _post(self, client: httpx.Client, batch: list[Record]) -> None:
-        problem = self._attempts(client, b"\n".join(record.value for record in batch))
+    def _post(self, endpoint: Endpoint, batch: list[Record]) -> None:
+        problem = self._attempts(endpoint, b"\n".join(record.value for record in batch))
         if problem is None:
             self._succeeded()
         elif self._stopping.is_set():
@@ -119,19 +119,19 @@ class Writer:
         for record in batch:
             self.done[record.partition] = record.offset + 1
 
-    def _attempts(self, client: httpx.Client, body: bytes) -> str | None:
+    def _attempts(self, endpoint: Endpoint, body: bytes) -> str | None:
         """Post, again while it makes sense; None when it was accepted, else what was wrong."""
         problem = None
         for _ in range(1 + int(self._knobs["connect.retries"])):
             try:
-                answer = client.post(self._url, content=body)
-            except httpx.HTTPError as exc:
-                problem = f"{type(exc).__name__}: {exc}"
+                status, text = endpoint.post(body)
+            except PostError as exc:
+                problem = str(exc)
             else:
-                if answer.is_success:
+                if 200 <= status < 300:
                     return None
-                problem = f"HTTP {answer.status_code} from {answer.url.path}: {answer.text[:300]}"
-                if answer.status_code not in RETRIABLE:
+                problem = f"HTTP {status} from {endpoint.path}: {text[:300]}"
+                if status not in RETRIABLE:
                     return problem
             if self._stopping.wait(float(self._knobs["connect.retry_pause_s"])):
                 break

@@ -11,12 +11,13 @@ import json
 import time
 import uuid
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
-import httpx
-
 from sandbox.slack.sockets import Sockets
+
+if TYPE_CHECKING:
+    import httpx
 
 ACK_LIMIT_S = 3.0
 RETRY_AFTER_S = (0.0, 60.0, 300.0)  # the Events API's: at once, after a minute, after five
@@ -107,6 +108,8 @@ class Delivery:
             attempt.payload = ack.result()
 
     async def _post(self, url: str, parcel: Parcel, attempt: Attempt, reason: str, started: float) -> None:
+        import httpx  # only apps with a request URL need it, and it takes long to import
+
         body, kind = _encode(parcel)
         headers = {"content-type": kind, **self.signature(body)}
         if attempt.retry:
@@ -132,6 +135,8 @@ class Delivery:
 
     async def verify(self, url: str) -> bool:
         """Slack's url_verification handshake: the app must answer the challenge."""
+        import httpx
+
         challenge = uuid.uuid4().hex
         body = json.dumps({"type": "url_verification", "challenge": challenge, "token": "sandbox"})
         headers = {"content-type": "application/json", **self.signature(body)}
@@ -141,7 +146,9 @@ class Delivery:
             return False
         return answer.status_code == 200 and challenge in answer.text
 
-    def _http(self) -> httpx.AsyncClient:
+    def _http(self) -> "httpx.AsyncClient":
+        import httpx
+
         if self._client is None:
             self._client = httpx.AsyncClient(timeout=ACK_LIMIT_S, trust_env=False)
         return self._client
@@ -180,7 +187,7 @@ def _encode(parcel: Parcel) -> tuple[str, str]:
             return json.dumps(parcel.payload), "application/json"
 
 
-def _decode(answer: httpx.Response) -> Any:
+def _decode(answer: "httpx.Response") -> Any:
     """An ack's body: a JSON object, plain text (a slash command's first answer), or nothing."""
     text = answer.text
     if not text.strip():
