@@ -12,52 +12,15 @@ import pytest
 
 from tests.support.drive import Drive
 from tests.support.ending import Ending
-from tests.support.outside import Killed
-from tests.support.seams import Boundary, Seams
-from workers.context import Context
-from workers.engine import Advanced, advance
+from tests.support.mortal import LOOKS, Mortal, once
+from tests.support.seams import Boundary
 
 pytestmark = pytest.mark.faults
 
 SEED = random.SystemRandom().randrange(2**32)
-LOOKS = 0.04  # the share of mere looks after which a worker dies in CI
 
 
-class Mortal:
-    """Workers that die where ``strikes`` says, each replaced by the next."""
-
-    def __init__(self, drive: Drive, run: int, strikes: Callable[[Boundary], bool]) -> None:
-        self.deaths: list[Boundary] = []
-        self._drive = drive
-        self._run = run
-        self._seams = Seams(self._place, strikes)
-        drive.engine = self._advance
-
-    def _advance(self, worker: Context, run: int) -> Advanced:
-        try:
-            return advance(self._seams.around(worker), run)
-        except Killed:
-            self.deaths.append(self._seams.crossed[-1])
-            self._drive.take_over()
-            return Advanced("running", 0.0)
-
-    def _place(self) -> str:
-        """The step that is next, and what is known of its last effect: with these a tick knows what it does."""
-        with self._drive.product.pool.connection() as conn:
-            row = conn.execute(
-                "SELECT s.number, s.state, i.id IS NOT NULL AS begun, i.answer FROM ledger.step s"
-                " LEFT JOIN ledger.intent i USING (run, phase, number)"
-                " WHERE run = %s AND phase = 'plan' AND state NOT IN ('done', 'skipped')"
-                " ORDER BY number, i.id DESC LIMIT 1",
-                [self._run],
-            ).fetchone()
-        if row is None:
-            return "the end"
-        effect = (row["answer"] or "not answered") if row["begun"] else "no effect yet"
-        return f"step {row['number']}, {row['state']}, {effect}"
-
-
-@pytest.fixture(params=["alter", pytest.param("recreate", marks=pytest.mark.long)])  # held once beside other tests
+@pytest.fixture(params=["alter", "recreate"])
 def strategy(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -67,16 +30,9 @@ def mortal(drive: Drive, ending: Ending, strategy: str, migrate: Callable[[str],
     """A run whose workers die at each boundary that is ``wanted``, once; it succeeds all the same."""
 
     def run_through(wanted: Callable[[Boundary], bool]) -> Mortal:
-        seen: set[Boundary] = set()
-
-        def strikes(boundary: Boundary) -> bool:
-            new = boundary not in seen
-            seen.add(boundary)
-            return new and wanted(boundary)
-
         run = migrate(strategy)
         after = drive.sandbox.log.last()
-        mortal = Mortal(drive, run, strikes)
+        mortal = Mortal(drive, run, once(wanted))
         drive.until(run, "succeeded")
         print(f"{len(mortal.deaths)} deaths in {len({death.place for death in mortal.deaths})} places")
         ending.it_succeeded(run)
