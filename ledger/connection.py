@@ -5,18 +5,19 @@ and whoever changes state does it inside one that the caller opened.
 """
 
 import select
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
 from psycopg import Connection, Cursor
 from psycopg.conninfo import conninfo_to_dict
+from psycopg.errors import FeatureNotSupported
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import ConnectionPool
 
 Conn = Connection[DictRow]
-Pool = ConnectionPool[Conn]
 
 # A statement of ours takes milliseconds. One that waits longer than this waits for a lock somebody lost.
 _OPTIONS = "-c timezone=UTC -c statement_timeout=15s -c lock_timeout=10s -c idle_in_transaction_session_timeout=60s"
@@ -24,7 +25,25 @@ _OPTIONS = "-c timezone=UTC -c statement_timeout=15s -c lock_timeout=10s -c idle
 # Nobody asks a silent connection whether it lives, so the kernel does: a host that is gone is noticed in 30 s.
 _ALIVE = {"keepalives_idle": 15, "keepalives_interval": 5, "keepalives_count": 3}
 
+# The pool tries again after 1, 2, 4, … s and would then sleep through the return of a Postgres that was long away:
+# it gives up early instead, and whoever asks next (the sweep, each second) begins anew.
+_RECONNECT_S = 2.0
+
 _Row = TypeVar("_Row")
+
+
+class Pool(ConnectionPool[Conn]):
+    """Connections that outlive a migration: a statement prepared before a column was added fails ever after ("cached
+    plan must not change result type"), so that its connection is not used again."""
+
+    @contextmanager
+    def connection(self, timeout: float | None = None) -> Generator[Conn]:
+        with super().connection(timeout) as conn:
+            try:
+                yield conn
+            except FeatureNotSupported:
+                conn.close()
+                raise
 
 
 def connect(dsn: str, *, name: str) -> Conn:
@@ -34,13 +53,14 @@ def connect(dsn: str, *, name: str) -> Conn:
 
 def open_pool(dsn: str, *, name: str, min_size: int = 1, max_size: int = 8) -> Pool:
     """An opened pool. A connection that Postgres has dropped is replaced when it is asked for, not handed out."""
-    return ConnectionPool(
+    return Pool(
         "",
         connection_class=Conn,
         kwargs=_arguments(dsn, name),
         min_size=min_size,
         max_size=max_size,
         timeout=5.0,
+        reconnect_timeout=_RECONNECT_S,
         check=_check,
         name=name,
         open=True,

@@ -3,8 +3,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from psycopg.errors import FeatureNotSupported
 
-from ledger import migrate
+from ledger import messages, migrate
 from ledger.connection import calendar, connect, open_pool
 from tests.support.ledger_server import LedgerServer
 
@@ -50,3 +51,18 @@ def test_a_connection_cut_off_by_a_restart_is_not_handed_out(server: LedgerServe
         with pool.connection() as conn:
             assert conn.info.backend_pid != pid
             assert calendar(conn)
+
+
+def test_a_connection_that_knows_the_schema_before_a_migration_fails_once_at_most(server: LedgerServer) -> None:
+    """Code N-1 goes on while schema N is made: what it prepared was ``SELECT *``."""
+    dsn = server.database()
+    with open_pool(dsn, name="test", max_size=1) as pool:
+        with pool.connection() as conn:
+            for _ in range(10):  # psycopg prepares what it is asked for often
+                messages.get(conn, 1)
+        with connect(dsn, name="other") as other:
+            other.execute("ALTER TABLE ledger.message ADD COLUMN later text")
+        with pytest.raises(FeatureNotSupported), pool.connection() as conn:
+            messages.get(conn, 1)
+        with pool.connection() as conn:
+            assert messages.get(conn, 1) is None
