@@ -45,7 +45,7 @@ def take_over(conn: Conn, run: Run) -> None:
     """The run begins: what the last one of its line left is its own to put back from here on."""
     if run.finishes is None:
         return
-    said = f"Run {run.id} goes on with it"
+    said = f"Run {run.id} took it up"
     conn.execute(_sql["take_over"], {"run": run.id, "first": run.finishes, "said": said})
     messages.touch(conn, *(messages.run_ref(each.id) for each in _line(conn, run.finishes) if each.id != run.id))
 

@@ -24,6 +24,7 @@ from runbooks.steps.connectors import PauseConnector, ResumeConnector
 from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, RunCopy
 from runbooks.steps.create import CheckReferencesTo, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import AwaitDelivery
+from runbooks.steps.postgres_migrate import MigratePostgres
 from runbooks.steps.prove import Prove
 from runbooks.steps.set_aside import PutBack, kept_name
 from runbooks.steps.sinks import PauseSink, ResumeSink
@@ -261,7 +262,7 @@ def _plan(
         holds=holds,
         stale=stale or Estimate(seconds=0, formula="nothing gets stale"),
         took=took or Estimate(seconds=10 * len(planned), formula=f"{len(planned)} small steps of about 10 s"),
-        sql=rest.sql,
+        sql=rest.sql if any(step.op == MigratePostgres.op for step in planned) else (),
         datafiles=rest.datafiles,
         guards={key: guards.digest_of(facts, key) for key in sorted(keys)},
         locks=rest.locks,

@@ -153,7 +153,7 @@ def _left(view: RunView) -> str:
     left = sum(r.state in ("left", "listed") for r in view.restore)
     paused = f"{left} thing{'s were' if left > 1 else ' was'} left as found; see below." if left else ""
     if left and view.followed is not None:
-        paused = f"Run {view.followed} goes on with what was left."
+        paused = f"Run {view.followed} took up what was left."
     return joined(paused or "Nothing is left paused.", _added(view))
 
 

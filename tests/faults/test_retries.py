@@ -54,7 +54,7 @@ def test_what_an_abort_behind_the_switch_left_is_finished(
     assert titles(watched, following)[0] == "Start a backfill of public.members on members_sink"
     assert titles(watched, following)[-2] == f"Resume the copy pipe {COPY}"
     old = watched.card(run)
-    assert f"Run {following} goes on with what was left" in old.text
+    assert f"Run {following} took up what was left" in old.text
     assert "Finish what is left" not in old.buttons
 
 

@@ -80,7 +80,7 @@ def test_what_was_left_becomes_the_restore_list_of_the_run_that_begins(conn: Con
     assert taken == [(1, "listed", {"n": 1}, None, 0), (2, "listed", {"n": 2}, None, 0)]
     old = runs.get(conn, run)
     assert old.followed == new
-    assert {row.said for row in old.restore} == {f"Run {new} goes on with it"}
+    assert {row.said for row in old.restore} == {f"Run {new} took it up"}
     assert messages.behind_of(conn, run)  # its card says so
 
 
@@ -107,7 +107,7 @@ def test_a_line_goes_on_from_its_last_run_whichever_is_named(conn: Conn) -> None
             states.move_run(conn, second, event)
     third = begun(conn, following(conn, second))
     assert runs.get(conn, third).run.finishes == run
-    assert [row.said for row in runs.get(conn, second).restore] == [f"Run {third} goes on with it"]
+    assert [row.said for row in runs.get(conn, second).restore] == [f"Run {third} took it up"]
     assert [view.run.id for view in rests.begun(conn, run)] == [run, second, third]
 
 

@@ -78,6 +78,6 @@ def test_nobody_is_reminded_of_what_another_run_took_up(toy: Toys, left: int) ->
     assert elected(toy) == [left]  # not begun yet: it may be turned down
     toy.approved(following)
     assert [(entry.state, entry.origin) for entry in toy.view(following).restore] == [("listed", None)]
-    assert [entry.said for entry in toy.view(left).restore] == [f"Run {following} goes on with it"]
+    assert [entry.said for entry in toy.view(left).restore] == [f"Run {following} took it up"]
     reminding.remind(toy.context, left)
     assert (elected(toy), heard(toy)) == ([], [])
