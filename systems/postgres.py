@@ -16,7 +16,7 @@ from systems.redact import redact
 
 SYSTEM = "postgres"
 CONNECT_S = 5
-READ_S = 20
+READ_S = 20.0
 LOCK_NOT_AVAILABLE = "55P03"
 
 # May go better later: lock and statement timeouts, deadlock, serialization, too many connections, shutting down.
@@ -25,9 +25,12 @@ _PASSWORD = re.compile(r"password=\S+")
 
 
 class Postgres:
-    """One database. A connection a call: ticks are rare and a kept one would be one more thing to lose."""
+    """One database. A connection a call: ticks are rare and a kept one would be one more thing to lose.
 
-    def __init__(self, dsn: str, permit: Permit, *, schema: str = "public", read_s: int = READ_S) -> None:
+    ``read_s`` is the longest that a statement may take, in seconds.
+    """
+
+    def __init__(self, dsn: str, permit: Permit, *, schema: str = "public", read_s: float = READ_S) -> None:
         self._dsn = dsn
         self._permit = permit
         self._schema = schema
@@ -73,7 +76,7 @@ class Postgres:
         return [Blocker(row[0], row[1] or "", row[2] or "", row[3] or "", row[4] or 0) for row in rows]
 
     def read(self, query: str, parameters: Mapping[str, Any] | None = None) -> list[tuple[Any, ...]]:
-        """The rows of one SELECT, read only, at most 20 s. ``query`` is built by code, never from a person's words."""
+        """The rows of one SELECT, read only. ``query`` is built by code, never from a person's words."""
         with self._reading("a query") as connection:
             return connection.execute(cast(LiteralString, query), parameters).fetchall()
 
@@ -87,7 +90,7 @@ class Postgres:
         self._permit(SYSTEM, "migration")
         with self._connected("the migration") as connection, connection.transaction():
             connection.execute(sql.SQL("SET LOCAL lock_timeout = {}").format(f"{int(lock_s * 1000)}ms"))
-            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(f"{self._read_s}s"))
+            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(f"{int(self._read_s * 1000)}ms"))
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
             connection.execute(cast(LiteralString, statements))
 
@@ -97,7 +100,7 @@ class Postgres:
     def _reading(self, call: str) -> Generator[psycopg.Connection[tuple[Any, ...]]]:
         with self._connected(call) as connection:
             connection.read_only = True
-            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(f"{self._read_s}s"))
+            connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(f"{int(self._read_s * 1000)}ms"))
             yield connection
 
     @contextmanager

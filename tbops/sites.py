@@ -6,6 +6,8 @@ from config.settings import Environment, KafkaSettings, Settings
 from runbooks.facts.model import Limits
 from runbooks.site import Names, Site
 from systems.connect import Connect
+from systems.http import Wire
+from systems.kafka import CALL_S as KAFKA_S
 from systems.kafka import Kafka
 from systems.permit import Permit, read_only
 from systems.postgres import Postgres
@@ -23,7 +25,8 @@ class Sites:
     def __call__(self, environment: str, run: int, permit: Permit) -> Site:
         """A site whose clients ask ``permit`` before each change; ``now`` and ``memo`` are the caller's to set."""
         if environment not in self._made:
-            self._made[environment] = _site(environment, self._settings.environment(environment))
+            given = self._settings.environment(environment)
+            self._made[environment] = _site(environment, given, self._settings.engine.call_timeout_s)
         base = self._made[environment]
         return Site(
             environment=environment,
@@ -39,16 +42,18 @@ class Sites:
         )
 
 
-def _site(name: str, given: Environment) -> Site:
+def _site(name: str, given: Environment, call_s: float) -> Site:
+    """``call_s`` bounds each call, its repetitions included."""
+    wire = Wire(call_s=call_s)
     return Site(
         environment=name,
         run=0,
         now=datetime.now(UTC),
-        tinybird=Tinybird(given.tinybird.url, given.tinybird.token.get_secret_value(), read_only),
-        sequin=Sequin(given.sequin.url, given.sequin.token.get_secret_value(), read_only),
-        connect=Connect(given.connect.url, read_only),
-        kafka=Kafka(given.kafka.bootstrap, _kafka(given.kafka)),
-        postgres=Postgres(given.postgres.dsn.get_secret_value(), read_only),
+        tinybird=Tinybird(given.tinybird.url, given.tinybird.token.get_secret_value(), read_only, wire=wire),
+        sequin=Sequin(given.sequin.url, given.sequin.token.get_secret_value(), read_only, wire=wire),
+        connect=Connect(given.connect.url, read_only, wire=wire),
+        kafka=Kafka(given.kafka.bootstrap, _kafka(given.kafka), call_s=min(KAFKA_S, call_s)),
+        postgres=Postgres(given.postgres.dsn.get_secret_value(), read_only, read_s=call_s),
         names=Names(
             sequin_database=given.sequin.database,
             publication=given.postgres.publication,
