@@ -12,18 +12,9 @@ from runbooks.request import Request
 from runbooks.site import Site
 from tests.support.drive import Drive, Product, driving
 from tests.support.ending import Ending
+from tests.support.paces import PACES
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
-
-# The stand-ins' own paces, by the platform's clock; what is tried here is what happens between them.
-PACES = {
-    "sequin__backfill_rows_per_s": 100_000.0,
-    "sequin__backfill_page_rows": 5_000,
-    "sequin__slot_restart_s": 1.0,
-    "sequin__backfill_start_delay_s": 5.0,
-    "sequin__catalog_lag_s": 0.5,
-    "connect__offset_flush_s": 1.0,
-}
 
 
 def plan_at_once(request: Request, site: Site) -> Plan:

@@ -22,7 +22,6 @@ START_S = 60.0
 RUN_S = 60.0
 SWEEP_S = 0.2  # the platform's clock runs 20 times as fast: what is due is found as soon as at the usual pace
 NEVER_S = 1e6
-SLOW, FAST = 8.0, 20_000.0  # rows a second of a backfill, by the platform's clock: half a minute of ours, or no time
 
 # What one recreation of members changes outside, each of it once.
 RECREATED = {

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.paces import PACES
 from tests.support.processes import Crew
 from tests.support.sandbox import Sandbox
 
@@ -31,5 +32,6 @@ def running_crew(running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFact
 @pytest.fixture
 def crew(sandbox: Sandbox, running_crew: Crew) -> Crew:
     """Alive and well, on a platform as seeded."""
+    sandbox.knobs(**PACES)
     running_crew.ready()
     return running_crew

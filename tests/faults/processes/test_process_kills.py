@@ -8,8 +8,9 @@ from contextlib import suppress
 
 import pytest
 
+from tests.support.paces import FAST, SLOW
 from tests.support.people import People
-from tests.support.processes import FAST, RECREATED, SLOW, Crew, Job, effects, everything_arrived
+from tests.support.processes import RECREATED, Crew, Job, effects, everything_arrived, holding_drains
 from tests.support.sandbox import Json, Sandbox
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
@@ -20,7 +21,7 @@ SOURCES = "SELECT id FROM members ORDER BY id OFFSET %s LIMIT 3"
 def kill_one(sandbox: Sandbox, crew: Crew, job: Job, dice: random.Random) -> str:
     """`kill -9` of the worker that has the run, or of any where none has it, some requests from now; wait until
     another has taken the run over. Returns what it was at, or "" when the run was over first."""
-    for _ in range(dice.randrange(30)):
+    for _ in range(dice.randrange(12)):  # a look at a backfill is three requests
         sandbox.log.entries(after=sandbox.log.last(), wait_s=0.2)
     row = job.row()
     if row["op"] is None or row["state"] != "running":
@@ -49,7 +50,7 @@ def kills(sandbox: Sandbox, crew: Crew, people: People, *, seed: int, wanted: in
         change_some(sandbox, dice)
     print(f"seed {seed}: killed at {points}")
     assert len(points) == wanted
-    sandbox.knobs(sequin__backfill_rows_per_s=FAST)
+    sandbox.knobs(**FAST)
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     everything_arrived(sandbox)
@@ -59,7 +60,7 @@ def test_a_worker_killed_at_random_points_of_a_backfill_costs_nothing(
     sandbox: Sandbox, crew: Crew, people: People
 ) -> None:
     seed = random.SystemRandom().randrange(2**32)
-    sandbox.knobs(sequin__backfill_rows_per_s=SLOW, sequin__backfill_page_rows=50)
+    sandbox.knobs(**SLOW)
     kills(sandbox, crew, people, seed=seed, wanted=10)
 
 
@@ -67,17 +68,17 @@ def test_a_worker_killed_at_random_points_of_a_backfill_costs_nothing(
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("seed", range(5))
 def test_fifty_kills(sandbox: Sandbox, crew: Crew, people: People, seed: int) -> None:
-    sandbox.knobs(sequin__backfill_rows_per_s=SLOW, sequin__backfill_page_rows=50)
+    sandbox.knobs(**SLOW)
     kills(sandbox, crew, people, seed=seed, wanted=10)
 
 
-@pytest.mark.long  # the kills of children above take the same way, and a pool's end is in test_process_pools
 def test_a_killed_pool_is_followed_by_a_new_one(sandbox: Sandbox, crew: Crew, people: People) -> None:
-    job = Job(sandbox, people, "recreate")
-    job.reaches("sequin.sink.resume")
-    crew.pool.kill()
-    assert job.row()["state"] == "running"
-    crew.ready()
+    with holding_drains(sandbox):
+        job = Job(sandbox, people, "recreate")
+        job.reaches("stream.drain")
+        crew.pool.kill()
+        assert job.row()["state"] == "running"
+        crew.ready()
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     everything_arrived(sandbox)
@@ -101,7 +102,7 @@ def test_take_over_at_the_usual_lease(sandbox: Sandbox, crew: Crew, people: Peop
     """DESIGN §12: ≤ 15 s at a lease of 10 s. The figure is printed, not judged: it is the machine's too."""
     crew.pool.stop()
     pool = crew.start("worker", lease_s=10.0)
-    sandbox.knobs(sequin__backfill_rows_per_s=SLOW, sequin__backfill_page_rows=50)
+    sandbox.knobs(**SLOW)
     job = Job(sandbox, people, "recreate")
     job.reaches("sequin.backfill.await")
     row = sandbox.until(lambda: frozen(job), what="a worker that stands still with the run in its hands")
@@ -110,7 +111,7 @@ def test_take_over_at_the_usual_lease(sandbox: Sandbox, crew: Crew, people: Peop
     os.kill(row["pid"], signal.SIGKILL)
     sandbox.until(lambda: job.row()["fence"] > row["fence"], what="another worker")
     print(f"taken over {time.monotonic() - began:.1f} s after kill -9")
-    sandbox.knobs(sequin__backfill_rows_per_s=FAST)
+    sandbox.knobs(**FAST)
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     assert pool.runs

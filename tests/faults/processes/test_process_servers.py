@@ -7,12 +7,11 @@ from redis import Redis
 
 from systems.errors import SystemsError
 from systems.kafka import Kafka
+from tests.support.paces import FAST, SLOW
 from tests.support.people import People
 from tests.support.processes import (
     ALTERED,
-    FAST,
     RECREATED,
-    SLOW,
     Crew,
     Job,
     effects,
@@ -23,6 +22,9 @@ from tests.support.sandbox import Sandbox
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
+AWAY_S = 17.0  # waits that double from 1 s end after 15 s and after 31 s
+SOON_S = 8.0
+
 
 def test_redis_flushed_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
     def flush(at: str) -> None:
@@ -30,12 +32,12 @@ def test_redis_flushed_in_the_middle(sandbox: Sandbox, crew: Crew, people: Peopl
         with Redis.from_url(sandbox.ready["redis"]) as redis:
             redis.flushall()
 
-    sandbox.knobs(sequin__backfill_rows_per_s=SLOW)
+    sandbox.knobs(**SLOW)
     with holding_drains(sandbox):
         job = Job(sandbox, people, "recreate")
         flush("stream.drain")
     flush("sequin.backfill.await")
-    sandbox.knobs(sequin__backfill_rows_per_s=FAST)
+    sandbox.knobs(**FAST)
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     everything_arrived(sandbox)
@@ -68,6 +70,26 @@ def test_postgres_crashes_in_the_middle(sandbox: Sandbox, crew: Crew, people: Pe
     assert job.ends() == "succeeded"
     assert effects(sandbox) == RECREATED
     everything_arrived(sandbox)
+
+
+@pytest.mark.long  # the outage is the machine's time; what went away for a moment is above
+@pytest.mark.parametrize("server", ["postgres", "redis"])
+def test_what_was_long_away_is_found_soon_after_it_is_back(
+    sandbox: Sandbox, crew: Crew, people: People, server: str
+) -> None:
+    """Seen to fail with the clients' own settings: their waits double, so after an outage they sleep as long again."""
+    with holding_drains(sandbox):
+        job = Job(sandbox, people, "recreate")
+        job.reaches("stream.drain")
+        sandbox.take_away(server)
+        began = time.monotonic()
+        while time.monotonic() - began < AWAY_S:
+            sandbox.log.entries(after=sandbox.log.last(), wait_s=1.0)
+        sandbox.bring_back(server)
+        fence = job.row()["fence"]
+        sandbox.until(lambda: job.row()["fence"] > fence, patience_s=SOON_S, what="the next tick")
+    assert job.ends() == "succeeded"
+    assert effects(sandbox) == RECREATED
 
 
 def test_a_click_while_the_ledger_is_away_is_answered_and_works_afterwards(
