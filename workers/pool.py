@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 from config.log import logger
 
 GRACE_S = 30.0
-_FIRST_S, _LONGEST_S, _STEADY_S = 0.2, 10.0, 60.0
+_FIRST_S, _LONGEST_S, _STEADY_S = 0.2, 3.0, 60.0  # a fork of what is loaded costs milliseconds
 _WATCH_S = 0.5
 _PR_SET_PDEATHSIG = 1
 
@@ -46,6 +46,13 @@ def run_pool(crews: Sequence[Crew], redis_url: str, preload: Sequence[str]) -> i
     gc.collect()
     gc.freeze()  # a collection in a child would write to, and so copy, every page it shares with its parent
     return _Pool(crews, redis_url).run()
+
+
+class _Worker(SimpleWorker):
+    """Looks for a Redis that is away every other second; RQ's own waits double up to a minute, and a run would wait
+    as long for a Redis that is back."""
+
+    max_connection_wait_time = 2.0
 
 
 class _Slot:
@@ -117,7 +124,7 @@ class _Pool:
                 crew.child_start()
             connection = Redis.from_url(self._redis_url)  # pyright: ignore[reportUnknownMemberType]  # its kwargs are unknown
             queue = Queue(crew.queue, connection=connection, serializer=JSONSerializer)
-            worker = SimpleWorker([queue], connection=connection, serializer=JSONSerializer)
+            worker = _Worker([queue], connection=connection, serializer=JSONSerializer)
             worker.work(logging_level="WARNING")
         except Exception as error:  # noqa: BLE001 - the child's last word; the parent forks another
             _log.error("a worker ended", queue=crew.queue, error=repr(error))
