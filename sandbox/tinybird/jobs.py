@@ -20,7 +20,9 @@ KEPT = timedelta(hours=48)
 LISTED = 100
 LIVE = ("waiting", "working", "cancelling")
 _POLL_S = 0.02  # by the machine's clock
-_CATCH_UP = 50  # ticks of one pipe that one jump of the clock runs; the oldest beyond are left out
+# How many ticks of a replace copy a jump of the clock runs, the newest: each overtakes the one before, and the jobs
+# of 48 hours are all that the API shows. Ticks of an append copy are all run: each adds what no later one adds.
+_CATCH_UP = 50
 
 
 @dataclass
@@ -149,7 +151,7 @@ class Jobs:
             while pipe.cron and pipe.next_tick and not pipe.paused and pipe.next_tick <= now:
                 ticks.append(pipe.next_tick)
                 pipe.next_tick = next_tick(pipe.cron, pipe.next_tick)
-            due += [(tick, pipe) for tick in ticks[-_CATCH_UP:]]
+            due += [(tick, pipe) for tick in (ticks if pipe.copy_mode == "append" else ticks[-_CATCH_UP:])]
         for tick, pipe in sorted(due, key=lambda item: item[0]):
             job = self._scheduled(pipe, tick)
             if job is not None:
@@ -202,10 +204,10 @@ class Jobs:
         if sum(job.kind == "copy" for job in working) >= int(self._workspace.number("copy_quota")):
             return None
         busy = {job.pipe_id for job in working if job.pipe_id} | {job.source_id for job in working}
-        for job in sorted(self.all, key=lambda job: job.created_at):
-            if job.status == "waiting" and job.pipe_id not in busy and job.source_id not in busy:
-                return job
-        return None
+        free = (
+            job for job in self.all if job.status == "waiting" and job.pipe_id not in busy and job.source_id not in busy
+        )
+        return min(free, key=lambda job: job.created_at, default=None)
 
     async def _begin(self, job: Job) -> None:
         # after a jump of the clock a job begins when it would have: at its tick, or when a slot came free

@@ -488,6 +488,17 @@ def test_schedules_fire_once_for_each_tick_that_the_clock_passes(tb: Tinybird) -
     assert ticks[-1] <= tb.world.clock.now()
 
 
+def test_a_jump_of_days_leaves_no_run_of_an_append_copy_out(tb: Tinybird) -> None:
+    """Each run of it adds rows; of a replace copy only the newest 50 are run."""
+    pipe = tb.client.get("/v0/pipes/members_sorted_copy_pipe").json()
+    tb.client.put(f"/v0/pipes/{pipe['id']}/nodes/{pipe['copy_node']}/copy", data={"mode": "append"})
+    tb.world.clock.advance(3 * 86_400)
+    tb.run(tb.stand_in.platform.jobs.catch_up())
+    assert tb.value("SELECT count() FROM members_sorted") == 200 * (1 + 72)
+    jobs = tb.stand_in.platform.jobs.all
+    assert sum(job.pipe_name == "insights_projects_populated_copy" for job in jobs) == 50
+
+
 def test_a_paused_copy_does_not_fire_and_shows_it(tb: Tinybird) -> None:
     assert tb.client.post(f"{COPY}/pause").json()["schedule"]["status"] == "shutdown"
     tb.world.clock.advance(3 * 3600)
