@@ -153,12 +153,13 @@ def token_scope(at: Context) -> Iterator[Hazard]:
         {t.name for t in at.facts.tokens for _, resource in t.scopes if (resource or "").partition(":")[0] == name}
     )
     if scoped:
+        whose = f"The token {scoped[0]} has" if len(scoped) == 1 else f"The tokens {', '.join(scoped)} have"
         yield found(
             "token-scope",
             "warning",
             name,
-            f"The tokens {', '.join(scoped)} have scopes on {name}, which deleting it may take away: they are given "
-            "back before the connector resumes.",
+            f"{whose} scopes on {name}, which deleting it may take away: they are given back before the connector "
+            "resumes.",
             "Nothing to do, unless a token is made while the run goes on.",
         )
 
