@@ -1,6 +1,8 @@
 """An engine with free steps, for figures; ``python -m tests.benchmarks.engine DSN REDIS`` is a worker of it."""
 
 import sys
+import tempfile
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -47,6 +49,18 @@ def bare_commits(dsn: str) -> psycopg.Connection:
 def commit(conn: psycopg.Connection, times: int) -> None:
     for _ in range(times):
         conn.execute("UPDATE bare SET n = n + 1 WHERE id = 1")
+
+
+def round_trips(pool: Pool, do: Callable[[], object]) -> int:
+    """How often ``do`` waits for the ledger: whenever the server says that it is ready. ``pool`` has one connection."""
+    with pool.connection() as conn:
+        protocol = conn.pgconn
+    with tempfile.TemporaryFile("w+") as trace:
+        protocol.trace(trace.fileno())
+        do()
+        protocol.untrace()
+        trace.seek(0)
+        return sum("ReadyForQuery" in line for line in trace)
 
 
 def _all(system: str, call: str) -> None:

@@ -1,4 +1,5 @@
-"""How the benchmarks print: one line a figure, its floor measured in the same run, and on which machine.
+"""How the benchmarks print: one line of ``docs/figures.md``'s table a figure, with its floor measured in the same run,
+and on which machine.
 
 Nothing here judges: machines differ and are shared, so a figure is read beside its floor (DESIGN §12).
 """
@@ -15,11 +16,11 @@ WIDTHS = (58, 24, 14, 14, 8)
 
 
 def show(figure: str, *, goal: str, floor: float | None, result: float, unit: str = "ms") -> None:
-    """Print ``figure  goal  floor  result  ratio``; no floor: nothing bare does the same."""
+    """Print ``| figure | goal | floor | result | ratio |``; no floor: nothing bare does the same."""
     _head()
-    bare = f"{floor:,.2f} {unit}" if floor is not None else "–"
+    bare = _amount(floor, unit) if floor is not None else "–"
     ratio = f"{result / floor:.2f}" if floor else "–"
-    print("  ".join(map(_padded, (figure, goal, bare, f"{result:,.2f} {unit}", ratio), WIDTHS)), flush=True)
+    _row(figure, goal, bare, _amount(result, unit), ratio)
 
 
 def note(text: str) -> None:
@@ -50,7 +51,8 @@ def high(values: Sequence[float], percent: int) -> float:
 @cache
 def _head() -> None:
     print(f"\n{machine()}")
-    print("  ".join(map(_padded, ("figure", "goal", "floor", "result", "ratio"), WIDTHS)))
+    _row("figure", "goal", "floor", "result", "ratio")
+    _row(*("---" for _ in WIDTHS))
 
 
 def machine() -> str:
@@ -70,5 +72,9 @@ def _lines(path: str) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def _padded(text: str, width: int) -> str:
-    return text.ljust(width)
+def _amount(value: float, unit: str) -> str:
+    return f"{value:,} {unit}" if isinstance(value, int) else f"{value:,.2f} {unit}"
+
+
+def _row(*cells: str) -> None:
+    print("| " + " | ".join(cell.ljust(width) for cell, width in zip(cells, WIDTHS, strict=True)) + " |", flush=True)

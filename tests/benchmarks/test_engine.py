@@ -21,6 +21,7 @@ from tests.support.ledger_server import LedgerServer, RedisServer, ledger_server
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 
 STEPS, RUNS, RINGS = 10, 12, 150
+TRIPS = {"a step that is done already": 10, "a step with one effect": 17}  # a new one is to be noticed
 WITH_CLOCK = CLOCK.replace(" ", "%20").replace("=", "%3D")
 
 
@@ -59,6 +60,24 @@ def _steps(toys: Toys, steps: list[Step]) -> float:
     took = (time.perf_counter() - begun) * 1000
     assert toys.state(run) == "succeeded"
     return took / len(steps)
+
+
+def test_round_trips_of_a_tick(server: LedgerServer) -> None:
+    from runbooks.steps.free_steps import Effect, Nothing  # pyright: ignore[reportMissingImports]
+
+    dsn = f"{server.database()}?options={WITH_CLOCK}"
+    kinds = dict(zip(TRIPS, (Nothing, Effect), strict=True))
+    with open_pool(dsn, name="bench", max_size=1) as pool:
+        toys = engine.free(dsn, pool)
+        for name, kind in kinds.items():
+            _steps(toys, [kind(number=100 + n) for n in range(STEPS)])  # from now on every statement is prepared
+            run = toys.running(*plain(*[kind(number=200 + n) for n in range(STEPS)]))  # no effect that was had before
+            toys.tick(run)
+            trips = engine.round_trips(pool, lambda run=run: toys.tick(run))
+            while toys.tick(run).due_now:
+                pass
+            report.show(f"round trips of a tick, {name}", goal="–", floor=None, result=trips, unit="trips")
+            assert trips == TRIPS[name]
 
 
 def test_ring_to_tick(server: LedgerServer) -> None:
