@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sandbox.clickhouse.frames import LENGTHS, pack
+from sandbox.clickhouse.frames import LENGTHS, READ, WRITE, pack
 
 
 class ClickHouseError(Exception):
@@ -68,18 +68,18 @@ class ClickHouse:
         sql: str,
         data: bytes = b"",
         *,
-        read: bool = False,
+        lane: str = WRITE,
         format: str = "TSV",
         settings: Mapping[str, Any] | None = None,
     ) -> Answer:
-        """Run one statement. ``data`` follows an ``INSERT … FORMAT …``; ``read`` lets it pass waiting writes.
+        """Run one statement. ``data`` follows an ``INSERT … FORMAT …``; statements of one ``lane`` keep their order.
 
         Raises ClickHouseError with ClickHouse's words.
         """
         number = next(self._ids)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         self._open[number] = future
-        header = {"id": number, "read": read, "format": format, "settings": dict(settings or {})}
+        header = {"id": number, "lane": lane, "format": format, "settings": dict(settings or {})}
         payload = sql.encode("utf-8", "surrogateescape") + (b"\n" + data if data else b"")
         self._writer.write(pack(header, payload))
         await self._writer.drain()
@@ -87,7 +87,7 @@ class ClickHouse:
 
     async def rows(self, sql: str, **settings: Any) -> list[dict[str, Any]]:
         """The rows of a SELECT, as dicts."""
-        answer = await self.run(sql, read=True, format="JSONEachRow", settings=settings)
+        answer = await self.run(sql, lane=READ, format="JSONEachRow", settings=settings)
         return [json.loads(line) for line in answer.data.splitlines() if line]
 
     async def insert(self, table: str, columns: list[str], rows: list[dict[str, Any]]) -> None:

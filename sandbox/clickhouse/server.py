@@ -1,9 +1,10 @@
-"""The child process that holds the one chDB session: ``python -m sandbox.clickhouse.server FD FOLDER``.
+"""The child process that holds chDB: ``python -m sandbox.clickhouse.server FD FOLDER``.
 
-chDB runs one query at a time. A thread takes requests from the socket; reads are served before waiting writes,
-so that a page or a check never stands behind a long copy's next part.
+A chDB connection runs one query at a time, but several connections to one folder run side by side. So each lane has
+a connection and a thread of its own, and neither a page nor an event stands behind a long copy.
 """
 
+import contextlib
 import ctypes
 import json
 import os
@@ -13,15 +14,15 @@ import signal
 import socket
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
-from chdb import session
+from chdb import connect
 
-from sandbox.clickhouse.frames import LENGTHS, pack
+from sandbox.clickhouse.frames import LANES, LENGTHS, pack
 
 _PR_SET_PDEATHSIG = 1
 _CODE = re.compile(r"Code: (\d+)\. ")
-_END: dict[str, Any] = {}
 # A value is stored in the order in which rows arrive, so that of equal versions the last one stays.
 _FIXED = (
     "SET max_insert_threads = 1",
@@ -52,31 +53,19 @@ def _exactly(sock: socket.socket, size: int) -> bytes:
     return bytes(parts)
 
 
-def _listen(sock: socket.socket, waiting: "queue.PriorityQueue[tuple[int, int, dict[str, Any], bytes]]") -> None:
-    n = 0
-    try:
-        while True:
-            head, body = LENGTHS.unpack(_exactly(sock, LENGTHS.size))
-            header = json.loads(_exactly(sock, head))
-            n += 1
-            waiting.put((0 if header["read"] else 1, n, header, _exactly(sock, body)))
-    except (EOFError, OSError):
-        waiting.put((-1, 0, _END, b""))
-
-
 class Engine:
-    """The session, and the settings that are in force in it."""
+    """One connection, and the settings that are in force in it."""
 
     def __init__(self, folder: str) -> None:
-        self._session = session.Session(folder)
+        self._connection = connect(folder)
         self._settings: dict[str, Any] = {}
         for statement in _FIXED:
-            self._session.query(statement)
+            self._connection.query(statement)
 
     def answer(self, header: dict[str, Any], payload: bytes) -> bytes:
         try:
             self._apply(header.get("settings", {}))
-            result = self._session.query(payload.decode("utf-8", "surrogateescape"), header["format"])
+            result = self._connection.query(payload.decode("utf-8", "surrogateescape"), header["format"])
             return pack(
                 {"id": header["id"], "rows": result.rows_read(), "elapsed": result.elapsed()}, bytes(result.bytes())
             )
@@ -88,19 +77,43 @@ class Engine:
         for name in self._settings.keys() | wanted.keys():
             value = wanted.get(name, 0)
             if self._settings.get(name, 0) != value:
-                self._session.query(f"SET {name} = {value!r}")
+                self._connection.query(f"SET {name} = {value!r}")
                 self._settings[name] = value
+
+
+class Lane:
+    """A thread that answers its requests in their order."""
+
+    def __init__(self, engine: Engine, send: Callable[[bytes], None]) -> None:
+        self._engine = engine
+        self._send = send
+        self._waiting: queue.SimpleQueue[tuple[dict[str, Any], bytes]] = queue.SimpleQueue()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def put(self, header: dict[str, Any], payload: bytes) -> None:
+        self._waiting.put((header, payload))
+
+    def _run(self) -> None:
+        while True:
+            self._send(self._engine.answer(*self._waiting.get()))
 
 
 def main(fd: int, folder: str) -> None:
     die_with_parent()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C at the terminal is the parent's to handle
     sock = socket.socket(fileno=fd)
-    engine = Engine(folder)
-    waiting: queue.PriorityQueue[tuple[int, int, dict[str, Any], bytes]] = queue.PriorityQueue()
-    threading.Thread(target=_listen, args=(sock, waiting), daemon=True).start()
-    while (taken := waiting.get())[2] is not _END:
-        sock.sendall(engine.answer(taken[2], taken[3]))
+    sending = threading.Lock()
+
+    def send(frame: bytes) -> None:
+        with sending:
+            sock.sendall(frame)
+
+    lanes = {name: Lane(Engine(folder), send) for name in LANES}
+    with contextlib.suppress(EOFError, OSError):
+        while True:
+            head, body = LENGTHS.unpack(_exactly(sock, LENGTHS.size))
+            header = json.loads(_exactly(sock, head))
+            lanes[header["lane"]].put(header, _exactly(sock, body))
     os._exit(0)  # chDB's own threads are not waited for: nothing of the folder is kept
 
 

@@ -4,7 +4,7 @@ import graphlib
 from datetime import datetime
 from typing import Any
 
-from sandbox.clickhouse import ClickHouseError
+from sandbox.clickhouse import LONG, ClickHouseError
 from sandbox.tinybird.errors import ApiError
 from sandbox.tinybird.jobs import Job, Work
 from sandbox.tinybird.model import Datasource, Pipe, stamp
@@ -51,7 +51,7 @@ class CopyWork(Work):
         table = self._table(job)
         await run(ddl(self._workspace, target, table))
         names = ", ".join(f"`{name}`" for name in columns)
-        await run(f"INSERT INTO {table} ({names}) {sql}")
+        await run(f"INSERT INTO {table} ({names}) {sql}", lane=LONG)
         counted = await self._workspace.clickhouse.rows(f"SELECT count() AS n FROM {table}")
         return int(counted[0]["n"])
 
@@ -63,7 +63,7 @@ class CopyWork(Work):
                 if job.mode == "replace":
                     await run(f"EXCHANGE TABLES {table} AND {DB}.`{target.name}`")
                 else:
-                    await run(f"INSERT INTO {DB}.`{target.name}` SELECT * FROM {table}")
+                    await run(f"INSERT INTO {DB}.`{target.name}` SELECT * FROM {table}", lane=LONG)
             except ClickHouseError as exc:
                 self._logs.operation(target, "copy", error=str(exc), job=job, at=job.ends_at)
                 raise ApiError(400, str(exc)) from exc

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sandbox.clickhouse import ClickHouseError
+from sandbox.clickhouse import LONG, ClickHouseError
 from sandbox.tinybird.errors import ApiError
 from sandbox.tinybird.jobs import Job, Work
 from sandbox.tinybird.model import ENGINE_KEYS, Datasource, Engine, Node, Pipe
@@ -61,7 +61,7 @@ class PopulateWork(Work):
             raise ApiError(404, f"The target Data Source '{job.source_name}' does not exist any more")
         columns = await self._workspace.clickhouse.rows(f"DESCRIBE TABLE ({self._sql(job)})")
         names = ", ".join(f"`{column['name']}`" for column in columns)
-        await self._workspace.clickhouse.run(f"INSERT INTO {DB}.`{target.name}` ({names}) {self._sql(job)}")
+        await self._workspace.clickhouse.run(f"INSERT INTO {DB}.`{target.name}` ({names}) {self._sql(job)}", lane=LONG)
         self._logs.operation(target, "populateview", rows=job.rows, job=job, at=job.ends_at)
 
     def _sql(self, job: Job) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
-from sandbox.clickhouse import ClickHouse
+from sandbox.clickhouse import LANES, ClickHouse
 from sandbox.standin import World
 from sandbox.tinybird.model import Datasource, Pipe, Scope, Tag, Token
 from sandbox.tinybird.schema import Column
@@ -62,7 +62,8 @@ class Workspace:
         await self.clickhouse.start()
         for database in (DB, SEED, STAGING, "tinybird"):
             await self.clickhouse.run(f"CREATE DATABASE {database} ENGINE = Atomic")
-        await self.clickhouse.run(f"USE {DB}")
+        for lane in LANES:
+            await self.clickhouse.run(f"USE {DB}", lane=lane)
         self.state.tokens = [
             Token("workspace admin token", self.admin_token, [Scope("ADMIN")]),
             Token("connect", self.append_token, []),
@@ -129,7 +130,6 @@ class Workspace:
             for database in (DB, STAGING, "tinybird"):
                 await self.clickhouse.run(f"DROP DATABASE IF EXISTS {database}")
                 await self.clickhouse.run(f"CREATE DATABASE {database} ENGINE = Atomic")
-            await self.clickhouse.run(f"USE {DB}")
             clones = [f"CREATE TABLE {DB}.`{name}` CLONE AS {SEED}.`{name}`" for name in self._seed.sources]
             await asyncio.gather(*(self.clickhouse.run(clone) for clone in clones))
             self.state = self._seed.copy()

@@ -536,7 +536,7 @@ def test_the_operations_log_counts_rows_written(tb: Tinybird) -> None:
 # -- the whole
 
 
-def test_reads_are_quick_while_a_large_copy_is_computed(tb: Tinybird) -> None:
+def test_reads_and_events_are_quick_while_a_large_copy_is_computed(tb: Tinybird) -> None:
     create(tb, "wide", "`n` UInt64,`s` String", engine="MergeTree", engine_sorting_key="n", engine_ver="", format="csv")
     tb.client.post("/v0/pipes", json={"name": "wide_copy", "nodes": [
         {"name": "n0", "type": "copy", "target_datasource": "wide", "mode": "replace",
@@ -549,7 +549,8 @@ def test_reads_are_quick_while_a_large_copy_is_computed(tb: Tinybird) -> None:
         with httpx.Client(base_url=tb.url, headers=tb.client.headers) as client:
             while not done.is_set():
                 started = time.monotonic()
-                client.get("/v0/jobs")
+                client.get("/v0/sql", params={"q": "SELECT count() FROM members"})
+                client.post("/v0/events?name=members", content=event(1))
                 slowest = max(slowest, time.monotonic() - started)
 
     reader = threading.Thread(target=read)

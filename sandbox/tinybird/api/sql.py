@@ -6,7 +6,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from sandbox.clickhouse import Answer, ClickHouseError
+from sandbox.clickhouse import READ, Answer, ClickHouseError
 from sandbox.tinybird import resolve
 from sandbox.tinybird.api.access import reads, token_of
 from sandbox.tinybird.api.forms import Form, read_form
@@ -105,7 +105,7 @@ async def run(platform: Platform, query: str, wanted: str) -> Answer:
         await platform.logs.bring_up(service, platform.jobs.all)
     try:
         return await platform.workspace.clickhouse.run(
-            query, read=True, format=wanted, settings={"max_execution_time": LIMIT_S}
+            query, lane=READ, format=wanted, settings={"max_execution_time": LIMIT_S}
         )
     except ClickHouseError as exc:
         status = 408 if exc.code in (_TIMEOUT, _TOO_SLOW) else 400
