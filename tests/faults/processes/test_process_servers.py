@@ -77,7 +77,7 @@ def test_postgres_crashes_in_the_middle(sandbox: Sandbox, crew: Crew, people: Pe
 def test_what_was_long_away_is_found_soon_after_it_is_back(
     sandbox: Sandbox, crew: Crew, people: People, server: str
 ) -> None:
-    """Seen to fail with the clients' own settings: their waits double, so after an outage they sleep as long again."""
+    """Seen to fail for Postgres with the pool's own settings: its waits double, so it slept as long again."""
     with holding_drains(sandbox):
         job = Job(sandbox, people, "recreate")
         job.reaches("stream.drain")
