@@ -60,6 +60,24 @@ def null_without_default(at: Context) -> Iterator[Hazard]:
 
 
 @on_datasource
+def nested_value_may_be_absent(at: Context) -> Iterator[Hazard]:
+    """A key of a json column is there or not; Postgres cannot promise it (facts/estate.md §2)."""
+    root = at.place.root
+    for column in at.columns:
+        kind, path = _type(column), (column.jsonpath or "").replace("[:]", "")
+        nested = root == "$.record." and path.startswith(root) and "." in path.removeprefix(root)
+        if nested and kind and not kind.nullable and column.default is None:
+            yield found(
+                "null-without-default",
+                "warning",
+                _name(at, column),
+                f"{column.name} is read from within a json column, and {column.type} has no default: rows without that "
+                "key go to quarantine.",
+                f"Give it DEFAULT {literals.implied(kind)}, or make it Nullable.",
+            )
+
+
+@on_datasource
 def default_does_not_fit(at: Context) -> Iterator[Hazard]:
     """A default that the type cannot hold lets rows without a value fail (facts/estate.md §8, maintainersInternal)."""
     for column in at.columns:

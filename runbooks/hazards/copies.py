@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import pairwise, takewhile
 
 from cronsim import CronSim, CronSimError
 
@@ -76,37 +76,55 @@ def append_lookback(at: Context) -> Iterator[Hazard]:
         )
 
 
+@on_pipe
+def append_lookback_too_short(at: Context) -> Iterator[Hazard]:
+    """Judged without a plan: rows are lost though nothing is held."""
+    pipe = at.pipe
+    if pipe is None or pipe.kind != "copy" or pipe.output.mode != "append":
+        return
+    look_back = max((b.look_back_s or 0 for b in _bounds(at.lineage, pipe.name)), default=0)
+    period = _period_s(at, pipe.output.schedule)
+    if period and 0 < look_back < period:
+        yield found(
+            "append-lookback",
+            "error",
+            pipe.name,
+            f"{pipe.name} looks back {look_back} s, and runs every {period} s only: what comes between is never taken.",
+            "Look back further than from run to run.",
+        )
+
+
 @on_facts
 def schedule_collision(at: Context) -> Iterator[Hazard]:
     copies = [p for p in at.facts.pipes.values() if p.kind == "copy" and _cron(p.output.schedule)]
-    scheduled = {p.name for p in copies}
+    of_schedule = {schedule: _starts(schedule, at.facts.now) for schedule in {p.output.schedule or "" for p in copies}}
+    starts = {p.name: of_schedule[p.output.schedule or ""] for p in copies}
     for pipe in copies:
         for source in sorted(_tables_read(at.lineage, pipe)):
             for writer in at.lineage.writers(source):
                 if (
                     writer.name != pipe.name
-                    and writer.output.schedule == pipe.output.schedule
-                    and writer.name in scheduled
+                    and starts[pipe.name]
+                    and starts[pipe.name] <= starts.get(writer.name, frozenset[str]())
                 ):
                     yield found(
                         "schedule-collision",
                         "warning",
                         pipe.name,
                         f"{pipe.name} starts at the same minute as {writer.name}, which writes {source} that it reads: "
-                        "it copies the hour before.",
+                        "it copies what the run before left there.",
                         f"Start {pipe.name} some minutes later.",
                     )
-    yield from _too_many_at_once(at, copies)
+    yield from _too_many_at_once(at, Counter(minute for minutes in starts.values() for minute in minutes))
 
 
-def _too_many_at_once(at: Context, copies: list[Pipe]) -> Iterator[Hazard]:
-    until = at.facts.now + timedelta(days=1)
-    starts: Counter[str] = Counter()
-    for pipe in copies:
-        for moment in CronSim(pipe.output.schedule or "", at.facts.now):
-            if moment >= until:
-                break
-            starts[f"{moment:%H:%M}"] += 1
+def _starts(schedule: str, now: datetime) -> frozenset[str]:
+    """The minutes of the day that begins now at which a copy starts."""
+    moments = takewhile(lambda moment: moment < now + timedelta(days=1), CronSim(schedule, now))
+    return frozenset(f"{moment:%H:%M}" for moment in moments)
+
+
+def _too_many_at_once(at: Context, starts: Counter[str]) -> Iterator[Hazard]:
     minute, most = max(starts.items(), key=lambda item: (item[1], item[0]), default=("", 0))
     if most > at.facts.limits.copy_quota:
         yield found(
@@ -142,11 +160,12 @@ def _over_incremental(name: str, target: str, why: str, level: str) -> Hazard:
 
 
 def _bounds(lineage: Lineage, pipe: str) -> list[Bound]:
-    return [bound for _, parsed in lineage.bounds(pipe) for bound in parsed.bounds]
+    return [bound for name in lineage.inlined(pipe) for _, parsed in lineage.bounds(name) for bound in parsed.bounds]
 
 
 def _tables_read(lineage: Lineage, pipe: Pipe) -> set[str]:
-    return {use.table for _, parsed in lineage.bounds(pipe.name) for use in parsed.uses}
+    read = (parsed for name in lineage.inlined(pipe.name) for _, parsed in lineage.bounds(name))
+    return {use.table for parsed in read for use in parsed.uses}
 
 
 def _cron(schedule: str | None) -> bool:

@@ -1,10 +1,14 @@
 """Those who read a table, and what a change does to them (facts/procedures.md §2.4, §2.5, §2.11)."""
 
+import re
 from collections.abc import Iterator
 
 from runbooks.facts.model import Datasource
 from runbooks.hazards import Context, found, on_datasource, on_pipe, on_plan
+from runbooks.lineage import NodeUse, Understood, understand
 from runbooks.plan import Hazard, Reader
+
+_SOME_COLUMNS = re.compile(r"\b(?:EXCEPT|COLUMNS|REPLACE|APPLY)\b", re.IGNORECASE)
 
 
 @on_plan
@@ -187,7 +191,7 @@ def column_still_used(at: Context) -> Iterator[Hazard]:
         return
     known = {c.name for c in at.subject.columns}
     for use in at.lineage.uses(at.subject.name):
-        named = use.use.qualified if use.use else frozenset[str]()
+        named = use.use.qualified | _alone(at, use) if use.use else frozenset[str]()
         missing = sorted(c for c in named - known if not c.startswith("_"))  # _part and kin are ClickHouse's own
         for column in missing:
             yield found(
@@ -196,6 +200,36 @@ def column_still_used(at: Context) -> Iterator[Hazard]:
                 f"{at.subject.name}.{column}",
                 f"{use.pipe} reads {column} of {at.subject.name}, which has no such column.",
                 f"Change {use.pipe}, or add the column.",
+            )
+
+
+def _alone(at: Context, use: NodeUse) -> frozenset[str]:
+    """Columns without a table's name, where the node reads nothing else."""
+    sql = next(n.sql for n in at.facts.pipes[use.pipe].nodes if n.name == use.node)
+    parsed = understand(sql)
+    return parsed.alone if isinstance(parsed, Understood) and not (use.use and use.use.prefixed) else frozenset()
+
+
+@on_pipe
+def wildcard_overflows(at: Context) -> Iterator[Hazard]:
+    """A copy that takes every column of a table, into a target that has not all of them: it fails at its next run."""
+    pipe = at.pipe
+    target = at.facts.datasources.get(pipe.output.target or "") if pipe and pipe.kind == "copy" else None
+    parsed = understand(pipe.output.sql) if pipe else None
+    if pipe is None or target is None or not isinstance(parsed, Understood) or _SOME_COLUMNS.search(pipe.output.sql):
+        return
+    for use in parsed.uses:
+        source = at.facts.datasources.get(use.table) if use.emitted and not use.prefixed else None
+        inside = any(node.name == use.table for node in pipe.nodes)
+        lacking = [c.name for c in source.columns if target.column(c.name) is None] if source and not inside else []
+        if lacking:
+            yield found(
+                "wildcard-reader",
+                "error",
+                pipe.name,
+                f"{pipe.name} takes every column of {use.table}, and its target {target.name} has no "
+                f"{', '.join(lacking)}.",
+                f"Add them to {target.name}, or name the columns.",
             )
 
 

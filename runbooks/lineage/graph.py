@@ -147,6 +147,17 @@ class Lineage:
             if isinstance(parsed, Understood):
                 yield node.name, parsed
 
+    def inlined(self, pipe: str) -> tuple[str, ...]:
+        """``pipe`` and every pipe that it reads, near or far: one text when it runs."""
+        seen = {pipe: None}
+        queue = [pipe]
+        for name in queue:
+            tables = {use.table for _, parsed in self.bounds(name) for use in parsed.uses}
+            for other in sorted(tables & self._pipes.keys() - seen.keys()):
+                seen[other] = None
+                queue.append(other)
+        return tuple(seen)
+
     # --- within ---------------------------------------------------------------------------------------------
 
     @cached_property

@@ -12,13 +12,15 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from runbooks.lineage.bounds import Bound, bounds_of
 from runbooks.lineage.templates import NotUnderstood, plain, plain_alone
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot parse is a finding, not a line on the terminal
 
-_CLOCK = re.compile(r"\b(?:now|now64|today|yesterday|toStartOf\w+\(\s*now)\s*\(|\bjob_timestamp\b", re.IGNORECASE)
 LONGEST = 200_000  # characters; the estate's longest pipe has 30,000
 _STUMBLES = (ValueError, TypeError, AttributeError, LookupError, AssertionError)  # sqlglot's, over what nobody expected
+_CONSTANTS = frozenset({"inf", "nan", "Inf", "NaN", "default"})
+_NAMES_COLUMNS = re.compile(r"\{\{.*\b(?:columns?|symbol)\s*\(|\{%\s*(?:set|for)\b", re.DOTALL)
 _SERVICE = ("tinybird", "organization", "system")  # Tinybird's own logs (facts/tinybird.md §8)
 _READ_BY_NAME = ("merge", "cluster", "clusterallreplicas", "remote", "remotesecure")
 # ClickHouse's own that sqlglot does not know, and that say nothing of what is read.
@@ -26,7 +28,6 @@ _APPLY = re.compile(r"\bAPPLY\s*(?:\((?:[^()]|\([^()]*\))*\)|\s\w+)", re.IGNOREC
 _SECOND_LIMIT = re.compile(
     r"(\bLIMIT\s+\d+\s+BY\s+[\w.,`\"\s]+?)\s+LIMIT\s+\d+(?:\s*(?:,|\bOFFSET\b)\s*\d+)?", re.IGNORECASE
 )
-_UNITS = {"SECOND": 1, "MINUTE": 60, "HOUR": 3600, "DAY": 86400, "WEEK": 7 * 86400, "MONTH": 30 * 86400}
 
 
 @dataclass(frozen=True)
@@ -43,19 +44,10 @@ class Use:
 
 
 @dataclass(frozen=True)
-class Bound:
-    """A row is read only when ``column`` is past a moment. ``table`` is set for ``max(…)`` of a table, ``look_back_s``
-    for an interval before now."""
-
-    column: str
-    table: str | None = None
-    look_back_s: int | None = None
-
-
-@dataclass(frozen=True)
 class Understood:
     uses: tuple[Use, ...]
     bounds: tuple[Bound, ...] = ()
+    alone: frozenset[str] = frozenset()  # columns that can only be those of the one table that is read
 
     def use(self, table: str) -> Use | None:
         return next((u for u in self.uses if u.table == table), None)
@@ -99,8 +91,9 @@ def _understood(sql: str) -> Understood:
     for tree in trees:
         for use in _uses(tree):
             merged[use.table] = _join(merged[use.table], use) if use.table in merged else use
-        bounds.update(dict.fromkeys(_bounds(tree)))
-    return Understood(tuple(merged.values()), tuple(bounds))
+        bounds.update(dict.fromkeys(bounds_of(tree)))
+    alone = _columns_alone(trees) if len(merged) == 1 and not _NAMES_COLUMNS.search(sql) else frozenset[str]()
+    return Understood(tuple(merged.values()), tuple(bounds), alone)
 
 
 def _parse(text: str) -> exp.Expr:
@@ -272,6 +265,31 @@ def _emitted(query: exp.Expr, known: dict[str, frozenset[str]] | None = None) ->
     return frozenset(found)
 
 
+def _columns_alone(trees: list[exp.Expr]) -> frozenset[str]:
+    """The unqualified columns of texts so plain that no name in them can come from anywhere but their one table."""
+    found: set[str] = set()
+    for tree in trees:
+        selects = list(tree.find_all(exp.Select, exp.With, exp.Join, exp.In))
+        if len(selects) != 1 + sum(isinstance(s, exp.In) and s.args.get("field") is None for s in selects):
+            return frozenset()
+        aliases = {e.alias for e in tree.find_all(exp.Alias, exp.Aliases)}
+        for node in tree.find_all(
+            exp.Lambda, exp.Anonymous, exp.DateDiff, exp.DateAdd, exp.DateSub, exp.TimestampTrunc
+        ):
+            aliases |= {i.name for i in node.find_all(exp.Identifier)} if _own_names(node) else set[str]()
+        settings = list(selects[0].args.get("settings") or ())
+        left_out = [e for star in tree.find_all(exp.Star) for e in star.args.get("except_") or ()]
+        others = {id(c) for e in (*settings, *left_out) for c in e.find_all(exp.Column)}
+        names = (c for c in tree.find_all(exp.Column) if not c.table and id(c) not in others)
+        found |= {c.name for c in names if not isinstance(c.this, exp.Star)} - aliases - _CONSTANTS
+    return frozenset(found)
+
+
+def _own_names(node: exp.Expr) -> bool:
+    """Its arguments may be names that are no columns: parameters, units of time, dictionaries."""
+    return not isinstance(node, exp.Anonymous) or node.name.lower().startswith(("dictget", "joinget", "date"))
+
+
 def _is_star(expression: exp.Expr) -> bool:
     if isinstance(expression, exp.Dot):  # m.COLUMNS('…')
         return _is_columns(expression.expression)
@@ -297,37 +315,3 @@ def _named_elsewhere(tree: exp.Expr) -> Iterator[Use]:
         elif node.name.lower().startswith(("joinget", "dictget")) and node.expressions:
             name = node.expressions[0].name
             yield Use(name.rpartition(".")[2], final=True, prefixed="." in name)
-
-
-def _bounds(tree: exp.Expr) -> Iterator[Bound]:
-    """Comparisons ``column > moment`` where the moment is a clock's or the newest row's of a table."""
-    for node in tree.find_all(exp.GT, exp.GTE, exp.LT, exp.LTE):
-        newer = isinstance(node, (exp.GT, exp.GTE))
-        column, moment = (node.this, node.expression) if newer else (node.expression, node.this)
-        if not isinstance(column, exp.Column):
-            continue
-        if newest := _newest_of(moment):
-            yield Bound(column.name, table=newest)
-        elif _CLOCK.search(moment.sql(dialect="clickhouse")):
-            yield Bound(column.name, look_back_s=_interval_s(moment))
-
-
-def _newest_of(moment: exp.Expr) -> str | None:
-    found = moment.find(exp.Max)
-    select = found.find_ancestor(exp.Select) if found else None
-    table = select.find(exp.Table) if select and moment.find(exp.Select) else None
-    return table.name if table else None
-
-
-def _interval_s(moment: exp.Expr) -> int | None:
-    for node in moment.find_all(exp.Interval, exp.Anonymous):
-        if isinstance(node, exp.Interval) and node.this is not None and node.unit is not None:
-            amount, unit = node.this.name, node.unit.name.upper().rstrip("S")
-        elif isinstance(node, exp.Anonymous) and node.name.lower().startswith(("tointerval", "subtract")):
-            amount = node.expressions[-1].name if node.expressions else ""
-            unit = re.sub(r"(?i)^(tointerval|subtract)", "", node.name).upper().rstrip("S")
-        else:
-            continue
-        if amount.isdigit() and unit in _UNITS:
-            return int(amount) * _UNITS[unit]
-    return None

@@ -135,6 +135,8 @@ def _literal(expression: str, before: str) -> str:
     function, arguments = _call(expression)
     if function in _SILENT:
         return " "
+    if "job_timestamp" in expression:
+        return "now()"  # when a scheduled copy was due
     of_table = function.lower() == "table"
     if (of_table and not arguments) or (_TABLE_PLACE.search(before) and function not in _NAMES):
         raise NotUnderstood(f"the table in {{{{{expression}}}}} is computed", computed=True)

@@ -62,14 +62,18 @@ def test_each_fault_of_a_data_source_is_found(old: str, new: str, slug: str, lev
         ("ENGINE_SORTING_KEY id", "ENGINE_SORTING_KEY (id, `name`), cityHash64(country) % 10"),
         ("toYear(createdAt)", "(toYear(createdAt), cityHash64(id) % 4)"),
         (NAME, "`name` String `json:$.record.NAME` DEFAULT ''"),
-        (NAME, "`op` String `json:$.action` DEFAULT '',\n    `at` String `json:$.metadata.commit_timestamp`"),
-        (NAME, "`raw` String `json:$`"),
-        (NAME, "`names` Array(String) `json:$.record.attributes[:].name` DEFAULT []"),
-        (NAME, "`label` LowCardinality(Nullable(String)) `json:$.record.attributes.label`"),
+        (
+            NAME,
+            NAME + ",\n    `op` String `json:$.action` DEFAULT '',\n    `at` String `json:$.metadata.commit_timestamp`",
+        ),
+        (NAME, NAME + ",\n    `raw` String `json:$`"),
+        (NAME, NAME + ",\n    `names` Array(String) `json:$.record.attributes[:].name` DEFAULT []"),
+        (NAME, NAME + ",\n    `label` LowCardinality(Nullable(String)) `json:$.record.attributes.label`"),
     ],
 )
 def test_a_sound_data_source_has_no_finding(old: str, new: str) -> None:
-    assert findings(old, new, table=None) == {}
+    named = {"people_copy.pipe": FILES["people_copy.pipe"].replace("people.*", "id, country")}
+    assert findings(old, new, table=None, more=named) == {}
 
 
 @pytest.mark.parametrize(
@@ -92,6 +96,19 @@ def test_each_fault_of_the_way_from_postgres_is_found(table: PgTable, slug: str,
         ("SELECT * FROM events FINAL WHERE id > (SELECT max(id) FROM made)", "replace", "replace-over-incremental"),
         ("SELECT * FROM events FINAL WHERE updatedAt > now() - INTERVAL 1 HOUR", "replace", "replace-over-incremental"),
         ("SELECT * FROM events FINAL WHERE createdAt > now() - INTERVAL 1 YEAR", "replace", None),
+        ("SELECT * FROM events FINAL WHERE toDate(updatedAt) >= today() - 1", "replace", "replace-over-incremental"),
+        ("SELECT * FROM events FINAL WHERE updatedAt BETWEEN now() - 9 AND 1", "replace", "replace-over-incremental"),
+        (
+            "WITH (SELECT max(updatedAt) FROM made) AS newest SELECT * FROM events FINAL WHERE updatedAt > newest",
+            "replace",
+            "replace-over-incremental",
+        ),
+        (
+            "% SELECT * FROM events FINAL WHERE updatedAt > {{ DateTime(job_timestamp, '2020-01-01 00:00:00') }}",
+            "replace",
+            "replace-over-incremental",
+        ),
+        ("SELECT * FROM events FINAL WHERE updatedAt > now() - INTERVAL 30 MINUTE", "append", "append-lookback"),
         ("SELECT * FROM events FINAL WHERE updatedAt > now() - INTERVAL 1 HOUR", "append", None),
         ("SELECT * FROM events", "replace", "reader-without-final"),
         ("SELECT FROMM events x y", "replace", "pipe-not-understood"),
@@ -100,8 +117,59 @@ def test_each_fault_of_the_way_from_postgres_is_found(table: PgTable, slug: str,
 )  # fmt: skip
 def test_each_fault_of_a_copy_is_found(sql: str, mode: str, slug: str | None) -> None:
     pipe = f"NODE n\nSQL >\n    {sql}\n\nTYPE copy\nTARGET_DATASOURCE made\nCOPY_MODE {mode}\nCOPY_SCHEDULE 8 * * * *\n"
-    found = findings(more={"c.pipe": pipe, "made.datasource": FILES["people_sorted.datasource"]})
+    found = findings(more={"c.pipe": pipe, "made.datasource": FILES["events.datasource"]})
     assert set(found) == ({slug} if slug else set())
+
+
+def test_a_wildcard_that_its_target_has_no_place_for_is_an_error() -> None:
+    sorted_without = FILES["people_sorted.datasource"].replace("    `country` String,\n", "")
+    assert findings(more={"people_sorted.datasource": sorted_without})["wildcard-reader"] == "error"
+    some = FILES["people_copy.pipe"].replace("people.*", "people.* EXCEPT (country)")
+    assert findings(more={"people_sorted.datasource": sorted_without, "people_copy.pipe": some}).keys() == {
+        "column-still-used"
+    }
+
+
+def test_a_condition_in_a_pipe_that_a_copy_reads_counts_as_its_own() -> None:
+    recent = "NODE r\nSQL >\n    SELECT * FROM people FINAL WHERE updatedAt > now() - INTERVAL 1 HOUR\n"
+    copy = FILES["people_copy.pipe"].replace("people.*, 1 AS n FROM people FINAL", "*, 1 AS n FROM recent")
+    assert findings(more={"recent.pipe": recent, "people_copy.pipe": copy}) == {"replace-over-incremental": "error"}
+
+
+@pytest.mark.parametrize(
+    ("sql", "found"),
+    [
+        ("SELECT id, nick FROM people FINAL", True),
+        ("SELECT count() FROM people FINAL WHERE nick = '' AND id IN ('a', 'b')", True),
+        ("SELECT id AS nick, upper(nick) FROM people FINAL ORDER BY nick SETTINGS max_threads = 1", False),
+        ("SELECT arrayMap(nick -> nick || 'x', [name]) FROM people FINAL", False),
+        ("SELECT nick FROM people FINAL ARRAY JOIN splitByChar(',', name) AS nick", False),
+        ("WITH 1 AS nick SELECT nick FROM people FINAL", False),
+        ("SELECT nick FROM people FINAL JOIN events AS e ON e.id = id", False),
+        ("SELECT dateDiff(day, createdAt, updatedAt), date_trunc('hour', createdAt), _part FROM people FINAL", False),
+        ("% SELECT {{ columns(cs, 'nick') }} FROM people FINAL", False),
+        ("SELECT COLUMNS('^n'), * EXCEPT (nick) FROM people FINAL", False),
+    ],
+)
+def test_a_column_that_a_reader_names_and_no_table_has_is_an_error(sql: str, found: bool) -> None:
+    pipe = {"r.pipe": f"NODE n\nSQL >\n    {sql}\n"}
+    assert findings(more=pipe).get("column-still-used") == ("error" if found else None)
+
+
+@pytest.mark.parametrize(("schedule", "collides"), [("8 2 * * *", True), ("*/8 * * * *", False), ("9 * * * *", False)])
+def test_a_copy_that_only_ever_starts_when_its_source_is_written_is_warned_of(schedule: str, collides: bool) -> None:
+    sql = "NODE n\nSQL >\n    SELECT id FROM people_sorted\n\nTYPE copy\nTARGET_DATASOURCE made\n"
+    pipe = f"{sql}COPY_SCHEDULE {schedule}\n"
+    found = findings(more={"c.pipe": pipe, "made.datasource": FILES["events.datasource"]})
+    assert found == ({"schedule-collision": "warning"} if collides else {})
+
+
+def test_a_key_of_a_json_column_without_a_default_is_warned_of() -> None:
+    bare = (
+        "`country` String `json:$.record.attributes.country.default` DEFAULT ''",
+        "`country` String `json:$.record.attributes.country.default`",
+    )
+    assert findings(*bare, table=None) == {"null-without-default": "warning"}
 
 
 def test_more_copies_in_one_minute_than_the_quota_is_an_error() -> None:
