@@ -60,7 +60,7 @@ def _moving(view: RunView, step: StepRow, done: int, total: int | None, unit: st
     if done and lasted >= _NEEDED_S:
         rate = done / lasted
         parts.append(f"{rate:,.0f} {unit}/s" if rate >= 1 else f"{rate * 60:,.0f} {unit}/min")
-        if total and total > done:
+        if total and total - done >= rate:
             parts.append(f"about {span((total - done) / rate)} left")
     why = str((step.progress or {}).get("why") or "")
     begun = "Begun." if view.run.state in ("running", "restoring") else f"The run is {view.run.state}."

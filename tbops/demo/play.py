@@ -16,7 +16,7 @@ from tbops.demo.watcher import Watcher
 from tbops.demo.writer import Writer
 
 PATIENCE_S = 180.0
-UNDER_WAY = ("proposed", "running")
+OVER = ("succeeded", "failed", "aborted", "refused", "rejected", "expired")
 FIRST, SECOND = "nickname", "pronouns"
 
 
@@ -25,7 +25,12 @@ def play(*, speed: float) -> int:
     began = time.monotonic()
     try:
         with Stage(speed=speed) as stage:
-            say("", f"A platform of its own, clock ×{speed:g}. The same thread in a browser: {stage.page}")
+            say(
+                "",
+                f"A platform of its own, its clock {speed:g} times as fast as yours. It all happens in #migrations of",
+            )
+            say("", f"its Slack; see it in a browser while it lasts: {stage.page}")
+            say("", "Ana asks, Ben and Chen approve. People insert, update and delete rows of members all the while.")
             found = _story(stage)
             say("", "")
             say("", "What the systems say at the end:")
@@ -41,10 +46,17 @@ def play(*, speed: float) -> int:
 def _story(stage: Stage) -> list[Finding]:
     thread = Thread(stage)
     with Writer(stage) as writer, Watcher(stage, writer.deleted) as watcher:
+        say("", "")
+        say("", "1. A new column, the way the planner chooses.")
         writer.fills(FIRST)
         _migrate(stage, thread, f"/tb migrate members add field {FIRST} text", refused=True)
+        say("", "")
+        say(
+            "",
+            "2. Another one, and this time the table is to be rebuilt, as for a change that cannot be made in place.",
+        )
         writer.fills(SECOND)
-        _migrate(stage, thread, f"/tb migrate members add field {SECOND} text --strategy recreate")
+        _migrate(stage, thread, f"/tb migrate members add field {SECOND} text --strategy recreate", at_once=True)
         stage.advances(3600)  # the hourly copy's next tick
         counts = ", ".join(f"{number} {what}" for what, number in writer.counts.items())
         writer.stop()
@@ -57,35 +69,29 @@ def _story(stage: Stage) -> list[Finding]:
     ]
 
 
-def _migrate(stage: Stage, thread: Thread, command: str, *, refused: bool = False) -> None:
-    """One run: asked by ana, approved by ben, and by chen where it takes two; ``refused``: ana tries first."""
-    say("", "")
+def _migrate(stage: Stage, thread: Thread, command: str, *, refused: bool = False, at_once: bool = False) -> None:
+    """One run: asked by ana, approved by ben, and by chen where it takes two. ``refused``: ana tries first.
+    ``at_once``: all parts are approved together, else one after the other."""
     say("ana", command)
     (before,) = stage.ledger_row("SELECT coalesce(max(id), 0) FROM ledger.run")
-    say("tbops", stage.types("ana", command))
+    say("tbops", f"(only ana sees this) {stage.types('ana', command)}")
     run = int(before) + 1
     card = _card(stage, thread, run)
     thread.plan(card)
+    thread.rejected(_whole(stage, thread, run))
     if refused:
         _refused(stage, card)
     asked: set[tuple[str, str]] = set()
     until = time.monotonic() + PATIENCE_S
-    while (state := _state(stage, int(before) + 1)) not in (
-        "succeeded",
-        "failed",
-        "aborted",
-        "refused",
-        "rejected",
-        "expired",
-    ):
+    while (state := _state(stage, run)) not in OVER:
         if state == "held" or time.monotonic() > until:
-            thread.read()
-            raise DemoFailed(f"run {int(before) + 1} is {state}; its thread is above")
-        _approve(stage, thread, int(before) + 1, asked)
+            _told(stage, thread)
+            raise DemoFailed(f"run {run} is {state}; its thread is above")
+        _approve(stage, thread, run, asked, "approve-up-to" if at_once else "approve")
         _wait(stage)
     _told(stage, thread)
     if state != "succeeded":
-        raise DemoFailed(f"run {int(before) + 1} ended as {state}; its thread is above")
+        raise DemoFailed(f"run {run} ended as {state}; its thread is above")
 
 
 def _card(stage: Stage, thread: Thread, run: int) -> Mapping[str, Any]:
@@ -99,6 +105,17 @@ def _card(stage: Stage, thread: Thread, run: int) -> Mapping[str, Any]:
             raise DemoFailed(f"run {run} was refused; its thread is above")
         _wait(stage)
     raise DemoFailed(f"run {run} has no plan yet")
+
+
+def _whole(stage: Stage, thread: Thread, run: int) -> Mapping[str, Any]:
+    """The reply that says the run's whole plan."""
+    until = time.monotonic() + PATIENCE_S
+    while time.monotonic() < until:
+        for message in thread.read():
+            if str(message["text"]).startswith(f"Run {run}, the whole plan"):
+                return message
+        _wait(stage)
+    raise DemoFailed(f"the plan of run {run} is not in its thread")
 
 
 def _root(stage: Stage, thread: Thread, run: int) -> Mapping[str, Any] | None:
@@ -126,18 +143,21 @@ def _refused(stage: Stage, card: Mapping[str, Any]) -> None:
     raise DemoFailed("ana was told nothing when she pressed a button that is not hers")
 
 
-def _approve(stage: Stage, thread: Thread, run: int, asked: set[tuple[str, str]]) -> None:
-    """Press the next approval: ben, and chen too where the step's gate asks for two."""
+def _approve(stage: Stage, thread: Thread, run: int, asked: set[tuple[str, str]], deed: str) -> None:
+    """Press the next approval, by the button for ``deed`` where there is one: ben, and chen too where the step's gate
+    asks for two."""
     card = _root(stage, thread, run)
-    action, label = next((b for b in buttons(card or {}) if b[0].startswith("tb:approve:")), ("", ""))
+    found = {action.split(":")[1]: (action, label) for action, label in buttons(card or {})}
+    action, label = found.get(deed) or found.get("approve", ("", ""))
     if not card or not action:
         return
+    step = action.rpartition(":")[2]
     query = "SELECT max(gate) FROM ledger.step WHERE run = %s AND phase = 'plan' AND number = %s"
-    (gate,) = stage.ledger_row(query, run, int(action.rpartition(":")[2]))
+    (gate,) = stage.ledger_row(query, run, int(step))
     approvers = ("ben", "chen") if gate == "strong" else ("ben",)
-    person = next((name for name in approvers if (name, action) not in asked), None)
+    person = next((name for name in approvers if (name, step) not in asked), None)
     if person:
-        asked.add((person, action))
+        asked.add((person, step))
         say(person, f"presses {label}")
         stage.clicks(person, card, action)
 
