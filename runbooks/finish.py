@@ -29,6 +29,7 @@ from runbooks.steps.prove import Prove
 from runbooks.steps.set_aside import PutBack, kept_name
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
+from runbooks.steps.tags import RestoreTags
 from runbooks.strategies.parts import filling
 
 NAME = "finish"
@@ -188,6 +189,7 @@ class _Rebuilt:
         yield from copies
         if proven_once_more:
             yield from self._of(Prove)[1:2]
+            yield from self._of(RestoreTags)
 
     def _start(self) -> Iterator[Step]:
         """What is left of the stops, last in first out."""

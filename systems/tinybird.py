@@ -8,7 +8,7 @@ from systems.errors import SystemsError
 from systems.http import Http, Wire, segment
 from systems.permit import Permit
 from systems.shapes import Shape
-from systems.tinybird_model import DatasourceInfo, Job, NewDatasource, PipeInfo, Scope, TokenInfo, Workspace
+from systems.tinybird_model import DatasourceInfo, Job, NewDatasource, PipeInfo, Scope, TagInfo, TokenInfo, Workspace
 
 SYSTEM = "tinybird"
 NO_CHANGE = "no operations to perform"  # an alter that finds nothing to do is refused with these words
@@ -75,6 +75,10 @@ class Tinybird:
         """Names and scopes; the values are dropped at once."""
         return [shapes.token(item) for item in self._list("/v0/tokens", "tokens")]
 
+    def tags(self) -> list[TagInfo]:
+        """The filtering tags, which no resource's own answer names."""
+        return [shapes.tag(item) for item in self._list("/v0/tags", "tags")]
+
     def jobs(self, *, kind: str | None = None, pipe_name: str | None = None) -> list[Job]:
         """The last 100 jobs of the last 48 h; filtered here too, since the server's filters are not certain."""
         asked = {"kind": kind, "pipe_name": pipe_name}
@@ -140,6 +144,14 @@ class Tinybird:
     def put_token_scopes(self, name: str, scopes: Sequence[str]) -> None:
         """The token's whole new list of scopes: ``DATASOURCES:APPEND:members``, …"""
         self._http.change("PUT", f"/v0/tokens/{segment(name)}", params=[("scope", scope) for scope in scopes])
+
+    def put_tag(self, name: str, resources: Sequence[tuple[str, str, str]], *, new: bool) -> None:
+        """The tag's whole new list of resources: (id, name, type); ``new``: there is no such tag yet."""
+        on = [{"id": known, "name": named, "type": kind} for known, named, kind in resources]
+        if new:
+            self._http.change("POST", "/v0/tags", body={"name": name, "resources": on})
+        else:
+            self._http.change("PUT", f"/v0/tags/{segment(name)}", body={"name": name, "resources": on})
 
     def copy_run(self, pipe: str, *, mode: str | None = None, params: Mapping[str, str] | None = None) -> Job:
         asked = dict(params or {}) | ({"_mode": mode} if mode else {})

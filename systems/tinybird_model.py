@@ -98,6 +98,17 @@ class TokenInfo:
 
 
 @dataclass(frozen=True)
+class TagInfo:
+    """A filtering tag and what it is on: (id, name, type) of each, type ``datasource`` or ``pipe``."""
+
+    name: str
+    resources: tuple[tuple[str, str, str], ...]
+
+    def on(self, resource_id: str) -> bool:
+        return any(resource_id == known for known, _, _ in self.resources)
+
+
+@dataclass(frozen=True)
 class Job:
     id: str
     kind: str

@@ -11,6 +11,7 @@ from systems.tinybird_model import (
     NodeInfo,
     PipeInfo,
     Scope,
+    TagInfo,
     TokenInfo,
     Workspace,
 )
@@ -78,6 +79,11 @@ def token(shape: Shape) -> TokenInfo:
         for scope in shape.each("scopes")
     )
     return TokenInfo(id=shape.text("id"), name=str(shape.need("name")), scopes=scopes)
+
+
+def tag(shape: Shape) -> TagInfo:
+    on = tuple((r.text("id"), r.text("name"), r.text("type")) for r in shape.each("resources"))
+    return TagInfo(name=str(shape.need("name")), resources=on)
 
 
 def job(shape: Shape) -> Job:

@@ -15,6 +15,7 @@ from systems.errors import SystemsError
 if TYPE_CHECKING:
     from systems.connect import ConnectorStatus
 
+_NOT_THERE = 404
 RATE_WINDOW_S = 1.2  # Postgres publishes a session's counters about once a second
 
 _KINDS: Mapping[str, model.PipeKind] = {
@@ -36,6 +37,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
     datasources = site.tinybird.datasources()
     pipes = site.tinybird.pipes()
     tokens = site.tinybird.tokens()
+    tags = _tags(site)
     sinks = site.sequin.sinks()
     status, topics = site.connect.status(site.names.connector), site.connect.topics(site.names.connector)
     calls = _calls(site)
@@ -47,7 +49,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
     return model.Facts(
         environment=site.environment,
         now=site.now,
-        datasources={d.name: datasource(d) for d in datasources},
+        datasources={d.name: replace(datasource(d), tags=tags.get(d.id, d.tags)) for d in datasources},
         pipes={p.name: pipe(p, named) for p in pipes},
         sinks={s.name: sink(s) for s in sinks},
         tables={
@@ -182,6 +184,19 @@ def _sampled(site: Site) -> model.Limits:
         return replace(site.limits, message_bytes=next((size for size in sizes if size), None))
     except SystemsError:
         return site.limits  # a budget by messages alone is still a budget
+
+
+def _tags(site: Site) -> dict[str, tuple[str, ...]]:
+    """The filtering tags of each resource, by its id; they order a workspace and nothing depends on them."""
+    found: dict[str, tuple[str, ...]] = {}
+    try:
+        for tag in sorted(site.tinybird.tags(), key=lambda tag: tag.name):
+            for known, _, _ in tag.resources:
+                found[known] = (*found.get(known, ()), tag.name)
+    except SystemsError as error:
+        if error.status != _NOT_THERE:
+            raise
+    return found
 
 
 def _calls(site: Site) -> dict[str, int] | None:

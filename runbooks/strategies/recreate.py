@@ -16,6 +16,7 @@ from runbooks.steps.postgres_migrate import RefreshTables
 from runbooks.steps.set_aside import DeleteDatasource, SetAside
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
+from runbooks.steps.tags import RestoreTags
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.parts import alteration, backfill_s, migration, proof, prove, standing
 
@@ -90,6 +91,8 @@ class Recreate:
                 yield ResumeCopy(pipe=copy.name)
         if change.copies:
             yield prove(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
+        if change.target.before.tags:
+            yield RestoreTags(table=change.name, tags=change.target.before.tags)
 
 
 def _away(change: PlannedChange, facts: Facts, table: Standing) -> Step:

@@ -158,5 +158,6 @@ LOST = {
         ("sequin", "POST /api/sinks/members_sink/backfills"),
         ("tinybird", "POST /v0/pipes/*/copy"),
         ("tinybird", "POST /v0/pipes/*/copy/resume"),
+        ("tinybird", "PUT /v0/tags/raw"),
     ],
 }

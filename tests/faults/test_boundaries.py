@@ -60,6 +60,8 @@ def planned(strategy: str) -> Counter[str]:
             "sequin POST /api/sinks/members_sink/backfills",
             "tinybird POST /v0/pipes/members_sorted_copy_pipe/copy",
             "tinybird POST /v0/pipes/members_sorted_copy_pipe/copy/resume",
+            "tinybird PUT /v0/tags/members",  # they stayed on the kept table
+            "tinybird PUT /v0/tags/raw",
         ]
     )
 

@@ -52,7 +52,7 @@ def test_what_an_abort_behind_the_switch_left_is_finished(
     assert "Finish what is left" in watched.card(run).buttons
     following = finished(watched, ending, run)
     assert titles(watched, following)[0] == "Start a backfill of public.members on members_sink"
-    assert titles(watched, following)[-2] == f"Resume the copy pipe {COPY}"
+    assert titles(watched, following)[-3] == f"Resume the copy pipe {COPY}"
     old = watched.card(run)
     assert f"Run {following} took up what was left" in old.text
     assert "Finish what is left" not in old.buttons
@@ -102,6 +102,7 @@ def test_a_table_that_was_deleted_is_made_filled_and_read_again(
         "Create members with the new schema",
         "Give tokens their scopes on members back",
     ]
+    assert titles(watched, following)[-1] == "Put the tags members, raw on members again"
 
 
 def test_what_people_did_by_hand_meanwhile_is_found_done(

@@ -81,6 +81,9 @@ def test_where_a_table_cannot_be_renamed_it_is_deleted_and_its_scopes_come_back(
     assert sandbox.log.count("tinybird", "DELETE /v0/datasources/*") == 1
     assert sandbox.log.count("tinybird", "PUT /v0/tokens/connect") == 1
     assert rows(sandbox, "members") == PEOPLE
+    tagged = {t["name"]: [r["name"] for r in t["resources"]] for t in sandbox.tinybird.get("/v0/tags").json()["tags"]}
+    assert "members" in tagged["members"]
+    assert "members" in tagged["raw"]
 
 
 def test_alter_done_twice_is_done_once(sandbox: Sandbox, run: Story) -> None:

@@ -37,6 +37,8 @@ RECREATED = {
     ("sequin", "POST", "/api/sinks/members_sink/backfills"): 1,
     ("tinybird", "POST", "/v0/pipes/members_sorted_copy_pipe/copy"): 1,
     ("tinybird", "POST", "/v0/pipes/members_sorted_copy_pipe/copy/resume"): 1,
+    ("tinybird", "PUT", "/v0/tags/members"): 1,
+    ("tinybird", "PUT", "/v0/tags/raw"): 1,
 }
 ALTERED = {
     ("tinybird", "POST", "/v0/datasources/members_sorted/alter"): 1,
