@@ -148,18 +148,20 @@ class BackfillReader:
                     return done
                 topic, page = sink.topic, backfill.pages[0]
                 messages = list(page.messages.values())
-            if kafka.send(topic, messages) < len(messages):
-                return done  # all of it again: at least once
+            arrived = kafka.send(topic, messages)
             with store.lock:
                 if not self._current(backfill, generation):
                     return True  # read and sent again
+                page.arrived(messages[:arrived])
+                if arrived < len(messages):
+                    return done or arrived > 0  # the rest of it next time
                 backfill.pages.popleft()
                 backfill.cursor = page.last
-                backfill.rows_processed_count += len(messages)
-                backfill.rows_ingested_count += len(messages)
+                backfill.rows_processed_count += page.sent
+                backfill.rows_ingested_count += page.sent
                 backfill.updated_at = store.world.clock.now()
             rate = float(store.world.knobs["sequin.backfill_rows_per_s"])
-            backfill.next_page_at += timedelta(seconds=len(messages) / rate)
+            backfill.next_page_at += timedelta(seconds=page.sent / rate)
             done = True
         return done
 

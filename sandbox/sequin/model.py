@@ -76,6 +76,13 @@ class Page:
 
     messages: dict[bytes, Message]
     last: tuple[str, ...]
+    sent: int = 0
+
+    def arrived(self, messages: list[Message]) -> None:
+        """These are in Kafka; of them nothing is sent again."""
+        self.sent += len(messages)
+        for message in messages:
+            self.messages.pop(message.key, None)
 
 
 @dataclass
