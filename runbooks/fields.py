@@ -56,8 +56,9 @@ def plan_field(field: NewField, place: Where) -> tuple[PlannedField, list[str]]:
     """The field on both sides and what was inferred. Raises ``Refused``."""
     inferred: list[str] = []
     _check_source(field, place)
-    existing = place.table.column(field.name) if place.table else None
     inside = _jsonb_of(field, place)
+    source = _column_of(field, place) if inside is None else field.name
+    existing = place.table.column(source) if place.table else None
     kind, pg_type = _types(field, place, existing, inferred)
     default = _default(field, kind, pg_type, inferred)
     path = _path(field, place, kind)
@@ -71,6 +72,9 @@ def plan_field(field: NewField, place: Where) -> tuple[PlannedField, list[str]]:
         return PlannedField(column, in_postgres=True), inferred
     if existing is not None:
         return PlannedField(column, existing.type, existing.default, in_postgres=True), inferred
+    if source != field.name:
+        inferred.append(f"{field.name}: the column {source} of Postgres, which it is read from, is taken to be there")
+        return PlannedField(column, in_postgres=True), inferred
     return PlannedField(column, pg_type, default.postgres), inferred
 
 
@@ -193,6 +197,23 @@ def _check_source(field: NewField, place: Where) -> None:
             field.source,
             place.root + field.source.removeprefix("$."),
         )
+
+
+def _column_of(field: NewField, place: Where) -> str:
+    """The column of Postgres that the field's values come from: its own, or the one that ``from`` names, which must
+    be there already."""
+    if field.source is None or not place.replicated:
+        return field.name
+    name = field.source.removeprefix(place.root).removesuffix("[:]")
+    if name != field.name and place.table and place.table.column(name) is None:
+        near = nearest(name, (c.name for c in place.table.columns))
+        raise Refused(
+            f"`{field.source}` names a column that {place.table.name} does not have in Postgres"
+            + (f"; did you mean `{place.root}{near}`?" if near else "."),
+            field.source,
+            near,
+        )
+    return name
 
 
 def _jsonb_of(field: NewField, place: Where) -> str | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runbooks.budget import sink_budget
-from runbooks.facts.model import PgTable
+from runbooks.facts.model import Column, PgTable
 from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard
 
@@ -50,7 +50,9 @@ def publication_column_list(at: Context) -> Iterator[Hazard]:
         )
         return
     listed = table.published_columns
-    new = [f.column.name for f in at.change.fields if f.pg_type] if at.change else [c.name for c in table.columns]
+    new = (
+        [_read_from(f.column) for f in at.change.fields if f.pg_type] if at.change else [c.name for c in table.columns]
+    )
     left_out = [name for name in new if listed is not None and name not in listed]
     if left_out:
         yield found(
@@ -166,6 +168,10 @@ def token_scope(at: Context) -> Iterator[Hazard]:
 
 def _replicated(at: Context) -> PgTable | None:
     return at.table if at.place.replicated else None
+
+
+def _read_from(column: Column) -> str:
+    return (column.jsonpath or column.name).removesuffix("[:]").rpartition(".")[2]
 
 
 def _quoted(table: PgTable) -> str:

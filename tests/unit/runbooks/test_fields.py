@@ -23,6 +23,11 @@ def field(
     return plan.request["fields"][0], plan.inferred
 
 
+def request(name: str, kind: str, source: str) -> Request:
+    change = AddFields(fields=(NewField(name=name, type=kind, source=source),))
+    return Request(text="…", job=Migrate(datasources=("people",), change=change))
+
+
 def refusal(*args: str | None, **kwargs: str | None) -> Refused:
     with pytest.raises(Refused) as caught:
         field(*args, **kwargs)  # type: ignore[arg-type]
@@ -111,6 +116,17 @@ def test_a_path_into_a_json_column_needs_no_change_of_postgres() -> None:
     assert any("inside the column attributes" in sentence for sentence in said)
 
 
+def test_a_field_read_from_another_column_adds_none_to_postgres() -> None:
+    made, said = field("points", source="$.record.karma")
+    assert (made["type"], made["path"], made["postgres_type"]) == ("Nullable(Int32)", "$.record.karma", "integer")
+    assert "points: Nullable(Int32), because the column is integer in Postgres" in said
+    plan = make_plan(request("points", "Int32", "$.record.karma"), live())
+    assert (plan.sql, any("backfill" in step.op for step in plan.steps)) == ((), True)
+    offline = make_plan(request("points", "Int32", "$.record.karma"), from_files(FILES))
+    assert offline.sql == ()
+    assert any("karma of Postgres, which it is read from, is taken to be there" in line for line in offline.inferred)
+
+
 def test_a_type_that_nothing_tells_is_asked_for() -> None:
     refused = refusal("x")
     assert refused.untyped == "x"
@@ -143,6 +159,7 @@ def test_a_type_that_nothing_tells_is_asked_for() -> None:
         ("text", None, "$.nick", "did you mean `$.record.nick`?"),
         ("text", None, "$.record.name.first", "`name`, which is not a jsonb column"),
         ("text", None, "upper(name)", "is not a JSON path"),
+        ("text", None, "$.record.nmae", "does not have in Postgres; did you mean `$.record.name`?"),
         ("text", None, "$.record.x`) --", "is not a JSON path"),
     ],
 )  # fmt: skip
