@@ -1,11 +1,15 @@
 """Nothing that a run stopped stays stopped in silence: people hear of it again and again until it is not."""
 
+from dataclasses import replace
+from typing import Any, cast
+
 import pytest
 
 from ledger import rests
 from runbooks.steps.toy_steps import Change, Stop  # pyright: ignore[reportMissingImports]
 from tests.support.engine_story import Toys
 from workers import reminding
+from workers.pulse import Pulse
 
 pytestmark = pytest.mark.integration
 
@@ -24,6 +28,16 @@ def heard(toy: Toys) -> list[str]:
             " ORDER BY id"
         )
         return [row["text"] for row in rows]
+
+
+class Rung:
+    """A bell that remembers: Redis has its own tests."""
+
+    def __init__(self) -> None:
+        self.rings: list[tuple[str, int]] = []
+
+    def ring(self, what: str, number: int) -> None:
+        self.rings.append((what, number))
 
 
 @pytest.fixture
@@ -81,3 +95,14 @@ def test_nobody_is_reminded_of_what_another_run_took_up(toy: Toys, left: int) ->
     assert [entry.said for entry in toy.view(left).restore] == [f"Run {following} took it up"]
     reminding.remind(toy.context, left)
     assert (elected(toy), heard(toy)) == ([], [])
+
+
+def test_the_sweep_rings_for_it_once_a_minute_at_most(toy: Toys, left: int) -> None:
+    bell = Rung()
+    pulse = Pulse(replace(toy.context, bell=cast(Any, bell)))
+    pulse.sweep()
+    assert ("remind", left) not in bell.rings
+    toy.pass_time(EVERY_S)
+    pulse.sweep()
+    pulse.sweep()  # the first ring may still be in the queue
+    assert bell.rings.count(("remind", left)) == 1
