@@ -43,7 +43,8 @@ def _state(view: RunView, step: StepRow) -> str:
         return _moving(view, step, done, total, prose(unit))
     took = ""
     if step.started_at and step.finished_at:
-        took = f" in {span((step.finished_at - step.started_at).total_seconds())}"
+        lasted = span((step.finished_at - step.started_at).total_seconds())
+        took = f" {'in' if step.state == 'done' else 'after'} {lasted}"
     amount = f" {count(done, prose(unit))}." if done and not step.said else ""  # the last amount seen is older
     return joined(f"{_word(view, step)}{took}.{amount}", sentence(cut(step.said, 600)))
 

@@ -17,6 +17,7 @@ from systems.errors import SystemsError
 BEHIND_S = 2  # the cutoff lies this far back, so that what is just being committed is not claimed
 RANGE_ROWS = 250_000  # a side's digest of so many takes well under 10 s
 DRILLED = 256  # buckets whose rows are compared by key in one look
+MOST_NAMED = 4  # columns; more are counted
 ROUND_S = 2.0
 PATIENCE_S = 60.0  # of the calendar, without fewer rows at fault
 PATIENCE_ROUNDS = 5
@@ -119,7 +120,8 @@ class Prove(Step):
         if waited and found.faults:
             return Astray(
                 f"{self.claim.datasource} is not proven: {found.words()}, for example {', '.join(found.examples)}; "
-                "Tinybird keeps what it has, nothing was changed by looking"
+                "Tinybird keeps what it has, nothing was changed by looking",
+                {key: value for key, value in memo.items() if key not in ("left", "since", "machine", "from")},
             )
         why = f"{buckets:,} of {BUCKETS:,} groups of keys still differ, perhaps because rows are on their way"
         return Wait(ROUND_S, why + (f" ({found.words()})" if found.faults else ""), Progress(memo["rows"], None), memo)
@@ -156,9 +158,9 @@ class Prove(Step):
 
 
 def _sentence(datasource: str, proof: dict[str, Any]) -> str:
-    parts = [
-        f"{datasource} is proven by value: {counted(proof['rows'], 'row')} equal in {', '.join(proof['columns'])}."
-    ]
+    columns = proof["columns"]
+    where = ", ".join(columns) if len(columns) <= MOST_NAMED else counted(len(columns), "column")
+    parts = [f"{datasource} is proven by value: {counted(proof['rows'], 'row')} equal in {where}."]
     if proof["not_proven"]:
         parts.append(f"Not compared: {', '.join(proof['not_proven'])}.")
     if proof["ghosts"]:
