@@ -23,7 +23,8 @@ def remind(context: Context, run: int) -> None:
     with context.pool.connection() as conn:
         view = runs.get(conn, run)
         now = calendar(conn)
-    left = [entry for entry in view.restore if entry.state == "left"]
+    waits = view.run.state in ("held", "paused")
+    left = [entry for entry in view.restore if entry.state == ("listed" if waits else "left")]
     if not left or view.followed is not None:
         return
     environment = context.settings.environment(view.run.environment)
@@ -32,10 +33,12 @@ def remind(context: Context, run: int) -> None:
     with context.pool.connection() as conn, conn.transaction():
         if not rests.reminded(conn, run, every_s=environment.remind_s):
             return
-        rests.back_by_hand(conn, run, back)
+        if not waits:  # an open run finds for itself what is back
+            rests.back_by_hand(conn, run, back)
         if still:
             ref = f"{messages.run_ref(run)}/left/reminder/{now:%Y%m%d%H%M%S}"
-            body = {"text": _said(view, still, _since(view, now)), "run": run}
+            said = _waiting(view, still) if waits else _said(view, still, _since(view, now))
+            body = {"text": said, "run": run}
             calls.call(conn, ref, environment.channels.alerts, body)
         behind = messages.behind_of(conn, run)
     for message in behind:
@@ -66,6 +69,16 @@ def _looked_at(site: Site, left: list[StepRow]) -> tuple[list[tuple[StepRow, str
             case _:
                 still.append((entry, entry.said))
     return back, still
+
+
+def _waiting(view: RunView, still: list[tuple[StepRow, str]]) -> str:
+    run = view.run
+    ends = "; ".join(f"“{entry.title}”" for entry, _ in still[:_SHOWN])
+    why = f" ({run.reason.rstrip('.')})" if run.reason else ""
+    return (
+        f"Run {run.id} ({run.command}) is {run.state}{why}, and what it stopped waits with it: {ends}. "
+        "Decide on its card; this is said again until it goes on."
+    )
 
 
 def _since(view: RunView, now: datetime) -> str:

@@ -106,3 +106,20 @@ def test_the_sweep_rings_for_it_once_a_minute_at_most(toy: Toys, left: int) -> N
     pulse.sweep()
     pulse.sweep()  # the first ring may still be in the queue
     assert bell.rings.count(("remind", left)) == 1
+
+
+def test_a_run_that_waits_for_people_while_something_is_stopped_is_told_of(toy: Toys) -> None:
+    toy.put("a", "on")
+    run = toy.running((Stop(name="a", value="off"), 1, None, False), (Change(name="b", value="x"), 2, None, False))
+    toy.drive_until_step(run, 2)
+    assert toy.decide(run, "pause").accepted
+    toy.drive_until(run, "paused")
+    assert elected(toy) == []
+    toy.pass_time(EVERY_S)
+    assert elected(toy) == [run]
+    reminding.remind(toy.context, run)
+    assert heard(toy) == [
+        f"Run {run} (toys) is paused (It was paused between steps), and what it stopped waits with it: "
+        "“Put on into a”. Decide on its card; this is said again until it goes on."
+    ]
+    assert [entry.state for entry in toy.view(run).restore] == ["listed"]
