@@ -82,7 +82,7 @@ def _readers(plan: Plan) -> Iterator[str]:
         yield f"Readers of {plan.target}: none"
         return
     yield f"Readers of {plan.target} ({len(plan.readers)})"
-    width = min(max(len(reader.name) for reader in plan.readers), 40)
+    width = min(max(len(reader.name) for reader in plan.readers), 60)
     yield from (f"  {reader.name:<{width}}   {_how(reader)}" for reader in plan.readers)
 
 
@@ -92,7 +92,7 @@ def _how(reader: Reader) -> str:
         how += ", replaces its target" if reader.mode == "replace" else ", appends to its target"
     when = reader.schedule or ""
     if when:
-        how += " on demand" if when == "@on-demand" else f" by the schedule {when}"
+        how += " on demand" if when == "@on-demand" else f" by the schedule {when} (UTC)"
     return how if reader.called is None else f"{how}, {reader.called:,} requests in 7 days"
 
 

@@ -50,7 +50,7 @@ def test_a_plan_in_words_names_what_changes_who_reads_and_what_it_costs(
         "Strategy: alter, because",
         "not recreate:",
         "Readers of people (1)",
-        "people_copy   copy, replaces its target by the schedule 8 * * * *",
+        "people_copy   copy, replaces its target by the schedule 8 * * * * (UTC)",
         "whole run              40 s   4 small changes of about 10 s",
         'ALTER TABLE public."people" ADD COLUMN IF NOT EXISTS "nick" text;',
         "    + `nick` String `json:$.record.nick` DEFAULT ''",
