@@ -87,7 +87,7 @@ def _body(view: RunView, plan: Plan | None) -> list[Block]:
             return [*sections(overview(view)), *outcome(view)]
         case "succeeded":
             return [*outcome(view), context(f"All {count(len(view.steps), 'steps')} are done; the thread says each.")]
-        case "failed" | "aborted" | "expired":
+        case "failed" | "aborted" | "expired" if view.run.started_at is not None:
             return [*outcome(view), *sections(overview(view))]
         case _:
             return []
