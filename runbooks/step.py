@@ -57,9 +57,11 @@ class Todo:
 
 @dataclass(frozen=True)
 class Astray:
-    """The world is not what the plan knows: go no further, tell people. In a restore: left as it is, and why."""
+    """The world is not what the plan knows: go no further, tell people. In a restore: left as it is, and why.
+    ``memo`` is for the look that follows when people have it tried again: a patience that is over begins anew."""
 
     reason: str
+    memo: Memo | None = None  # None keeps what is stored
 
 
 Seen = Done | Wait | Todo | Astray

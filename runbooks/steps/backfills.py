@@ -79,7 +79,8 @@ class AwaitBackfill(Step):
         since = at.now.isoformat() if moved else str(at.memo["since"])
         if at.now - datetime.fromisoformat(since) > timedelta(seconds=STALLED_S):
             trouble = f"; Sequin says: {sink.trouble}" if sink.trouble else f"; the sink is {sink.health}"
-            return Astray(f"the backfill of {self.table} has sent nothing for {STALLED_S / 60:.0f} min{trouble}")
+            anew = {"id": backfill.id}
+            return Astray(f"the backfill of {self.table} has sent nothing for {STALLED_S / 60:.0f} min{trouble}", anew)
         memo = {"id": backfill.id, "done": backfill.rows_done, "since": since}
         why = f"the sink is {sink.health}" if sink.health != "healthy" else "Sequin is sending rows"
         return Wait(LOOK_AGAIN_S, why, Progress(backfill.rows_done, backfill.rows_total), memo)

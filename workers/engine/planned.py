@@ -147,8 +147,8 @@ def _came_to(scene: Scene, row: TickStep, sight: Sight, inside: Hold | None) -> 
             return outcomes.to_do_still(row, sight)
         case Settling() as settle:
             return outcomes.settling(row, settle, sight)
-        case Astray(reason=reason):
-            return outcomes.held(reason, answer=sight.answer, by=None)
+        case Astray(reason=reason, memo=memo):
+            return outcomes.held(reason, [StepMark(row.phase, row.number, memo=memo)], sight.answer, by=None)
         case Trouble():
             return _trouble(scene, row, sight)
         case _:
