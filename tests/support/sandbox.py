@@ -67,6 +67,7 @@ class Sandbox:
     def reset(self) -> None:
         """Back to the seed."""
         _ok(self.control.post("/sandbox/reset"))
+        self.log.restart()
 
     def knobs(self, **values: Any) -> Json:
         """Set knobs until the next reset: ``knobs(sequin__slot_restart_s=0.0)``. All of them as they are then."""
@@ -132,15 +133,21 @@ class Log:
 
     def __init__(self, control: httpx.Client) -> None:
         self._control = control
+        self._last = 0
+
+    def restart(self) -> None:
+        """The sandbox was reset: entries count from 1 again."""
+        self._last = 0
 
     def entries(self, *, after: int = 0, wait_s: float = 0.0) -> list[Json]:
         answer = self._control.get("/sandbox/log", params={"after": after, "wait": wait_s})
         return _ok(answer)["entries"]
 
     def last(self) -> int:
-        """The number of the newest entry."""
-        entries = self.entries()
-        return entries[-1]["n"] if entries else 0
+        """The number of the newest entry. Asks for new ones only: bodies are long, and each look asks for this."""
+        entries = self.entries(after=self._last)
+        self._last = entries[-1]["n"] if entries else self._last
+        return self._last
 
     def find(self, system: str, match: str, *, after: int = 0) -> list[Json]:
         method, glob = match.split(" ", 1)
