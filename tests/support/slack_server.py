@@ -101,7 +101,8 @@ def slack_workspace() -> Iterator[Workspace]:
     port = free_port()
     world = World(Ports(port), PlatformClock(), Path("/nonexistent"))
     slack = sandbox.slack.create(world)
-    routes = [*sandbox.control.routes(world, slack, slack.reset, _no_server, _no_server), Mount("/", app=slack.app)]
+    control = sandbox.control.routes(world, slack, slack.reset, _no_movers, _no_server, _no_server)
+    routes = [*control, Mount("/", app=slack.app)]
     app = door(world, "slack", Starlette(routes=routes))
     with (
         served(app, port) as url,
@@ -111,6 +112,11 @@ def slack_workspace() -> Iterator[Workspace]:
     ):
         yield Workspace(slack, world, http)
         http.post("/sandbox/slack/hang_up", json={})
+
+
+async def _no_movers(_: float) -> bool:
+    """There are none to wait for."""
+    return True
 
 
 async def _no_server(name: str) -> None:
