@@ -52,7 +52,7 @@ def finished(drive: Drive, ending: Ending, run: int) -> int:
     return following
 
 
-@pytest.mark.parametrize("done", [FED, FED + 2])
+@pytest.mark.parametrize("done", [FED, pytest.param(FED + 2, marks=pytest.mark.long)])
 def test_what_an_abort_behind_the_switch_left_is_finished(
     watched: Drive, ending: Ending, left: Callable[[int], int], done: int
 ) -> None:
@@ -85,6 +85,7 @@ def test_an_alter_goes_on_where_it_ended(
     assert titles(watched, following) == titles(watched, run)[2:]
 
 
+@pytest.mark.long  # the plan alone is tried in tests/unit/runbooks/test_finish.py
 def test_a_run_whose_table_is_proven_left_nothing(watched: Drive, people: People, left: Callable[[int], int]) -> None:
     run = left(PROVEN)
     people.ana.types(f"/tb retry {run}")
@@ -141,6 +142,7 @@ def test_a_retry_that_is_aborted_leaves_the_same_and_is_retried(
     assert watched.view(second).followed == third
 
 
+@pytest.mark.long
 def test_a_worker_that_dies_in_the_middle_of_a_retry_is_taken_over(
     watched: Drive, ending: Ending, left: Callable[[int], int]
 ) -> None:
