@@ -27,7 +27,8 @@ def test_a_backfill_that_stood_still_is_waited_for_again_when_people_have_it_tri
     drive.until(run, "held")
     assert "has sent nothing for 15 min" in drive.card(run).text
     people.ben.types(f"/tb retry {run}")
-    drive.move()
+    drive.talk()
+    drive.move()  # looks: nothing has been sent yet
     assert drive.state(run) == "running", drive.thread(run)
     drive.let_pass(LATE_S - STALLED_S)
     drive.until(run, "succeeded")
