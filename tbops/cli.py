@@ -55,7 +55,7 @@ def _parser() -> argparse.ArgumentParser:
     sandbox.add_argument("--seed", choices=("small", "estate"), default="small")
     sandbox.add_argument("--speed", type=float, default=1.0, help="how fast the platform's clock runs (1)")
     sandbox.add_argument("--no-bot", action="store_true", help="start no bot and no worker")
-    sandbox.add_argument("--data", help="keep the sandbox's files below this folder")
+    sandbox.add_argument("--data", help="make the sandbox's private folder in this one; it is taken away at the end")
     sandbox.set_defaults(run=_sandbox)
 
     demo = commands.add_parser("demo", help="a real migration, played from the command to the proof")
