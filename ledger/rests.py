@@ -52,7 +52,8 @@ def take_over(conn: Conn, run: Run) -> None:
 
 def stopped(conn: Conn, environment: str, *, every_s: float, again_s: float) -> list[int]:
     """The runs of which people must be reminded, ``every_s`` (calendar) after the last word on it: they left something
-    stopped and nobody took it up, or they are held or paused while something is. Each is given out again only after ``again_s`` (machine's clock)."""
+    stopped and nobody took it up, or they are held or paused while something is. Each is given out again only after
+    ``again_s`` (machine's clock)."""
     values = {"environment": environment, "every_s": every_s, "again_s": again_s}
     return [row["id"] for row in conn.execute(_sql["stopped"], values)]
 

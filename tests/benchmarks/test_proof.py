@@ -11,7 +11,7 @@ import pytest
 from runbooks.proof import source, target
 from runbooks.proof.claim import Claim
 from runbooks.proof.fields import Compared
-from sandbox.clickhouse import ClickHouse
+from sandbox.clickhouse import READ, ClickHouse
 from tests.benchmarks import processes, report
 from tests.support.ledger_server import ledger_server
 
@@ -47,12 +47,12 @@ async def _clickhouse() -> None:
             bare: list[float] = []
             own: list[float] = []
             for _ in range(TIMES):
-                bare.append((await server.run(reading, read=True, format="Null")).elapsed_s * 1000)
-                own.append((await server.run(digest, read=True, format="Null")).elapsed_s * 1000)
-            whole = (await server.run("SELECT * FROM members FINAL", read=True, format="Null")).elapsed_s * 1000
+                bare.append((await server.run(reading, lane=READ, format="Null")).elapsed_s * 1000)
+                own.append((await server.run(digest, lane=READ, format="Null")).elapsed_s * 1000)
+            whole = (await server.run("SELECT * FROM members FINAL", lane=READ, format="Null")).elapsed_s * 1000
             processes.forget_peak(pid)
             before = processes.peak_mb(pid)
-            answer = await server.run(digest, read=True, format="TSV")
+            answer = await server.run(digest, lane=READ, format="TSV")
             grown = processes.peak_mb(pid) - before
         finally:
             await server.stop()
