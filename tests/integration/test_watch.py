@@ -24,7 +24,9 @@ def fail(sandbox: Sandbox, drive: Drive) -> Callable[[], None]:
         drive.let_pass(0.0)  # it has begun
         sandbox.knobs(**{name: usual[name] for name in ("tinybird.copy_timeout_s", "tinybird.copy_rows_per_s")})
         drive.let_pass(60.0)
-        assert sandbox.tinybird.get(f"/v0/jobs/{job}").json()["status"] == "error"
+        sandbox.until(
+            lambda: sandbox.tinybird.get(f"/v0/jobs/{job}").json()["status"] == "error", what="the copy's failure"
+        )
 
     return _fail
 

@@ -1,5 +1,5 @@
 """A sandbox of its own for tests with real processes: their workers must not take the work of tests that drive it
-from the inside."""
+from the inside. It ends with this folder's tests: its clock runs fast, and its workers look often."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from tests.support.processes import Crew
 from tests.support.sandbox import Sandbox
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_sandbox() -> Iterator[Sandbox]:
     started = Sandbox()
     try:
@@ -19,7 +19,7 @@ def running_sandbox() -> Iterator[Sandbox]:
         started.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def running_crew(running_sandbox: Sandbox, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Crew]:
     """A bot and workers with a lease of 1 s, in whatever state; tests use ``crew``."""
     started = Crew(running_sandbox, tmp_path_factory.mktemp("product"))
