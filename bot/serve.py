@@ -15,7 +15,7 @@ from bot.sweep import Sweep
 from config.errors import SettingsError
 from config.log import logger
 from config.settings import Settings
-from ledger.bell import Bell
+from ledger.bell import BEHIND_S, Bell
 from ledger.connection import Pool, open_pool
 
 ACK_TIMEOUT_S = 2  # what a listener may call Slack for, it must have within the ack's 3 s
@@ -36,7 +36,7 @@ class Bot:
                 "setting slack.signing_secret is missing: write it in tbops.toml or set TBOPS_SLACK__SIGNING_SECRET"
             )
         self._pool: Pool = open_pool(settings.ledger_dsn.get_secret_value(), name="tbops bot", min_size=2)
-        bell = Bell(settings.redis_url.get_secret_value())
+        bell = Bell(settings.redis_url.get_secret_value(), patience_s=BEHIND_S)
         client = web_client(slack.bot_token.get_secret_value(), slack.api_url, ACK_TIMEOUT_S)
         self.app = self._build(bell)
         self._sweep = Sweep(self._pool, bell, Slack(client), settings.engine.sweep_s)

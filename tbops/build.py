@@ -4,7 +4,7 @@ import os
 import socket
 
 from config.settings import Settings
-from ledger.bell import Bell
+from ledger.bell import BEHIND_S, Bell
 from ledger.connection import Pool, open_pool
 from tbops.sites import Sites
 from workers.context import Context
@@ -15,7 +15,7 @@ def pool(settings: Settings, name: str, *, size: int = 4) -> Pool:
 
 
 def bell(settings: Settings) -> Bell:
-    return Bell(settings.redis_url.get_secret_value())
+    return Bell(settings.redis_url.get_secret_value(), patience_s=BEHIND_S)
 
 
 def context(settings: Settings) -> Context:

@@ -135,6 +135,7 @@ class Jobs:
                     job.status = "cancelled"
                     job.done.set()
             self.all.clear()
+            self._freed_at = None  # the clock may be set back: a job would begin when the last one of before ended
 
     # -- schedules
 

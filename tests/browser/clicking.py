@@ -56,7 +56,7 @@ def presses(page: Page, run: int, label: str) -> None:
     asked = page.get_by_test_id("confirm")
     if asked.count():
         asked.get_by_role("button", name="Approve", exact=True).click()
-    expect(button).to_have_count(0, timeout=15_000)
+    expect(button, f"pressed “{label}” on: {card_of(page, run).text_content()}").to_have_count(0, timeout=15_000)
 
 
 def paint() -> None:

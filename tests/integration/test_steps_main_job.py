@@ -27,6 +27,11 @@ def rows(sandbox: Sandbox, table: str) -> int:
     return int(sandbox.tb(f"SELECT toString(uniqExact(id)) AS n FROM {table}")[0]["n"])
 
 
+def scopes(sandbox: Sandbox, token: str) -> list[dict[str, str]]:
+    listed = sandbox.tinybird.get("/v0/tokens").json()["tokens"]
+    return next(each["scopes"] for each in listed if each["name"] == token)
+
+
 def scheduled(sandbox: Sandbox, pipe: str) -> str:
     return sandbox.tinybird.get(f"/v0/pipes/{pipe}").json()["schedule"]["status"]
 
@@ -75,11 +80,16 @@ def test_what_a_plan_predicts_of_the_schema_is_what_stands_afterwards(run: Story
 
 def test_where_a_table_cannot_be_renamed_it_is_deleted_and_its_scopes_come_back(sandbox: Sandbox, run: Story) -> None:
     run.base = replace(run.base, capabilities={"rename": "refused"})
+    filtered = "DATASOURCES:READ:members:country = 'Japan'"
+    assert sandbox.tinybird.post("/v0/tokens", params={"name": "page", "scope": filtered}).is_success
+    before = scopes(sandbox, "page")
     plan = run.plan(NICKNAME, strategy="recreate")
     run.carry_out(plan)
     assert run.astray == ""
     assert sandbox.log.count("tinybird", "DELETE /v0/datasources/*") == 1
     assert sandbox.log.count("tinybird", "PUT /v0/tokens/connect") == 1
+    assert scopes(sandbox, "page") == before
+    assert before[0]["filter"] == "country = 'Japan'"
     assert rows(sandbox, "members") == PEOPLE
     tagged = {t["name"]: [r["name"] for r in t["resources"]] for t in sandbox.tinybird.get("/v0/tags").json()["tags"]}
     assert "members" in tagged["members"]

@@ -44,7 +44,7 @@ def test_a_delete_comes_as_one_more_row(sandbox: Sandbox) -> None:
     sandbox.until(
         lambda: [e for e in sandbox.log.find("tinybird", "POST /v0/events") if '"action":"delete"' in e["body"]]
     )
-    assert _name_in_tinybird(sandbox) == "Änne"
+    sandbox.until(lambda: _name_in_tinybird(sandbox) == "Änne", what="the deleted row, once more")
 
 
 def test_a_pause_holds_rows_back_and_a_resume_delivers_them(sandbox: Sandbox) -> None:

@@ -496,7 +496,8 @@ def test_a_jump_of_days_leaves_no_run_of_an_append_copy_out(tb: Tinybird) -> Non
     tb.run(tb.stand_in.platform.jobs.catch_up())
     assert tb.value("SELECT count() FROM members_sorted") == 200 * (1 + 72)
     jobs = tb.stand_in.platform.jobs.all
-    assert sum(job.pipe_name == "insights_projects_populated_copy" for job in jobs) == 50
+    newest = sum(job.pipe_name == "insights_projects_populated_copy" for job in jobs)
+    assert newest in (50, 51), "of 288 ticks the newest 50, and one more where a quarter of an hour ended meanwhile"
 
 
 def test_a_paused_copy_does_not_fire_and_shows_it(tb: Tinybird) -> None:
