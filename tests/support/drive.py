@@ -43,6 +43,7 @@ class Product:
 
     settings: Settings
     pool: Pool  # of the talk worker, and of the tests' questions
+    talk: bot.context.Context
     make_plan: MakePlan = plan_live
 
     def worker(self, name: str = "worker") -> Context:
@@ -61,9 +62,8 @@ def product(sandbox: Sandbox) -> Iterator[Product]:
     listening = Bot(settings)
     listening.start()
     pool = build.pool(settings, "tbops talk")
-    bot.context.configure(bot.context.create(settings, pool, build.bell(settings)))
     try:
-        yield Product(settings, pool)
+        yield Product(settings, pool, bot.context.create(settings, pool, build.bell(settings)))
     finally:
         listening.stop()
         pool.close()
@@ -239,6 +239,7 @@ def _soonest(conn: Conn) -> tuple[int, float] | None:
 
 @contextmanager
 def driving(sandbox: Sandbox, people: People, given: Product) -> Iterator[Drive]:
+    bot.context.configure(given.talk)  # other tests have talk workers too
     sandbox.knobs(slack__rate_limits=False)
     sandbox.clock.run_at(1.0)
     made = Drive(sandbox, people, given, given.worker())
