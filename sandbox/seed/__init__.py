@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from sandbox.seed import estate
@@ -29,6 +30,7 @@ class Seed:
     datafiles: Mapping[str, str]
 
 
+@cache
 def seed_named(name: str) -> Seed:
     """The seed of that name: ``small`` or ``estate``."""
     if name == "estate":

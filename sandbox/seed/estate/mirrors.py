@@ -40,6 +40,7 @@ _REPLACING = Engine("ReplacingMergeTree", "id", "toYear(createdAt)", "updatedAt"
 def datafiles() -> Iterator[tuple[str, str]]:
     yield from _backups()
     yield from _counters()
+    yield from _segments()
     yield from _stages()
 
 
@@ -128,6 +129,9 @@ def _counters() -> Iterator[tuple[str, str]]:
                 *copied(target, "replace", "@on-demand"),
             ),
         )
+
+
+def _segments() -> Iterator[tuple[str, str]]:
     segments = (
         Column("segmentId", "String", "the segment"),
         Column("members", "AggregateFunction(uniq, String)", "state of the number of people"),
