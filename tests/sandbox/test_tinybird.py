@@ -315,7 +315,7 @@ def test_errors_carry_clickhouses_code(tb: Tinybird, query: str, code: str) -> N
         "INSERT INTO members (id) VALUES ('1')",
         "DROP TABLE members",
         "SELECT 1; DROP TABLE members",
-        "SELECT 1 INTO OUTFILE '/tmp/never'",
+        "SELECT 1 INTO OUTFILE 'never.tsv'",
         "SELECT * FROM file('/etc/passwd', 'LineAsString')",
         "SELECT * FROM url('http://127.0.0.1/', 'LineAsString')",
         "SELECT * FROM system.tables",

@@ -10,7 +10,7 @@ from rq import Queue
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from ledger.bell import JOBS, Bell
+from ledger.bell import BEHIND_S, JOBS, Bell
 from tests.support.ledger_server import RedisServer
 
 pytestmark = pytest.mark.integration
@@ -68,6 +68,16 @@ def test_nobody_waits_for_a_redis_that_hangs_and_it_is_heard_again_when_it_is_ba
         redis.signal(signal.SIGCONT)
     bell.ring("plan", 7)
     assert [(job.func_name, list(job.args)) for job in queued(redis, "work")][-1] == ("workers.jobs.plan", [7])
+
+
+def test_who_rings_behind_an_answer_waits_a_second_at_most(redis: RedisServer) -> None:
+    """What the bot's ringing thread and the workers give a busy Redis."""
+    bell = Bell(redis.url, silent_s=0, patience_s=BEHIND_S)
+    redis.signal(signal.SIGSTOP)
+    try:
+        assert timed(bell) < 2 * BEHIND_S + 0.1
+    finally:
+        redis.signal(signal.SIGCONT)
 
 
 def test_after_a_failure_nobody_waits_again_for_a_while(redis: RedisServer) -> None:
