@@ -1,6 +1,7 @@
 """``tbops sandbox``: start the whole platform, say where it is, serve until told to stop."""
 
 import asyncio
+import faulthandler
 import json
 import shutil
 import signal
@@ -30,6 +31,7 @@ class Options:
 
 def serve(options: Options) -> int:
     """Run a sandbox until SIGINT or SIGTERM. Returns the exit code; what went wrong is said on stderr."""
+    faulthandler.enable()  # the libraries of Kafka and Postgres are native: a crash there should say where
     try:
         return asyncio.run(_serve(options))
     except SandboxError as exc:

@@ -1,6 +1,9 @@
 """Kafka, read only: end offsets, a group's commits, the size of messages (facts/systems.md §3).
 
-The one wrapper around confluent-kafka, whose futures and errors are barely typed.
+The one wrapper around confluent-kafka, whose errors are barely typed. It asks through consumers that join no group,
+never through AdminClient: ListOffsets ends the process by a segmentation fault when the leaders are known already
+while it asks for them (librdkafka 2.11 to 2.16, seen here), and an offset fetch does when the coordinator has moved
+(https://github.com/confluentinc/confluent-kafka-javascript/issues/374). A consumer also creates no topic by asking.
 """
 
 import logging
@@ -9,25 +12,25 @@ from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast
 
 from confluent_kafka import (
+    OFFSET_BEGINNING,
+    OFFSET_END,
     Consumer,
-    ConsumerGroupTopicPartitions,
     KafkaError,
     KafkaException,
     Message,
     TopicPartition,
 )
-from confluent_kafka import admin as _admin
 
 from systems.errors import SystemsError
 from systems.redact import redact
 
 _T = TypeVar("_T")
-_untyped: Any = _admin  # its futures are bare and OffsetSpec is not exported for type checkers
 
 SYSTEM = "kafka"
 CALL_S = 5.0
 IDLE_S = 2.0
 SAMPLE = 200
+OWN_GROUP = "tbops-reader"  # what a consumer must name; nothing is ever committed to it
 
 _silent = logging.getLogger("systems.kafka.librdkafka")  # it repeats itself in a tight loop; errors come as exceptions
 _silent.addHandler(logging.NullHandler())
@@ -41,36 +44,32 @@ class Kafka:
         self._config: dict[str, Any] = {"bootstrap.servers": bootstrap, **(config or {}), "log_level": 0}
         self._secrets = tuple(v for k, v in (config or {}).items() if "password" in k)
         self._call_s = call_s
-        self._admin: Any = None
-        self._asked_at = 0.0
+        self._readers: dict[str, tuple[Consumer, float]] = {}  # by group, and when it was asked last
 
     def topics(self) -> Mapping[str, int]:
         """Each topic with its number of partitions. Asked for all at once: asking for one may create it."""
-        found = self._ask("metadata", lambda: self._client().list_topics(timeout=self._call_s).topics)
+        found = self._ask("metadata", OWN_GROUP, lambda reader: reader.list_topics(timeout=self._call_s).topics)
         return {name: len(topic.partitions) for name, topic in found.items()}
 
     def end_offsets(self, topic: str) -> dict[int, int]:
         """The offset after the last record, by partition; empty if there is no such topic."""
-        return self._offsets(topic, _untyped.OffsetSpec.latest())
+        return self._offsets(topic, OFFSET_END)
 
     def start_offsets(self, topic: str) -> dict[int, int]:
         """The first offset still kept, by partition."""
-        return self._offsets(topic, _untyped.OffsetSpec.earliest())
+        return self._offsets(topic, OFFSET_BEGINNING)
 
     def committed(self, group: str, topic: str) -> dict[int, int]:
         """What ``group`` has committed, by partition; one never committed is missing (unknown, not 0)."""
         partitions = [TopicPartition(topic, number) for number in range(self.topics().get(topic, 0))]
         if not partitions:
             return {}
-        asked = [ConsumerGroupTopicPartitions(group, partitions)]
-
-        def ask() -> dict[int, int]:
-            futures = self._client().list_consumer_group_offsets(asked, request_timeout=self._call_s)
-            answered = futures[group].result(timeout=self._call_s)
-            found = cast(list[TopicPartition], answered.topic_partitions or [])
-            return {p.partition: p.offset for p in found if p.offset >= 0}
-
-        return self._ask(f"committed offsets of {group}", ask)
+        found = self._ask(
+            f"committed offsets of {group}",
+            group,
+            lambda reader: _without_errors(reader.committed(partitions, timeout=self._call_s)),
+        )
+        return {p.partition: p.offset for p in found if p.offset >= 0}
 
     def mean_message_bytes(self, topic: str) -> int | None:
         """The mean size of the last records of ``topic``, from a sample; None without records."""
@@ -84,12 +83,43 @@ class Kafka:
         ]
         if not at:
             return None
-        sizes = self._ask(f"a sample of {topic}", lambda: self._sizes(at))
+        sizes = self._ask(f"a sample of {topic}", OWN_GROUP, lambda _reader: self._sizes(at))
         return round(sum(sizes) / len(sizes)) if sizes else None
 
+    def _offsets(self, topic: str, which: int) -> dict[int, int]:
+        """The two ends' numbers are also the timestamps by which a broker is asked for them (ListOffsets)."""
+        wanted = [TopicPartition(topic, number, which) for number in range(self.topics().get(topic, 0))]
+        if not wanted:
+            return {}
+        found = self._ask(
+            f"offsets of {topic}",
+            OWN_GROUP,
+            lambda reader: _without_errors(reader.offsets_for_times(wanted, timeout=self._call_s)),
+        )
+        return {p.partition: p.offset for p in found}
+
+    def _reader(self, group: str) -> Consumer:
+        """A consumer that was idle is made anew: one that outlived a restart of its broker asks the group's former
+        coordinator for ever. The old one is not closed, because another thread may be asking through it."""
+        now = time.monotonic()
+        kept, asked_at = self._readers.get(group, (None, 0.0))
+        if kept is None or now - asked_at > IDLE_S:
+            kept = self._consumer(group)
+        self._readers[group] = kept, now
+        return kept
+
+    def _consumer(self, group: str) -> Consumer:
+        settings = {
+            **self._config,
+            "group.id": group,
+            "enable.auto.commit": False,
+            "isolation.level": "read_uncommitted",  # the end is the log's, as Connect reads it
+            "logger": _silent,
+        }
+        return Consumer(cast(Any, settings))
+
     def _sizes(self, at: list[TopicPartition]) -> list[int]:
-        settings = {**self._config, "group.id": "tbops-sample", "enable.auto.commit": False, "logger": _silent}
-        consumer = Consumer(cast(Any, settings))
+        consumer = self._consumer(OWN_GROUP)  # of its own: what is assigned is for one asker
         try:
             consumer.assign(at)
             messages: list[Message] = consumer.consume(SAMPLE, timeout=2.0)
@@ -97,38 +127,22 @@ class Kafka:
         finally:
             consumer.close()
 
-    def _offsets(self, topic: str, spec: Any) -> dict[int, int]:
-        wanted = {TopicPartition(topic, number): spec for number in range(self.topics().get(topic, 0))}
-        if not wanted:
-            return {}
-
-        def ask() -> dict[int, int]:
-            futures = self._client().list_offsets(wanted, request_timeout=self._call_s)
-            return {p.partition: f.result(timeout=self._call_s).offset for p, f in futures.items()}
-
-        return self._ask(f"offsets of {topic}", ask)
-
-    def _client(self) -> Any:
-        """A client that was idle or did not answer is made anew: one that outlived a restart of its broker asks
-        the group's former coordinator for ever."""
-        now = time.monotonic()
-        if self._admin is None or now - self._asked_at > IDLE_S:
-            self._admin = _untyped.AdminClient({**self._config, "logger": _silent})
-        self._asked_at = now
-        return self._admin
-
-    def _ask(self, call: str, question: Callable[[], _T]) -> _T:
+    def _ask(self, call: str, group: str, question: Callable[[Consumer], _T]) -> _T:
         try:
-            return question()
+            return question(self._reader(group))
         except KafkaException as exc:
-            self._admin = None
+            self._readers.pop(group, None)
             error = exc.args[0] if exc.args else None
             said = f"{error.name()}: {error.str()}" if isinstance(error, KafkaError) else str(exc)
             fatal = isinstance(error, KafkaError) and error.code() in _REFUSALS
             raise SystemsError(SYSTEM, call, retryable=not fatal, said=redact(said, self._secrets)) from exc
-        except TimeoutError as exc:
-            self._admin = None
-            raise SystemsError(SYSTEM, call, retryable=True, said="no answer in time") from exc
+
+
+def _without_errors(found: list[TopicPartition]) -> list[TopicPartition]:
+    for partition in found:
+        if partition.error is not None:
+            raise KafkaException(partition.error)
+    return found
 
 
 _REFUSALS = frozenset(

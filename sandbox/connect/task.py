@@ -11,10 +11,8 @@ import logging
 import threading
 import time
 from datetime import datetime, timedelta
-from typing import Any
 
-from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaException, TopicPartition
-from confluent_kafka import admin as _admin
+from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaException, TopicPartition
 
 from sandbox.connect.state import ConnectorState, TaskState
 from sandbox.connect.writer import Record, Writer
@@ -29,8 +27,6 @@ KAFKA_PATIENCE_S = 5.0
 LOOK_FOR_TOPICS_S = 1.0  # the real one looks every five minutes
 
 _log = logging.getLogger(__name__)
-
-_untyped: Any = _admin  # OffsetSpec is not exported for type checkers
 
 
 class Task:
@@ -47,7 +43,6 @@ class Task:
         self._flushed: datetime = world.clock.now()
         self._next_look = 0.0
         self._rounds = Rounds()
-        self._admin: _admin.AdminClient | None = None
         self._thread = threading.Thread(target=self._run, name=f"connect-{connector.name}", daemon=True)
         self._thread.start()
 
@@ -76,7 +71,7 @@ class Task:
         try:
             while not self._stopping.is_set():
                 self._rounds.begin()
-                all_posted = self._rounds.wanted and self._all_posted()
+                all_posted = self._rounds.wanted and self._all_posted(consumer)
                 self._round(consumer)
                 self._rounds.end(idle=all_posted)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the task must not look as if it ran
@@ -102,7 +97,7 @@ class Task:
             self._commit(consumer)
             self._flushed = self._world.clock.now()
 
-    def _all_posted(self) -> bool:
+    def _all_posted(self, consumer: Consumer) -> bool:
         """Asked before a round, so that the round commits what it is due to."""
         if self._state.state == "FAILED":
             return True
@@ -112,13 +107,14 @@ class Task:
             return self._state.state == "PAUSED"
         if self._holding or not self._assigned:
             return False
-        self._admin = self._admin or _admin.AdminClient(client_settings(self._world))
-        asked = self._admin.list_offsets({TopicPartition(*key): _untyped.OffsetSpec.latest() for key in self._assigned})
-        try:
-            ends = {(place.topic, place.partition): found.result().offset for place, found in asked.items()}
+        try:  # not AdminClient.list_offsets: see systems/kafka.py; a broker takes -1 for the end there too
+            asked = [TopicPartition(*key, OFFSET_END) for key in self._assigned]
+            ends = consumer.offsets_for_times(asked, timeout=KAFKA_PATIENCE_S)
         except KafkaException:
             return False
-        return all(end <= max(self._position(key), 0) for key, end in ends.items())
+        return all(
+            end.error is None and end.offset <= max(self._position((end.topic, end.partition)), 0) for end in ends
+        )
 
     def _assign(self, consumer: Consumer) -> None:
         """Take over partitions that have appeared, each from its committed offset or the beginning."""

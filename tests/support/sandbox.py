@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
@@ -22,6 +23,7 @@ from psycopg.rows import dict_row
 
 START_S = 60.0
 PATIENCE_S = 20.0
+SAID = 8_000  # characters
 LOOK_AGAIN_S = 0.25  # what the log does not tell of (a backfill's state) is looked at again this soon
 ROOT = Path(__file__).parents[2]
 
@@ -38,12 +40,18 @@ class Sandbox:
 
     def __init__(self, *, speed: float = 20.0, bot: bool = False) -> None:
         options = ["--port", "0", "--speed", str(speed), *([] if bot else ["--no-bot"])]
+        # a file, because pytest would keep what is said after the first test from everybody
+        self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - open as long as the process
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tbops", "sandbox", *options], stdout=subprocess.PIPE, text=True, cwd=ROOT
+            [sys.executable, "-m", "tbops", "sandbox", *options],
+            stdout=subprocess.PIPE,
+            stderr=self._errors,
+            text=True,
+            cwd=ROOT,
         )
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
-        assert line, "the sandbox did not start; it says why on stderr"
+        assert line, f"the sandbox did not start: {self._said()}"
         self.ready: Json = json.loads(line)
         self.control = _client(self.ready["slack"]["url"])
         self.tinybird = _client(self.ready["tinybird"]["url"], self.ready["tinybird"]["token"])
@@ -63,9 +71,19 @@ class Sandbox:
         self.process.wait()
         assert self.process.stdout is not None
         self.process.stdout.close()
+        if said := self._said():
+            print(f"The sandbox said: {said}", file=sys.stderr)
+        self._errors.close()
+
+    def _said(self) -> str:
+        """The end of what it wrote to stderr: the stacks of its threads, if it crashed."""
+        self._errors.seek(0)
+        return self._errors.read()[-SAID:]
 
     def reset(self) -> None:
         """Back to the seed."""
+        ended = self.process.poll()
+        assert ended is None, f"the sandbox has ended by itself ({ended}) and said: {self._said()}"
         _ok(self.control.post("/sandbox/reset"))
         self.log.restart()
 
