@@ -11,6 +11,7 @@ from runbooks.fields import Where, nearest, plan_field, where
 from runbooks.lineage import Lineage
 from runbooks.request import NAME, AddFields, Job, Migrate, NewField
 from runbooks.strategies import Altered, Migration, PlannedChange, PlannedField, ReachingCopy
+from runbooks.types import clickhouse, literals
 
 _NAME = re.compile(NAME.removesuffix("$") + r"\Z")
 
@@ -76,6 +77,7 @@ def _add_fields(
     readers = lineage.readers(target.name)
     return (
         PlannedChange(
+            kind=change.kind,
             request=_request(target.name, fields),
             target=Altered(target, after),
             fields=fields,
@@ -127,9 +129,13 @@ def _with_columns(datasource: Datasource, added: tuple[Column, ...]) -> Datasour
 def _targets(name: str, after: Datasource, facts: Facts, lineage: Lineage) -> tuple[Altered, ...]:
     """The targets of wildcard copies with the new columns, the most downstream first; those without a change left out.
 
-    A copy writes by name: its target takes type and default of its source, and no JSON path.
+    A copy writes by name: its target takes type and default of its source, and no JSON path. A default that names
+    other columns stays with the source: the target may not have them.
     """
     new = {c.name: c for c in after.columns if facts.datasources[name].column(c.name) is None}
+    for column in new.values():
+        if not literals.constant(column.default):
+            new[column.name] = replace(column, default=literals.implied(clickhouse.parse(column.type)))
     found: dict[str, Altered] = {}
     for wildcard in lineage.wildcard_copies(name):
         target = facts.datasources.get(wildcard.target)
@@ -172,6 +178,7 @@ def _request(name: str, fields: tuple[PlannedField, ...]) -> dict[str, Any]:
                 "path": field.column.jsonpath,
                 "postgres_type": field.pg_type,
                 "postgres_default": field.pg_default,
+                **({"expression": field.expression} if field.expression else {}),
             }
             for field in fields
         ],

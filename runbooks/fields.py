@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from runbooks.errors import Refused
+from runbooks.expressions import BadExpression, columns_in
 from runbooks.facts.model import Column, Datasource, Facts, PgColumn, PgTable
 from runbooks.request import NewField
 from runbooks.strategies.change import PlannedField
@@ -55,6 +56,8 @@ def beside_the_record(path: str) -> bool:
 def plan_field(field: NewField, place: Where) -> tuple[PlannedField, list[str]]:
     """The field on both sides and what was inferred. Raises ``Refused``."""
     inferred: list[str] = []
+    if computed(field, place):
+        return _derived(field, place, inferred), inferred
     _check_source(field, place)
     inside = _jsonb_of(field, place)
     source = _column_of(field, place) if inside is None else field.name
@@ -76,6 +79,35 @@ def plan_field(field: NewField, place: Where) -> tuple[PlannedField, list[str]]:
         inferred.append(f"{field.name}: the column {source} of Postgres, which it is read from, is taken to be there")
         return PlannedField(column, in_postgres=True), inferred
     return PlannedField(column, pg_type, default.postgres), inferred
+
+
+def computed(field: NewField, place: Where) -> bool:
+    """Whether ``from`` is SQL over the data source's own columns, and no JSON path."""
+    return field.source is not None and not field.source.startswith("$") and not place.replicated
+
+
+def _derived(field: NewField, place: Where, inferred: list[str]) -> PlannedField:
+    """A field whose value other columns give: its default is that expression, so that rows that come later without
+    it have it too; a default that is asked for stands in its place."""
+    expression = (field.source or "").strip()
+    known = {c.name for c in place.datasource.columns}
+    try:
+        named = columns_in(expression, f"`from` of `{field.name}`")
+    except BadExpression as exc:
+        raise Refused(f"That cannot be computed: {_shown(str(exc))}.", expression) from exc
+    if strange := sorted(named - known):
+        near = nearest(strange[0], known)
+        raise Refused(
+            f"`{place.datasource.name}` has no column `{strange[0]}`" + (f"; did you mean `{near}`?" if near else "."),
+            strange[0],
+            near,
+        )
+    kind, _ = _types(field, place, None, inferred)
+    default = _default(field, kind, None, []).clickhouse if field.default is not None else expression
+    path = f"{place.root}{field.name}{'[:]' if kind.is_array else ''}" if place.root else ""
+    inferred.append(f"{field.name}: {expression} for every row" + (f", unless {path} gives it" if path else ""))
+    column = Column(name=field.name, type=str(kind), jsonpath=path or None, default=default)
+    return PlannedField(column, expression=expression)
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -185,9 +217,9 @@ def _check_source(field: NewField, place: Where) -> None:
     if field.source is None:
         return
     if not _PATH.fullmatch(field.source):
+        why = "; values of a replicated table come from Postgres, so compute it there." if place.replicated else "."
         raise Refused(
-            f"`from {_shown(field.source)}` is not a JSON path like `{place.root or '$.'}{field.name}`; values "
-            "computed by an expression are not carried out yet.",
+            f"`from {_shown(field.source)}` is not a JSON path like `{place.root or '$.'}{field.name}`" + why,
             field.source,
         )
     if place.root and not field.source.startswith(place.root):

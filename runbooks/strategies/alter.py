@@ -68,6 +68,9 @@ def _hindrance(change: PlannedChange) -> str | None:
     bare = next((c for c in change.target.added if not _filled(c)), None)
     if bare:
         return f"{bare.name} has neither a default nor is it Nullable: rows of the old shape would go to quarantine"
+    computed = next((f for f in change.fields if f.expression and f.column.default != f.expression), None)
+    if computed:
+        return f"only a default could fill {computed.column.name} with {computed.expression} here, and it has another"
     found = proof(change, tuple(column.name for column in change.added))
     if change.replicated and change.table is not None and isinstance(found, str):
         return f"what it does could not be proven: {found}"

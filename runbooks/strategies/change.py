@@ -21,6 +21,7 @@ class PlannedField:
     pg_type: str | None = None
     pg_default: str | None = None  # an SQL literal, quoted
     in_postgres: bool = False  # the column, or the jsonb column it lies in, is already there and may hold values
+    expression: str | None = None  # ClickHouse, over the datasource's own columns: its value; None: the default
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Migration:
 class PlannedChange:
     """What ``planner`` hands to every strategy, and the chosen one turns into steps."""
 
+    kind: str  # of the request: "add fields", "change field", … (runbooks/request.py)
     request: dict[str, Any]  # the change with every inferred value, as the plan's ``request``
     target: Altered
     fields: tuple[PlannedField, ...]
