@@ -106,13 +106,13 @@ async def _settled(done: asyncio.Event) -> None:
 
 
 @contextmanager
-def tinybird_served(*, speed: float = 1.0) -> Iterator[Tinybird]:
+def tinybird_served(*, speed: float = 1.0, seed: str = "small") -> Iterator[Tinybird]:
     """A stand-in with 200 people and 20 organizations, on a free port."""
     # asyncio sets TCP_NODELAY only on sockets that name their protocol; without it each answer waits 40 ms
     with socket.socket(proto=socket.IPPROTO_TCP) as sock, tempfile.TemporaryDirectory() as folder:
         sock.bind(("127.0.0.1", 0))
         port = sock.getsockname()[1]
-        world = World(Ports(port - 1), PlatformClock(speed=speed), Path(folder))
+        world = World(Ports(port - 1), PlatformClock(speed=speed), Path(folder), seed)
         stand_in = create(world)
         loop = asyncio.new_event_loop()
         server = uvicorn.Server(
