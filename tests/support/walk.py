@@ -90,7 +90,7 @@ def tables(sql: str) -> set[str]:
     return {
         word
         for word, at in _in_table_places(text)
-        if not any(word == name and not begin <= at < end for name, begin, end in given)
+        if not any(word == name and begin <= at < end for name, begin, end in given)
     }
 
 
@@ -137,14 +137,19 @@ def _of_something_else(tokens: list[tuple[str, int, bool]], number: int) -> bool
 
 
 def _given(text: str) -> Iterator[tuple[str, int, int]]:
-    """The names that WITH gives, and where each is defined: there, and only there, the same word is a table's."""
+    """The names that WITH gives, and from where to where each counts: behind its definition, in the same brackets."""
     for found in _WITH.finditer(text):
-        depth, at = 1, text.index("(", found.end(1)) + 1
-        begin = at
-        while depth and at < len(text):
-            depth += {"(": 1, ")": -1}.get(text[at], 0)
-            at += 1
-        yield found[1], begin, at
+        defined = _closed(text, text.index("(", found.end(1)) + 1)
+        yield found[1], defined, _closed(text, defined)
+
+
+def _closed(text: str, at: int) -> int:
+    """Where the bracket closes in which ``at`` lies."""
+    depth = 1
+    while depth and at < len(text):
+        depth += {"(": 1, ")": -1}.get(text[at], 0)
+        at += 1
+    return at
 
 
 def _kind(text: str) -> str:

@@ -1,18 +1,22 @@
 """A plan names every reader: what the lineage says is held against a walk by other means."""
 
+import random
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from runbooks.facts.folder import read_folder
 from runbooks.facts.model import Facts
-from runbooks.lineage import Lineage
+from runbooks.lineage import Lineage, Understood, understand
 from runbooks.plan import Reader
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
 from sandbox.seed import estate
 from tests.support import walk
 from tests.support.estate import NOW
+from tests.support.some_sql import some_sql
 
 SQL = [
     ("SELECT 1 FROM people FINAL", {"people"}),
@@ -64,3 +68,12 @@ def test_a_plan_names_all_of_them(facts: Facts, files: dict[str, str]) -> None:
     raw = [name for name, datasource in facts.datasources.items() if any(c.jsonpath for c in datasource.columns)]
     assert len(raw) == 40
     assert walk.differences(readers, raw, walk.from_datafiles(files)) == {}
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.integers(0, 10**9))
+def test_what_any_query_reads_is_told_alike(seed: int) -> None:
+    sql = some_sql(random.Random(seed))
+    parsed = understand(sql)
+    assert isinstance(parsed, Understood), sql
+    assert {use.table for use in parsed.uses} == walk.tables(sql), sql
