@@ -153,7 +153,7 @@ def _frozen(ctx: Context, conn: Conn, sender: Sender, name: str, reason: str) ->
     if not ruled.accepted:
         return rule(f"{ruled.said} {UNCHANGED}")
     if freeze.freeze(conn, name, actor=sender.id, reason=reason):
-        until = f"no run begins anything there until `unfreeze --env {name}`"
+        until = f"no run begins anything there until `/tb unfreeze --env {name}`"
         return tell(f"{name} is frozen: {until}.", said=f"froze {name}")
     return tell(f"{name} was frozen already; that freeze stays as it is.")
 

@@ -8,7 +8,7 @@ from bot.cards.words import mentioned
 from bot.context import Context
 from bot.homes import OPEN
 from bot.projections import run_of, step_of
-from ledger import approvals, questions, runs
+from ledger import approvals, freeze, questions, runs
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchRun
 from ledger.values import Message, RunView
@@ -68,7 +68,9 @@ def _answer(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
             return notices.ruling(text, ctx.directory.names(mentioned(text)))
         case "runs":
             found = runs.listing(conn, environment=body.get("environment"), states=OPEN)
-            return home.listing(found, ctx.directory.names(r.requester for r in found), calendar(conn))
+            frozen = freeze.all_standing(conn, body.get("environment"))
+            names = ctx.directory.names([*(r.requester for r in found), *(f.actor for f in frozen)])
+            return home.listing(found, names, calendar(conn), frozen)
         case "show":
             return _show(ctx, conn, int(body["run"]))
         case "help":

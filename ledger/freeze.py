@@ -48,3 +48,9 @@ def standing(conn: Conn, environment: str) -> Freeze | None:
     """What freezes this environment now, its own freeze or the one for all."""
     with conn.cursor(row_factory=row_of(Freeze)) as cursor:
         return cursor.execute(_sql["standing"], {"environment": environment}).fetchone()
+
+
+def all_standing(conn: Conn, environment: str | None = None) -> list[Freeze]:
+    """Every freeze that stands, or those that touch one environment."""
+    with conn.cursor(row_factory=row_of(Freeze)) as cursor:
+        return cursor.execute(_sql["all_standing"], {"environment": environment}).fetchall()

@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.cards.blocks import Block, Card, context, header, section, sections
 from bot.cards.words import Names, clock, code, cut, person, prose
+from ledger.freeze import EVERYWHERE, Freeze
 from ledger.values import Run
 
 _ORDER = ("held", "proposed", "running", "restoring", "paused", "planning")
@@ -13,18 +14,41 @@ _WORDS = {"held": "🟠 held, people must decide", "proposed": "🔒 waits for a
 MOST = 20
 
 
-def home(runs: Sequence[Run], names: Names, now: datetime) -> Block:
+def home(runs: Sequence[Run], names: Names, now: datetime, frozen: Sequence[Freeze] = ()) -> Block:
     """The view for views.publish."""
-    blocks = [header("Runs"), *_lines(runs, names, now), context(f"As of {clock(now)} · `/tb help` lists the commands")]
+    blocks = [
+        header("Runs"),
+        *_lines(runs, names, now),
+        *_frozen(frozen, names, now),
+        context(f"As of {clock(now)} · `/tb help` lists the commands"),
+    ]
     return {"type": "home", "blocks": blocks}
 
 
-def listing(runs: Sequence[Run], names: Names, now: datetime) -> Card:
+def listing(runs: Sequence[Run], names: Names, now: datetime, frozen: Sequence[Freeze] = ()) -> Card:
     """The answer to ``runs``."""
+    stands = _frozen(frozen, names, now)
     if not runs:
-        return Card("No run is open.", tuple(_lines(runs, names, now)))
+        return Card(_said("No run is open.", frozen), (*_lines(runs, names, now), *stands))
     many = "One run is open." if len(runs) == 1 else f"{len(runs)} runs are open."
-    return Card(many, (section(f"*{many}*"), *_lines(runs, names, now)))
+    return Card(_said(many, frozen), (section(f"*{many}*"), *_lines(runs, names, now), *stands))
+
+
+def _said(text: str, frozen: Sequence[Freeze]) -> str:
+    return f"{text} Frozen: {', '.join(_where(f) for f in frozen)}." if frozen else text
+
+
+def _frozen(frozen: Sequence[Freeze], names: Names, now: datetime) -> list[Block]:
+    return sections([_freeze(f, names, now) for f in frozen])
+
+
+def _freeze(freeze: Freeze, names: Names, now: datetime) -> str:
+    why = f": {cut(prose(freeze.reason), 200)}" if freeze.reason else ""
+    return f"🧊 *{_where(freeze)} is frozen* by {person(freeze.actor, names)} since {clock(freeze.at, now)}{why}"
+
+
+def _where(freeze: Freeze) -> str:
+    return "every environment" if freeze.environment == EVERYWHERE else prose(freeze.environment)
 
 
 def _lines(runs: Sequence[Run], names: Names, now: datetime) -> list[Block]:

@@ -9,7 +9,7 @@ from bot.cards.shape import NOBODY, Lacking, blocks_of
 from bot.cards.status import headline, status
 from bot.cards.steps import every_step
 from bot.cards.words import Names, code, cut, escape, prose, ruled, ruled_alone, slack_user
-from bot.grammar.help import OPTIONS, entries
+from bot.grammar.help import OPTIONS, Entry, entries
 from ledger.values import RunView
 
 MOST_STEPS = 40
@@ -23,14 +23,20 @@ def whisper(text: str) -> Card:
 
 def help_page(command: str | None) -> Card:
     listed = entries(command)
-    lines = [f"{code('/tb ' + e.usage)} {escape(e.says)}" for e in listed]
+    lines = [_help_line(e) for e in listed if e.built]
+    later = [_help_line(e) for e in listed if not e.built]
     many = f"{len(listed)} forms" if len(listed) > 1 else "one form"
     text = f"Help for /tb{' ' + command if command else ''}: {many}; in a thread write @tb instead of /tb."
     blocks: list[Block] = [
         *sections(lines),
+        *((section("*Understood, but not carried out by this version yet*"), *sections(later)) if later else ()),
         context(escape(OPTIONS) + "\nIn a thread write `@tb …`: slash commands do not work there."),
     ]
     return Card(text, (section("*What I understand*"), *blocks))
+
+
+def _help_line(entry: Entry) -> str:
+    return f"{code('/tb ' + entry.usage)} {escape(entry.says)}"
 
 
 def ruling(text: str, names: Names) -> Card:

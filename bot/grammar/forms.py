@@ -38,12 +38,14 @@ class Line:
 
 @dataclass(frozen=True)
 class Form:
-    """``takes`` are the options that mean something to it."""
+    """``takes`` are the options that mean something to it; ``built`` is False for what is understood, but not carried
+    out by this version: help says so."""
 
     pattern: str
     says: str
     make: Callable[[Line], c.Command]
     takes: tuple[str, ...] = ()
+    built: bool = True
 
     @property
     def name(self) -> str:
@@ -114,12 +116,13 @@ FORMS: tuple[Form, ...] = (
          _migrate(lambda f: AddIndex(name=f["name"], expression=f["index"][0], type=f["index"][1])), REQUEST),
     Form("replicate <table> [as <datasource>]", "Brings a Postgres table to Tinybird through Sequin.",
          lambda line: _request(line, Replicate(table=line.caught["table"], datasource=line.caught.get("datasource"))),
-         REQUEST),
+         REQUEST, built=False),
     Form("unreplicate <table>", "Ends a table's replication.",
-         lambda line: _request(line, Unreplicate(table=line.caught["table"])), REQUEST),
+         lambda line: _request(line, Unreplicate(table=line.caught["table"])), REQUEST, built=False),
     Form("rename <datasource> to <new>", "Renames a datasource and moves its readers.",
-         lambda line: _request(line, Rename(datasource=line.caught["datasource"], to=line.caught["new"])), REQUEST),
-    *(Form(f"{deed} [<pattern>]", says, _move, ENV)
+         lambda line: _request(line, Rename(datasource=line.caught["datasource"], to=line.caught["new"])),
+         REQUEST, built=False),
+    *(Form(f"{deed} [<pattern>]", says, _move, ENV, built=False)
       for deed, says in (("pull", "Brings the workspace's datafiles into the repository."),
                          ("push", "Brings the repository's datafiles to the workspace."),
                          ("promote", "Carries out in production what passed in staging."))),
@@ -137,10 +140,10 @@ FORMS: tuple[Form, ...] = (
          lambda line: c.Lineage(line.caught["resource"], line.options.env), ENV),
     Form("copies", "Lists the copy pipes and when each last ran.", lambda line: c.Copies(line.options.env), ENV),
     Form("copy <pipe> run|pause|resume", "Runs, pauses or resumes a copy pipe.",
-         lambda line: c.Copy(line.caught["pipe"], line.caught["word1"], line.options.env), ENV),
-    Form("ack <incident>", "Takes an incident.", lambda line: c.Incident("ack", line.caught["incident"])),
+         lambda line: c.Copy(line.caught["pipe"], line.caught["word1"], line.options.env), ENV, built=False),
+    Form("ack <incident>", "Takes an incident.", lambda line: c.Incident("ack", line.caught["incident"]), built=False),
     Form("snooze <incident> [<duration>]", "Silences an incident for a while.",
-         lambda line: c.Incident("snooze", line.caught["incident"], line.caught.get("duration"))),
+         lambda line: c.Incident("snooze", line.caught["incident"], line.caught.get("duration")), built=False),
     Form("unfreeze", "Lets runs go on again.", lambda line: c.Unfreeze(line.options.env), ENV),
     Form("doctor [probe]", "Checks settings, rights and connections.",
          lambda line: c.Doctor("word1" in line.caught, line.options.env), ENV),
@@ -153,7 +156,7 @@ FREEZE = Form(
     lambda line: c.Freeze(line.text, line.options.env),
     ENV,
 )
-PLAN = Form("plan", "Shows the plan of any of the above.", lambda line: c.Help("plan"), REQUEST)
+PLAN = Form("plan", "Shows the plan of any of the above.", lambda line: c.Help("plan"), REQUEST, built=False)
 HELP = Form("help", "This page, or one command's part of it.", lambda line: c.Help(None))
 
 SHOWN = (*FORMS, FREEZE, PLAN, HELP)

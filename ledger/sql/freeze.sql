@@ -12,6 +12,11 @@ DELETE FROM ledger.freeze WHERE environment = %(environment)s RETURNING *
 -- What freezes an environment
 SELECT * FROM ledger.freeze WHERE environment IN (%(environment)s, '*') ORDER BY environment LIMIT 1
 
+-- all_standing --
+-- What freezes anything, or this environment
+SELECT * FROM ledger.freeze
+WHERE %(environment)s::text IS NULL OR environment IN (%(environment)s, '*') ORDER BY environment
+
 -- wake --
 -- Runs that wait look again
 UPDATE ledger.run SET due_at = ledger.now()

@@ -206,6 +206,36 @@ def test_help_show_runs_and_the_home_tab(talk: Stage) -> None:
     assert "nickname" in str(talk.slack.get("slack/views", user="omar")["home"])
 
 
+UNBUILT = [
+    "replicate tags", "unreplicate tags", "rename tags to labels", "pull", "push", "promote",
+    "copy snapshot run", "ack 1", "snooze 1", "plan migrate members add field x text",
+]  # fmt: skip
+
+
+def test_help_sets_apart_what_this_version_does_not_carry_out(talk: Stage) -> None:
+    blocks = talk.types("omar", "/tb help")["ack"]["blocks"]
+    shown = "".join(block["text"]["text"] for block in blocks if block["type"] == "section")
+    carried_out, later = shown.split("not carried out by this version yet")
+    for line in UNBUILT:
+        word = line.split()[0]
+        assert f"/tb {word}" in later, word
+        assert f"/tb {word} " not in carried_out, word
+        talk.types("omar", f"/tb {line}")
+        assert "is understood, but this version" in talk.whispers("omar")[-1]
+    assert "/tb lineage" in carried_out
+
+
+def test_a_freeze_is_told_of_with_the_runs(talk: Stage) -> None:
+    talk.types("ana", "/tb freeze the warehouse moves")
+    assert "until `/tb unfreeze --env sandbox`" in talk.whispers("ana")[-1]
+    talk.types("omar", "/tb runs")
+    assert talk.whispers("omar")[-1] == "No run is open. Frozen: sandbox."
+    talk.types("ben", "/tb unfreeze")
+    assert talk.whispers("ben")[-1] == "sandbox is no longer frozen: its runs go on."
+    talk.types("omar", "/tb runs")
+    assert talk.whispers("omar")[-1] == "No run is open."
+
+
 def test_slack_refusing_for_a_while_delays_the_card_and_loses_nothing(talk: Stage) -> None:
     talk.slack.post("faults", system="slack", match="POST /api/chat.postMessage", fault="status:500", times=2)
     talk.types("ana", ASK)
