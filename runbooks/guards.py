@@ -8,6 +8,7 @@ Keys, by the name of the thing:
     sequin/sink/<name>/status
     postgres/table/<name>/columns           names, types, nullability, defaults
     connect/connector/<name>/state
+    kubernetes/deployment/<namespace>/<name>/replicas       how many are wanted
 """
 
 from collections.abc import Callable, Mapping
@@ -119,6 +120,11 @@ def _facts_connector(facts: Facts, name: str) -> Any:
     return facts.connector.state if facts.connector and facts.connector.name == name else None
 
 
+def _facts_replicas(facts: Facts, name: str) -> Any:
+    known = (deployment for writers in facts.writers.values() for deployment in writers)
+    return next((d.replicas for d in known if d.where == name and not d.trouble), None)
+
+
 # -- from the live systems
 
 
@@ -171,6 +177,11 @@ def _site_connector(site: Site, name: str) -> Any:
     return site.connect.status(name).state
 
 
+def _site_replicas(site: Site, name: str) -> Any:
+    namespace, _, deployment = name.partition("/")
+    return site.cluster.scale(namespace, deployment).replicas
+
+
 _SCHEMA = ("tinybird", "datasource", "schema")
 _ID = ("tinybird", "datasource", "id")
 _DEFINITION = ("tinybird", "pipe", "definition")
@@ -178,6 +189,7 @@ _SCHEDULE = ("tinybird", "pipe", "schedule")
 _SINK = ("sequin", "sink", "status")
 _COLUMNS = ("postgres", "table", "columns")
 _CONNECTOR = ("connect", "connector", "state")
+_REPLICAS = ("kubernetes", "deployment", "replicas")
 
 _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
     _SCHEMA: _facts_schema,
@@ -187,6 +199,7 @@ _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
     _SINK: _facts_sink,
     _COLUMNS: _facts_columns,
     _CONNECTOR: _facts_connector,
+    _REPLICAS: _facts_replicas,
 }
 _FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
     _SCHEMA: _site_schema,
@@ -196,4 +209,5 @@ _FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
     _SINK: _site_sink,
     _COLUMNS: _site_columns,
     _CONNECTOR: _site_connector,
+    _REPLICAS: _site_replicas,
 }

@@ -8,13 +8,17 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runbooks.facts.model import Limits
+from systems.errors import SystemsError
 
 if TYPE_CHECKING:
     from systems.connect import Connect
     from systems.kafka import Kafka
+    from systems.kubernetes import Kubernetes
     from systems.postgres import Postgres
     from systems.sequin import Sequin
     from systems.tinybird import Tinybird
+
+STOPPED = "stopped/"  # before a deployment's namespace and name: how a step that stopped it records its replicas
 
 
 @dataclass(frozen=True)
@@ -28,13 +32,16 @@ class Names:
     connector: str = "tinybird-sink"
     connect_group: str = "connect-tinybird-sink"
     connect_token: str = "connect"  # noqa: S105  # the name of the workspace token that Kafka Connect uses
+    # datasource -> ("namespace", "deployment") of each of its writers
+    writers: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict[str, tuple[tuple[str, str], ...]])
 
 
 @dataclass(frozen=True)
 class Site:
     """One environment as a tick sees it. ``now`` is the calendar's time when the tick began (DESIGN §8, Clock);
     ``memo`` is what the last look of this very step stored; ``proven`` and ``touched`` are the tables that
-    finished steps of this run reported so; ``run`` is 0 while planning."""
+    finished steps of this run reported so, ``stopped`` the deployments with the replicas that they had; ``run`` is 0
+    while planning."""
 
     environment: str
     run: int
@@ -51,4 +58,15 @@ class Site:
     answered: int = 0  # acts of this very step that came back without an error: all that shows an unseen effect took
     proven: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset()
+    stopped: Mapping[str, int] = field(default_factory=dict[str, int])  # "namespace/name" -> replicas
+    found: Mapping[str, Any] = field(default_factory=dict[str, Any])
     started: datetime | None = None  # when the run began, by the calendar; None where it is not known
+    kubernetes: Kubernetes | None = None  # None: tbops.toml names none
+
+    @property
+    def cluster(self) -> Kubernetes:
+        """Kubernetes, for what cannot do without it. Raises ``SystemsError`` where there is none."""
+        if self.kubernetes is None:
+            said = f"nothing was sent, as tbops.toml names no Kubernetes for {self.environment}"
+            raise SystemsError("kubernetes", "GET /apis/apps/v1", said=said)
+        return self.kubernetes

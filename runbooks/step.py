@@ -31,7 +31,8 @@ class Progress:
 @dataclass(frozen=True)
 class Done:
     """It is so. ``said`` is one plain sentence for the thread; ``found`` goes into the run's record:
-    ``{"proven": [table, …]}`` and ``{"touched": [table, …]}`` are read by later steps through ``Site``."""
+    ``{"proven": [table, …]}``, ``{"touched": [table, …]}``, ``{"stopped/<deployment>": n}`` are read by later
+    steps through ``Site``."""
 
     said: str = ""
     found: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -98,6 +99,11 @@ class Step(BaseModel):
     def remember(self, at: Site) -> Step | None:
         """The step that puts back what is there now; stored before the first effect. None: nothing to put back."""
         return None
+
+    def undone(self, at: Site) -> bool:
+        """Of a way back, while the stop that it would end must stand: whether somebody has ended that stop, even if
+        not quite as this step would. Raises what looking does."""
+        return isinstance(self.look(at), Done)
 
     def look(self, at: Site) -> Seen:
         raise NotImplementedError

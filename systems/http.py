@@ -72,15 +72,17 @@ class Wire:
 
 @dataclass(frozen=True)
 class _Sent:
-    """One attempt's answer, read to its end."""
+    """One attempt's answer, read to its end. ``token`` is what it was asked with, to be kept out of its words."""
 
     status: int
     headers: httpx.Headers
     body: bytes
+    token: str = field(repr=False)
 
 
 class Http:
-    """One system behind one base URL. ``token`` travels in the Authorization header and nowhere else.
+    """One system behind one base URL. ``token`` travels in the Authorization header and nowhere else; a function is
+    called for each request, for tokens that rotate. ``ca_file`` is trusted instead of the usual authorities.
 
     ``permitted`` copies share their connections, so a client for each tick costs nothing.
     """
@@ -89,24 +91,22 @@ class Http:
         self,
         system: str,
         url: str,
-        token: str | None,
+        token: str | Callable[[], str] | None,
         permit: Permit,
         *,
         manner: Manner | None = None,
         wire: Wire | None = None,
+        ca_file: str | None = None,
     ) -> None:
         self.system = system
         self._permit = permit
         self._manner = manner or Manner()
-        self._secrets = (token,) if token else ()
+        self._token = token
         self._wire = wire or Wire()
-        headers = {"User-Agent": "tbops", "Accept": "application/json", **self._manner.headers}
-        if token:
-            headers["Authorization"] = f"Bearer {token}"
         self._client = httpx.Client(
             base_url=url,
-            headers=headers,
-            verify=_authorities(),
+            headers={"User-Agent": "tbops", "Accept": "application/json", **self._manner.headers},
+            verify=_authorities(ca_file),
             transport=self._wire.transport,
             # What runs on this machine is never behind a proxy.
             mounts={"all://127.0.0.1": None, "all://localhost": None},
@@ -136,6 +136,10 @@ class Http:
         """A dry run that the system offers as a POST of a form: it changes nothing, so it is treated as a GET."""
         return self._read("POST", path, data=form)
 
+    def inquire(self, path: str, body: Any) -> Any:
+        """A question that the system takes as a POST of JSON: it changes nothing, so it is treated as a GET."""
+        return self._read("POST", path, json=body)
+
     def change(
         self,
         method: str,
@@ -145,16 +149,18 @@ class Http:
         form: Mapping[str, str] | None = None,
         body: Any = None,
         text: str | None = None,
+        media: str | None = None,
     ) -> Any:
         """Ask the permit, send once, return the parsed answer (None for an empty one). Raises ``SystemsError``.
 
-        ``form`` is sent URL-encoded, ``body`` as JSON, ``text`` as it is.
+        ``form`` is sent URL-encoded, ``body`` as JSON, ``text`` as it is; ``media`` names another content type.
         """
         call = f"{method} {path}"
         self._permit(self.system, call)
         content = None if text is None else text.encode()
         deadline = self._wire.clock() + self._wire.call_s
-        sent = self._send(method, path, deadline, params=params, data=form, json=body, content=content)
+        headers = {"Content-Type": media} if media else {}
+        sent = self._send(method, path, deadline, params=params, data=form, json=body, content=content, headers=headers)
         return self._parsed(call, sent)
 
     def _read(self, method: str, path: str, **request: Any) -> Any:
@@ -185,25 +191,39 @@ class Http:
         jitter = self._wire.uniform(0, PAUSE_S * 2 ** (attempt - 1))
         return jitter if wish is None else wish + jitter
 
-    def _send(self, method: str, path: str, deadline: float, **request: Any) -> _Sent:
+    def _send(
+        self, method: str, path: str, deadline: float, *, headers: Mapping[str, str] | None = None, **request: Any
+    ) -> _Sent:
         call = f"{method} {path}"
         left = max(deadline - self._wire.clock(), 0.1)
         timeout = httpx.Timeout(min(READ_S, left), connect=min(CONNECT_S, left))
         status: int | None = None
+        token = self._bearer(call)
+        headers = {**(headers or {}), **({"Authorization": f"Bearer {token}"} if token else {})}
         try:
-            with self._client.stream(method, path, timeout=timeout, **request) as response:
+            with self._client.stream(method, path, timeout=timeout, headers=headers, **request) as response:
                 status = response.status_code
                 parts: list[bytes] = []
                 for part in response.iter_bytes():
                     parts.append(part)
                     if self._wire.clock() > deadline:
                         raise httpx.ReadTimeout("the answer did not end in time")
-                return _Sent(status, response.headers, b"".join(parts))
+                return _Sent(status, response.headers, b"".join(parts), token)
         except (httpx.HTTPError, httpx.InvalidURL) as exc:
-            said = redact(f"{_plain(exc)} ({type(exc).__name__})", self._secrets)
+            said = redact(f"{_plain(exc)} ({type(exc).__name__})", (token,))
             raise SystemsError(self.system, call, retryable=True, said=said) from exc
         finally:
             self._wire.on_call(self.system, method, status)
+
+    def _bearer(self, call: str) -> str:
+        """The token as it is now; empty for none."""
+        if not callable(self._token):
+            return self._token or ""
+        try:
+            return self._token()
+        except OSError as exc:
+            said = f"nothing was sent, as the token cannot be read: {exc.strerror}"
+            raise SystemsError(self.system, call, retryable=True, said=said) from exc
 
     def _parsed(self, call: str, sent: _Sent) -> Any:
         if sent.status >= 300:
@@ -218,7 +238,7 @@ class Http:
 
     def _refuse(self, call: str, sent: _Sent) -> None:
         later = sent.status in _MAY_SUCCEED_LATER or sent.status in self._manner.later
-        said = redact(self._words(sent), self._secrets)
+        said = redact(self._words(sent), (sent.token,))
         raise SystemsError(self.system, call, status=sent.status, retryable=later, said=said)
 
     def _words(self, sent: _Sent) -> str:
@@ -231,9 +251,9 @@ class Http:
 
 
 @functools.cache
-def _authorities() -> ssl.SSLContext:
+def _authorities(ca_file: str | None) -> ssl.SSLContext:
     """Whom all clients of this process trust. Reading them takes 30 ms: once, not for each client of each worker."""
-    return httpx.create_ssl_context()
+    return ssl.create_default_context(cafile=ca_file) if ca_file else httpx.create_ssl_context()
 
 
 def segment(name: str) -> str:

@@ -61,7 +61,17 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         limits=_sampled(site),
         capabilities=dict(site.capabilities),
         calls=calls,
+        writers={name: tuple(_writer(site, *at) for at in listed) for name, listed in site.names.writers.items()},
     )
+
+
+def _writer(site: Site, namespace: str, name: str) -> model.Deployment:
+    """A deployment that cannot be read spoils only the plans that would stop it."""
+    try:
+        found = site.cluster.deployment(namespace, name)
+    except SystemsError as error:
+        return model.Deployment(namespace, name, trouble=str(error))
+    return model.Deployment(namespace, name, found.replicas, found.ready)
 
 
 def datasource(info: tinybird_model.DatasourceInfo) -> model.Datasource:

@@ -157,6 +157,23 @@ class Connector:
 
 
 @dataclass(frozen=True)
+class Deployment:
+    """A Kubernetes deployment whose pods write rows that Postgres does not have. ``replicas`` is what is wanted,
+    ``ready`` how many serve; with ``trouble`` neither is known: it says why."""
+
+    namespace: str
+    name: str
+    replicas: int = 0
+    ready: int = 0
+    trouble: str = ""
+
+    @property
+    def where(self) -> str:
+        """As tbops.toml and people write it."""
+        return f"{self.namespace}/{self.name}"
+
+
+@dataclass(frozen=True)
 class Token:
     """A workspace token's name and scopes; never its value."""
 
@@ -195,6 +212,8 @@ class Facts:
     calls: Mapping[str, int] | None = None  # endpoint name -> requests in the last 7 days, where known
     live: bool = True  # False: from a folder
     broken: Mapping[str, str] = field(default_factory=dict[str, str])  # datafile -> why it could not be read
+    # by datasource, as tbops.toml lists them; one that is not named here has writers that nobody knows of
+    writers: Mapping[str, tuple[Deployment, ...]] = field(default_factory=dict[str, tuple[Deployment, ...]])
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""

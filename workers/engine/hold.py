@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from ledger.ticks import Due, Notice, Outcome, TickStep
-from runbooks.step import Done
 from workers.engine import registry
 from workers.engine.scene import Scene
 
@@ -78,10 +77,9 @@ def undone(scene: Scene, row: TickStep, hold: Hold) -> str | None:
     """What was stopped in this hold and runs again, though no step of the plan started it. Raises what looking does."""
     inside = {step.number for step in hold.steps}
     for entry in scene.listed:
-        if entry.origin in inside and not explains(row, entry):
-            seen = registry.revive(entry).look(scene.at(entry))
-            if isinstance(seen, Done):
-                return entry.title
+        mine = entry.origin not in inside or explains(row, entry)
+        if not mine and registry.revive(entry).undone(scene.at(entry)):
+            return entry.title
     return None
 
 
