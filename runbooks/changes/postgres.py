@@ -1,0 +1,17 @@
+"""The file that enters the project's migration history (facts/procedures.md §2.14)."""
+
+from runbooks.fields import Where
+from runbooks.strategies import Migration
+
+_HEAD = ("SET LOCAL lock_timeout = '3s';", "SET LOCAL statement_timeout = '30s';")
+
+
+def migration(does: str, sql: tuple[str, ...]) -> Migration:
+    """Idempotent, and it gives up rather than queue behind a long transaction. ``does``: ``add_x_to_members``."""
+    return Migration(f"V{{epoch}}__{does}.sql", "\n".join([*_HEAD, "", *sql]) + "\n")
+
+
+def table_name(place: Where) -> str:
+    """The table as SQL names it; where Postgres was not asked, the one that has the data source's name."""
+    schema, table = (place.table.schema, place.table.name) if place.table else ("public", place.datasource.name)
+    return f'{schema}."{table}"'
