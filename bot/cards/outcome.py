@@ -34,7 +34,7 @@ def _proven(view: RunView) -> Iterator[str]:
     what = code(columns[0]) if len(columns) == 1 else count(len(columns), "columns")
     yield f"• *Proven*: all {count(int(proof.get('rows', 0)), 'rows')} of {code(tables[0])} equal Postgres in {what}"
     if unproven := [code(str(c)) for c in proof.get("not_proven", ())]:
-        yield f"• *Not compared*: {some(unproven, 6)}"
+        yield f"• *Not compared*: {some(unproven, 6)} (the two sides have no common way to write it)"
     odd = {"ghosts": "in Tinybird only", "quarantined": "in quarantine", "without_version": "without a version"}
     if counted := [f"{count(int(proof[key]), 'rows')} {label}" for key, label in odd.items() if proof.get(key)]:
         yield f"• *Beside them*: {', '.join(counted)}"

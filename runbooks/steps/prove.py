@@ -162,7 +162,9 @@ def _sentence(datasource: str, proof: dict[str, Any]) -> str:
     where = ", ".join(columns) if len(columns) <= MOST_NAMED else counted(len(columns), "column")
     parts = [f"{datasource} is proven by value: {counted(proof['rows'], 'row')} equal in {where}."]
     if proof["not_proven"]:
-        parts.append(f"Not compared: {', '.join(proof['not_proven'])}.")
+        parts.append(
+            f"Not compared, because the two sides have no common way to write it: {', '.join(proof['not_proven'])}."
+        )
     if proof["ghosts"]:
         parts.append(
             f"In Tinybird and no longer in Postgres: {counted(proof['ghosts'], 'row')} (deletes arrive as rows)."
