@@ -37,6 +37,15 @@ class WildcardCopy:
     target: str
 
 
+@dataclass(frozen=True)
+class Link:
+    """A materialized view that every row written into ``source`` goes through, into ``target``."""
+
+    source: str
+    pipe: str
+    target: str
+
+
 class Lineage:
     """The lineage of one set of facts; every answer is cheap after the first."""
 
@@ -104,6 +113,38 @@ class Lineage:
     def writers(self, datasource: str) -> tuple[Pipe, ...]:
         """The pipes whose copy or materialized node writes ``datasource``."""
         return tuple(self._pipes[name] for name in self._written_by.get(datasource, ()))
+
+    def materialized_chain(self, datasource: str) -> tuple[Link, ...]:
+        """The views that a row written into ``datasource`` triggers, to the end of every chain, nearest first."""
+        found: dict[Link, None] = {}
+        queue = [datasource]
+        for source in queue:
+            for reader in self.readers(source):
+                triggers = self.triggers(reader.name) if reader.kind == "materialized" else frozenset[str]()
+                if triggers is None or source in triggers:
+                    links = [Link(source, reader.name, target) for target in self.targets(reader.name)]
+                    queue += [link.target for link in links if link.target not in queue]
+                    found.update(dict.fromkeys(links))
+        return tuple(found)
+
+    def triggers(self, pipe: str) -> frozenset[str] | None:
+        """The data sources that the output of ``pipe`` begins with; None where that cannot be said."""
+        found, queue = set[str](), [(self._pipes[pipe], self._pipes[pipe].output)]
+        seen = {_key(*queue[0])}
+        for at, node in queue:
+            parsed = understand(node.sql)
+            if isinstance(parsed, NotParsed):
+                return None
+            for name in parsed.first:
+                inside = next((n for n in at.nodes if n.name == name and n is not node), None)
+                other = self._pipes.get(name)
+                step = (at, inside) if inside else (other, other.output) if other else None
+                if step is None:
+                    found.add(name)
+                elif _key(*step) not in seen:
+                    seen.add(_key(*step))
+                    queue.append(step)
+        return frozenset(found)
 
     def downstream(self, datasource: str) -> tuple[str, ...]:
         """Every data source that is made from ``datasource``, nearest first, itself left out."""

@@ -13,6 +13,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from runbooks.lineage.bounds import Bound, bounds_of
+from runbooks.lineage.first import first_tables
 from runbooks.lineage.templates import NotUnderstood, plain, plain_alone
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot parse is a finding, not a line on the terminal
@@ -48,6 +49,7 @@ class Understood:
     uses: tuple[Use, ...]
     bounds: tuple[Bound, ...] = ()
     alone: frozenset[str] = frozenset()  # columns that can only be those of the one table that is read
+    first: frozenset[str] = frozenset()  # the tables that it begins with
 
     def use(self, table: str) -> Use | None:
         return next((u for u in self.uses if u.table == table), None)
@@ -93,7 +95,8 @@ def _understood(sql: str) -> Understood:
             merged[use.table] = _join(merged[use.table], use) if use.table in merged else use
         bounds.update(dict.fromkeys(bounds_of(tree)))
     alone = _columns_alone(trees) if len(merged) == 1 and not _NAMES_COLUMNS.search(sql) else frozenset[str]()
-    return Understood(tuple(merged.values()), tuple(bounds), alone)
+    first = frozenset[str]().union(*map(first_tables, trees))
+    return Understood(tuple(merged.values()), tuple(bounds), alone, first)
 
 
 def _parse(text: str) -> exp.Expr:

@@ -220,3 +220,42 @@ def test_lineage_of_the_estates_size_is_read_within_a_second() -> None:
     lineage.wildcard_copies("repo_0")
     assert time.perf_counter() - began < 1.0
     assert len([r for r in readers if r.kind == "endpoint"]) > 50
+
+
+@pytest.mark.parametrize(
+    ("sql", "first"),
+    [
+        ("SELECT 1 FROM people AS p FINAL JOIN events USING id", {"people"}),
+        ("WITH e AS (SELECT * FROM events JOIN people USING id) SELECT * FROM e JOIN people USING id", {"events"}),
+        ("SELECT * FROM (SELECT * FROM events) AS e, people", {"events"}),
+        ("SELECT 1 FROM people UNION ALL SELECT 2 FROM events JOIN a USING id", {"people", "events"}),
+        ("SELECT 1 FROM a WHERE id IN (SELECT id FROM people)", {"a"}),
+        ("SELECT 1 FROM numbers(3)", set()),
+        ("SELECT 1", set()),
+    ],
+)
+def test_the_table_that_a_query_begins_with_is_known(sql: str, first: set[str]) -> None:
+    found = understand(sql)
+    assert isinstance(found, Understood)
+    assert found.first == first
+
+
+def test_materialized_views_are_followed_to_the_end_of_their_chain_and_not_by_what_they_join() -> None:
+    def view(sql: str, target: str) -> str:
+        return f"NODE rows\nSQL >\n    {sql}\n\nTYPE materialized\nDATASOURCE {target}\n"
+
+    facts = from_files(
+        FILES
+        | {
+            "first.pipe": view("SELECT id FROM people", "mirror").replace("rows", "some", 1),
+            "second.pipe": "NODE rows\nSQL >\n    SELECT * FROM mirror\n\n"
+            + view("SELECT * FROM rows JOIN events USING id", "sums").replace("NODE rows", "NODE out"),
+            "other.pipe": view("SELECT 1 FROM events JOIN people USING id", "more"),
+            **{f"{name}.datasource": FILES["events.datasource"] for name in ("mirror", "sums", "more")},
+        }
+    )
+    chain = Lineage.of(facts).materialized_chain("people")
+    assert [(link.source, link.pipe, link.target) for link in chain] == [
+        ("people", "first", "mirror"),
+        ("mirror", "second", "sums"),
+    ]
