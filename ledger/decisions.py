@@ -185,7 +185,7 @@ def _over(conn: Conn, click: Click) -> str:
         return was(conn, run, ("reject", "abort", "restore"), "was rejected", click.now)
     at = f" at {approvals.clock(run.finished_at, click.now)}" if run.finished_at else ""
     if click.action == "revert" and run.state == "succeeded":
-        return f"Run {run.id} keeps nothing aside that could be put back; ask for the opposite migration instead."
+        return f"Run {run.id} has succeeded, and this version reverts no run; ask for the opposite migration instead."
     ended = "has expired" if run.state == "expired" else f"was {run.state}" if run.state != "failed" else "has failed"
     ended = "has succeeded" if run.state == "succeeded" else ended
     return f"Run {run.id} {ended}{at}; there is nothing left to decide."

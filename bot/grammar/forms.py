@@ -134,8 +134,8 @@ FORMS: tuple[Form, ...] = (
       for deed, says in (("reject", "Turns a plan down."), ("pause", "Stops after what is being done."),
                          ("resume", "Goes on with a paused run."),
                          ("abort", "Ends a run and puts back what it stopped."),
-                         ("revert", "Puts back what a finished run replaced."),
                          ("retry", "Tries a held step again; of a run that is over, plans what it left, or it anew."))),
+    Form("revert <run>", "Puts back what a finished run replaced.", _decide, ("note",), built=False),
     Form("lineage <resource>", "Shows what a resource reads and who reads it.",
          lambda line: c.Lineage(line.caught["resource"], line.options.env), ENV),
     Form("copies", "Lists the copy pipes and when each last ran.", lambda line: c.Copies(line.options.env), ENV),
@@ -145,8 +145,9 @@ FORMS: tuple[Form, ...] = (
     Form("snooze <incident> [<duration>]", "Silences an incident for a while.",
          lambda line: c.Incident("snooze", line.caught["incident"], line.caught.get("duration")), built=False),
     Form("unfreeze", "Lets runs go on again.", lambda line: c.Unfreeze(line.options.env), ENV),
-    Form("doctor [probe]", "Checks settings, rights and connections.",
-         lambda line: c.Doctor("word1" in line.caught, line.options.env), ENV),
+    Form("doctor", "Checks settings, rights and connections.", lambda line: c.Doctor(False, line.options.env), ENV),
+    Form("doctor probe", "Tries out what a workspace can do, on throwaway resources.",
+         lambda line: c.Doctor(True, line.options.env), ENV, built=False),
 )  # fmt: skip
 
 # These two do not read like the others: the rest of their line is a sentence or another command.

@@ -74,7 +74,7 @@ def _advance(scene: Scene, row: TickStep, inside: Hold | None) -> Outcome:
     except Exception as error:  # noqa: BLE001 - whatever a step's code raises must not stop other runs
         return _trouble(scene, row, _failing(error, row))
     if undone:
-        why = f"Somebody undid a stop while the hold lasts: “{undone}” is to be done only when it ends"
+        why = f"A stop was undone, and not by this run: “{undone}” was to be done when the hold ends, and is so already"
         return outcomes.held(why, by=None)
     sight = effect.look(scene, row, step)
     if isinstance(sight.seen, Todo):
