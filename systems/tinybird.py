@@ -141,6 +141,12 @@ class Tinybird:
             "DELETE", f"/v0/datasources/{segment(name_or_id)}", params={"force": "true", "dry_run": "false"}
         )
 
+    def delete_rows(self, name: str, condition: str) -> None:
+        """Begin a job that deletes the rows for which the SQL ``condition`` holds; found in the list by its data
+        source. It does not reach materialized views."""
+        form = {"delete_condition": condition}
+        self._http.change("POST", f"/v0/datasources/{segment(name)}/delete", form=form)
+
     def put_token_scopes(self, name: str, scopes: Sequence[str]) -> None:
         """The token's whole new list of scopes: ``DATASOURCES:APPEND:members``, …"""
         self._http.change("PUT", f"/v0/tokens/{segment(name)}", params=[("scope", scope) for scope in scopes])
@@ -176,6 +182,9 @@ class Tinybird:
         """Create or replace a whole pipe, atomically, as ``tb push --force`` does (facts/tinybird.md §10)."""
         answer = self._http.change("POST", "/v0/pipes", params={"force": "true"}, body=dict(body))
         return shapes.pipe(Shape(SYSTEM, "POST /v0/pipes", answer))
+
+    def delete_pipe(self, name: str) -> None:
+        self._http.change("DELETE", f"/v0/pipes/{segment(name)}")
 
     def put_node_sql(self, pipe_id: str, node_id: str, text: str) -> None:
         """One node's new SQL; schedule, target and everything else stay [unverified: the CLI never uses it]."""

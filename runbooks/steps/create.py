@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import ClassVar, Self
 
 from runbooks.datafile import schema_sql
 from runbooks.facts import live
@@ -35,7 +35,7 @@ class CreateDatasource(Step):
     description: str = ""
 
     @classmethod
-    def of(cls, table: Standing, after: Datasource) -> "CreateDatasource":
+    def of(cls, table: Standing, after: Datasource) -> Self:
         return cls(
             table=table,
             columns=schema_sql(after.columns),
@@ -70,19 +70,20 @@ class CreateDatasource(Step):
         return Done(f"{self.table.name} stands with the new schema.", {"touched": [self.table.name]})
 
     def act(self, at: Site) -> None:
-        at.tinybird.create_datasource(
-            NewDatasource(
-                name=self.table.name,
-                schema=self.columns,
-                engine=self.engine,
-                sorting_key=self.sorting_key,
-                partition_key=self.partition_key,
-                version=self.version,
-                ttl=self.ttl,
-                settings=self.settings,
-                indexes=self.indexes,
-                description=self.description,
-            )
+        at.tinybird.create_datasource(self._named(self.table.name))
+
+    def _named(self, name: str) -> NewDatasource:
+        return NewDatasource(
+            name=name,
+            schema=self.columns,
+            engine=self.engine,
+            sorting_key=self.sorting_key,
+            partition_key=self.partition_key,
+            version=self.version,
+            ttl=self.ttl,
+            settings=self.settings,
+            indexes=self.indexes,
+            description=self.description,
         )
 
 

@@ -55,7 +55,8 @@ class Story:
         proven = frozenset(self.found.get("proven", ()))
         now = datetime.fromtimestamp(self.sandbox.clock.time(), UTC)
         touched = frozenset(self.found.get("touched", ()))
-        return replace(self.base, now=now, memo=memo or {}, answered=answered, proven=proven, touched=touched)
+        seen = replace(self.base, now=now, memo=memo or {}, answered=answered, found=self.found)
+        return replace(seen, proven=proven, touched=touched)
 
     def carry_out(self, plan: Plan, *, until: int | None = None) -> None:
         """The plan's steps in order, the first ``until`` of them; stops at the first that goes astray."""

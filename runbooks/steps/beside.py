@@ -1,0 +1,179 @@
+"""A table beside another, made for a run, and the copy pipe that fills it; both go away if they are not taken."""
+
+from typing import ClassVar
+
+from runbooks.facts import live
+from runbooks.guards import digest_of_schema
+from runbooks.proof.chunks import Copied, pipe_sql
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.steps.copies import live_jobs
+from runbooks.steps.create import CreateDatasource
+from systems.tinybird_model import Job
+
+LOOK_AGAIN_S = 2.0
+
+
+def beside_name(name: str, run: int) -> str:
+    return f"{name}__run_{run}"
+
+
+def pipe_name(name: str, run: int) -> str:
+    return f"{name}__copy_run_{run}"
+
+
+class CreateBeside(CreateDatasource):
+    """Make the table with the planned schema under a name of the run's own: nothing reads it, nothing feeds it."""
+
+    op: ClassVar[str] = "tinybird.datasource.create-beside/1"
+
+    def title(self) -> str:
+        return f"Create a table with the new schema beside {self.table.name}"
+
+    def writes(self) -> tuple[str, ...]:
+        return ()
+
+    def remember(self, at: Site) -> Step | None:
+        return DropBeside(beside=beside_name(self.table.name, at.run))
+
+    def look(self, at: Site) -> Seen:
+        name = beside_name(self.table.name, at.run)
+        found = at.tinybird.datasource(name)
+        if found is None:
+            return Todo()
+        if digest_of_schema(live.datasource(found)) != self.table.planned:
+            return Astray(f"a data source {name} is there that is not the planned one")
+        return Done(f"{name} stands with the new schema.")
+
+    def act(self, at: Site) -> None:
+        at.tinybird.create_datasource(self._named(beside_name(self.table.name, at.run)))
+
+
+class DropBeside(Step):
+    """Delete the table beside, on a way out; once it has taken the table's name there is none."""
+
+    op: ClassVar[str] = "tinybird.datasource.drop-beside/1"
+    settle_s: ClassVar[float] = 5.0
+
+    beside: str
+
+    def title(self) -> str:
+        return f"Delete {self.beside}, unless it took the table's place"
+
+    def look(self, at: Site) -> Seen:
+        found = at.tinybird.datasource(self.beside)
+        return Done(f"There is no {self.beside}.") if found is None else Todo()
+
+    def act(self, at: Site) -> None:
+        found = at.tinybird.datasource(self.beside)
+        if found is not None and found.name == self.beside:
+            at.tinybird.delete_datasource(found.id)
+
+
+class CreateCopyPipe(Step):
+    """Make the copy pipe of this run: on demand, appending, its range a parameter of each run."""
+
+    op: ClassVar[str] = "tinybird.copy.create/1"
+    gated: ClassVar[bool] = False
+    settle_s: ClassVar[float] = 5.0
+
+    of: Copied
+
+    def title(self) -> str:
+        return f"Create the copy pipe that fills the table beside {self.of.source}"
+
+    def remember(self, at: Site) -> Step | None:
+        return RemoveCopyPipe(pipe=pipe_name(self.of.source, at.run))
+
+    def look(self, at: Site) -> Seen:
+        name, target = pipe_name(self.of.source, at.run), beside_name(self.of.source, at.run)
+        found = at.tinybird.pipe(name)
+        if found is None:
+            return Todo()
+        into = at.tinybird.datasource(found.copy_target or "")
+        if len(found.nodes) != 1 or found.nodes[0].sql.strip() != pipe_sql(self.of).strip():
+            return Astray(f"a pipe {name} is there that is not this run's: its SQL is another")
+        if into is None or into.name != target:
+            return Astray(f"the pipe {name} does not copy into {target}")
+        return Done(f"{name} copies into {target}, on demand.")
+
+    def act(self, at: Site) -> None:
+        name, target = pipe_name(self.of.source, at.run), beside_name(self.of.source, at.run)
+        node = {
+            "name": f"{name}_rows",
+            "type": "copy",
+            "sql": pipe_sql(self.of),
+            "description": "",
+            "target_datasource": target,
+            "copy_schedule": "@on-demand",
+            "mode": "append",
+        }
+        at.tinybird.put_pipe({
+            "name": name,
+            "description": f"Made by run {at.run}, which removes it.",
+            "nodes": [node],
+            "target_datasource": target,
+            "schedule_cron": None,
+        })  # fmt: skip
+
+
+class RemoveCopyPipe(Step):
+    """Remove the run's copy pipe, with no job of it under way. Before the names are switched: it points at its target
+    by id and at its source by name, and would copy the table into itself (facts/tinybird.md §3)."""
+
+    op: ClassVar[str] = "tinybird.copy.remove/1"
+    gated: ClassVar[bool] = False
+    settle_s: ClassVar[float] = 5.0
+
+    pipe: str
+
+    def title(self) -> str:
+        return f"Remove the copy pipe {self.pipe}"
+
+    def look(self, at: Site) -> Seen:
+        return _removed(at, self.pipe)
+
+    def act(self, at: Site) -> None:
+        _remove(at, self.pipe)
+
+
+class RemoveRunsCopyPipe(Step):
+    """The same as a step of the plan, which does not know the run's number yet."""
+
+    op: ClassVar[str] = "tinybird.copy.remove-own/1"
+    gated: ClassVar[bool] = False
+    settle_s: ClassVar[float] = 5.0
+
+    source: str
+
+    def title(self) -> str:
+        return f"Remove the copy pipe of this run, which reads {self.source} by its name"
+
+    def look(self, at: Site) -> Seen:
+        return _removed(at, pipe_name(self.source, at.run))
+
+    def act(self, at: Site) -> None:
+        _remove(at, pipe_name(self.source, at.run))
+
+
+def _removed(at: Site, pipe: str) -> Seen:
+    if at.tinybird.pipe(pipe) is None:
+        return Done(f"The copy pipe {pipe} is removed.")
+    job = next(iter(live_jobs(at, pipe)), None)
+    if job is None:
+        return Todo("no run of it is under way")
+    if _stoppable(job):
+        return Todo(f"its run {job.id} is cancelled")
+    return Wait(LOOK_AGAIN_S, f"a run of {pipe} is {job.status} and is awaited")
+
+
+def _remove(at: Site, pipe: str) -> None:
+    job = next(iter(live_jobs(at, pipe)), None)
+    if job is None:
+        at.tinybird.delete_pipe(pipe)
+    elif _stoppable(job):
+        at.tinybird.cancel_job(job.id)
+
+
+def _stoppable(job: Job) -> bool:
+    return job.status == "waiting" or (job.status == "working" and job.cancellable is True)

@@ -1,0 +1,256 @@
+"""A copy in chunks, each proven, only bad ones made again (facts/procedures.md §5).
+
+One way for both steps: a range is compared before it is copied, so that what is there already is not copied twice,
+and compared again after. They differ in what they make of a source that moves meanwhile.
+"""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, ClassVar
+
+from runbooks.proof import chunks
+from runbooks.proof.chunks import Copied, Keys
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Seen, Step, Wait
+from runbooks.steps import copying
+from runbooks.steps.beside import beside_name
+from runbooks.steps.copying import Ended, Wish, progress_of
+from runbooks.words import counted
+
+RANGE_ROWS = 1_000_000  # a side's digest of so many rows takes well under 10 s, a copy well under an hour
+LEAST_ROWS = 1_000
+OTHER_RANGES = 0.6  # of the size before: an identical block, inserted again after a delete, may be swallowed
+TRIES = 3
+AGAIN_S = 5.0
+SETTLED_S = 1.0
+OVERLAP = timedelta(hours=12)  # versions are the writers' clocks, and messages come late
+
+Memo = dict[str, Any]
+Digest = tuple[int, str]
+
+
+class _ByRanges(Step):
+    """Range after range: compare, copy if need be, compare."""
+
+    gated: ClassVar[bool] = False
+    long: ClassVar[bool] = True
+    settle_s: ClassVar[float] = 10.0  # until a job that was made is seen in the list
+
+    of: Copied
+    rows: int = RANGE_ROWS
+
+    def look(self, at: Site) -> Seen:
+        memo = dict(at.memo) or self._begin(at)
+        if "job" in memo:
+            ended = copying.awaited(at, self.of.source, memo)
+            if not isinstance(ended, Ended):
+                return ended
+            what = memo.pop("job")["what"]
+            if not ended.well:
+                return self._failed(at, memo, what, ended)
+            if what == "delete":
+                return Wait(SETTLED_S, "the range is empty and is copied in other parts", progress_of(memo), memo)
+        return self._compared(at, memo)
+
+    def act(self, at: Site) -> None:
+        copying.have(at, self.of.source)
+
+    # -- ranges
+
+    def _begin(self, at: Site) -> Memo:
+        count = f"SELECT toString(count()) AS n FROM {chunks.ch_name(self.of.source)}"
+        total = int(at.tinybird.sql(count)[0]["n"])
+        memo = {
+            "began": at.now.isoformat(),
+            "total": total,
+            "done": 0,
+            "ranges": 0,
+            "moving": 0,
+            "copied": 0,
+            "again": 0,
+        }
+        return self._opened(at, memo | {"size": self.rows}, None)
+
+    def _opened(self, at: Site, memo: Memo, low: str | None) -> Memo:
+        """The range that begins at ``low``; a value of the span is never parted."""
+        high: str | None = None
+        if self.of.span:
+            found = at.tinybird.sql(chunks.bound(self.of, low, memo["size"]))
+            if found and found[0]["k"] == low:
+                found = at.tinybird.sql(chunks.following(self.of, str(low)))
+            high = str(found[0]["k"]) if found else None
+        return {k: v for k, v in memo.items() if k not in ("before", "emptied")} | {
+            "low": low,
+            "high": high,
+            "tries": 0,
+        }
+
+    def _next(self, at: Site, memo: Memo, rows: int) -> Seen:
+        memo = memo | {"done": memo["done"] + rows, "ranges": memo["ranges"] + 1, "failures": 0, "deletes": 0}
+        if memo["high"] is None:
+            return self._done(at, memo)
+        opened = self._opened(at, memo, memo["high"])
+        return Wait(0.0, "the next range of keys", progress_of(opened), opened)
+
+    # -- comparing
+
+    def _compared(self, at: Site, memo: Memo) -> Seen:
+        keys = Keys(memo["low"], memo["high"])
+        there = self._digest(at, chunks.target_digest(self.of, beside_name(self.of.source, at.run), keys))
+        here = self._digest(at, chunks.source_digest(self.of, keys))
+        if here == there:
+            return self._next(at, memo, here[0])
+        if memo.get("emptied") and there[0]:
+            return Wait(SETTLED_S, "what was deleted is still to be seen", progress_of(memo), memo)
+        if not memo["tries"]:
+            return self._copied(at, memo, here)
+        return self._unlike(at, memo, here, there)
+
+    def _copied(self, at: Site, memo: Memo, here: Digest) -> Seen:
+        params = {name: memo[name] for name in ("low", "high") if memo[name] is not None}
+        why = f"{self._keys(memo)} are copied" + (f", for the {memo['tries'] + 1}. time" if memo["tries"] else "")
+        first = memo["copied"] + (memo["tries"] == 0)
+        begun = {"tries": memo["tries"] + 1, "copied": first, "before": list(here), "emptied": False}
+        return copying.asked(at, self.of.source, memo, Wish("copy", why, {"params": params}, begun))
+
+    def _unlike(self, at: Site, memo: Memo, here: Digest, there: Digest) -> Seen:
+        raise NotImplementedError
+
+    def _repaired(self, at: Site, memo: Memo, here: Digest, there: Digest) -> Seen:
+        """Only this range, again: appended, or emptied first where it holds too much or appending did not help."""
+        if memo["tries"] > TRIES or memo.get("deletes", 0) > TRIES:
+            return Astray(
+                f"the copy of {self.of.source} is not what it should be: {self._keys(memo)} have "
+                f"{counted(there[0], 'row')}, and {counted(here[0], 'row')} were copied {memo['tries']} times; "
+                f"{self.of.source} itself is as it was",
+                memo | {"tries": 0, "deletes": 0},
+            )
+        memo = memo | {"again": memo["again"] + (memo["tries"] == 1)}
+        if there[0] <= here[0] and memo["tries"] < TRIES and self.of.target_final:
+            return self._copied(at, memo, here)
+        size = max(int(memo["size"] * OTHER_RANGES), LEAST_ROWS)
+        parted = self._opened(at, memo | {"size": size}, memo["low"])
+        emptied = parted | {"emptied": True, "deletes": memo.get("deletes", 0) + 1}
+        condition = chunks.within(self.of, Keys(memo["low"], memo["high"]))
+        why = f"{self._keys(memo)} are deleted from the copy, to be copied in other parts"
+        return copying.asked(at, self.of.source, memo, Wish("delete", why, {"condition": condition}, emptied))
+
+    def _failed(self, at: Site, memo: Memo, what: str, ended: Ended) -> Seen:
+        """A job that timed out is made smaller; any other failure is tried again, a few times."""
+        failures = memo.get("failures", 0) + 1
+        if ended.slow and self.of.span and memo["size"] > LEAST_ROWS:
+            smaller = memo | {"size": max(memo["size"] // 2, LEAST_ROWS)}
+            return Wait(
+                0.0, "that took too long: half as much at once", progress_of(memo),
+                self._opened(at, smaller, memo["low"]),
+            )  # fmt: skip
+        if failures >= TRIES:
+            return Astray(
+                f"a {what} of {self._keys(memo)} ended as {ended.status} {failures} times: "
+                f"{ended.error or 'without a reason'}; {self.of.source} itself is as it was",
+                memo | {"failures": 0, "tries": 0},
+            )
+        again = memo | {"failures": failures, "tries": max(memo["tries"] - 1, 0)}
+        return Wait(AGAIN_S, f"it ended as {ended.status}: {ended.error}; again soon", progress_of(memo), again)
+
+    def _done(self, at: Site, memo: Memo) -> Seen:
+        raise NotImplementedError
+
+    def _digest(self, at: Site, sql: str) -> Digest:
+        row = at.tinybird.sql(sql)[0]
+        return int(row["n"]), str(row["d"])
+
+    def _keys(self, memo: Memo) -> str:
+        if self.of.span is None or (memo["low"] is None and memo["high"] is None):
+            return "all rows"
+        if memo["low"] is None:
+            return f"rows with {self.of.span} below {memo['high']}"
+        return f"rows with {self.of.span} from {memo['low']}" + (f" to {memo['high']}" if memo["high"] else "")
+
+
+class CopyChunks(_ByRanges):
+    """Fill the table beside while writes go on. A range that stood still is proven; one that was written to meanwhile
+    is compared again when everything stands still. Fewer rows than there were before the copy is no writing: such a
+    range is copied again at once."""
+
+    op: ClassVar[str] = "tinybird.copy.chunks/1"
+
+    def title(self) -> str:
+        return f"Copy {self.of.source} into the table beside it, in proven ranges of {self.of.span or 'all rows'}"
+
+    def _unlike(self, at: Site, memo: Memo, here: Digest, there: Digest) -> Seen:
+        before = (int(memo["before"][0]), str(memo["before"][1]))
+        if here == before or there[0] < before[0]:
+            return self._repaired(at, memo, here, there)
+        return self._next(at, memo | {"moving": memo["moving"] + 1}, there[0])
+
+    def _done(self, at: Site, memo: Memo) -> Done:
+        parts = [
+            f"{counted(memo['done'], 'row')} of {self.of.source} are copied in {counted(memo['ranges'], 'range')}."
+        ]
+        if memo["again"]:
+            parts.append(f"{counted(memo['again'], 'range')} copied again.")
+        if memo["moving"]:
+            parts.append(f"Written to meanwhile, so compared once more later: {counted(memo['moving'], 'range')}.")
+        since = (datetime.fromisoformat(memo["began"]) - OVERLAP).astimezone(UTC)
+        return Done(" ".join(parts), {f"copied/{self.of.source}": since.isoformat()})
+
+
+class ProveCopy(_ByRanges):
+    """Prove that the table beside holds what the table holds, every range by value, while nothing is written; what
+    differs is copied again. This covers too what was deleted from the source since the copy began."""
+
+    op: ClassVar[str] = "proof.copy/1"
+
+    def title(self) -> str:
+        return f"Prove by value that the copy holds what {self.of.source} holds"
+
+    def _unlike(self, at: Site, memo: Memo, here: Digest, there: Digest) -> Seen:
+        return self._repaired(at, memo, here, there)
+
+    def _done(self, at: Site, memo: Memo) -> Done:
+        again = f"; {counted(memo['copied'], 'range')} copied again" if memo["copied"] else ""
+        said = f"The copy of {self.of.source} is proven by value: {counted(memo['done'], 'row')} equal{again}."
+        return Done(said, {"proven": [self.of.source]})
+
+
+class CatchUp(Step):
+    """Copy once more what was written since 12 h before the copy began; rows that are there already are replaced by
+    themselves. What it brings is proven by the step after it."""
+
+    op: ClassVar[str] = "tinybird.copy.catch-up/1"
+    gated: ClassVar[bool] = False
+    long: ClassVar[bool] = True
+    settle_s: ClassVar[float] = 10.0
+
+    of: Copied
+
+    def title(self) -> str:
+        return f"Copy again what was written to {self.of.source} since the copy began"
+
+    def look(self, at: Site) -> Seen:
+        memo = dict(at.memo)
+        if "job" not in memo:
+            return self._asked(at, memo)
+        ended = copying.awaited(at, self.of.source, memo)
+        if not isinstance(ended, Ended):
+            return ended
+        if ended.well:
+            return Done(f"What was written to {self.of.source} since {self._since(at)} UTC is copied too.")
+        failures = memo.get("failures", 0) + 1
+        if failures >= TRIES:
+            reason = f"the catch-up of {self.of.source} ended as {ended.status} {failures} times: {ended.error}"
+            return Astray(reason, {"failures": 0})
+        return Wait(AGAIN_S, f"it ended as {ended.status}: {ended.error}; again soon", memo={"failures": failures})
+
+    def act(self, at: Site) -> None:
+        copying.have(at, self.of.source)
+
+    def _asked(self, at: Site, memo: Memo) -> Seen:
+        since = self._since(at)
+        wish = Wish("copy", f"rows since {since} UTC", {"params": {"since": since}})
+        return copying.asked(at, self.of.source, memo, wish)
+
+    def _since(self, at: Site) -> str:
+        began = at.found.get(f"copied/{self.of.source}")
+        since = datetime.fromisoformat(str(began)) if began else datetime.fromtimestamp(0, UTC)
+        return since.strftime("%Y-%m-%d %H:%M:%S")

@@ -1,0 +1,237 @@
+"""A table copied beside itself in proven ranges: what goes wrong on the way is found, and only that is made again."""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import pytest
+
+from runbooks.facts import live
+from runbooks.facts.model import Column, Datasource
+from runbooks.guards import digest_of_schema
+from runbooks.proof.chunks import Copied, copied
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Seen, Step, Todo
+from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
+from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
+from runbooks.steps.standing import Standing
+from systems.errors import SystemsError
+from tests.support.sandbox import Sandbox
+from tests.support.steps_story import Story, story
+
+BESIDE = "activities__run_7"
+RUN = "POST /v0/pipes/activities__copy_run_7/copy"
+ROWS = 3_000
+SCORE = Column("score2", "Float32", "$.score2", "score / 2")
+
+
+@pytest.fixture
+def run(sandbox: Sandbox) -> Iterator[Story]:
+    """A run whose table beside stands and whose copy pipe is made."""
+    with story(sandbox) as told:
+        before, after = tables(told)
+        standing = Standing(name="activities", id=before.id, planned=digest_of_schema(after))
+        for step in (CreateBeside.of(standing, after), CreateCopyPipe(of=copying(told))):
+            walk(told, step)
+        yield told
+
+
+def tables(run: Story) -> tuple[Datasource, Datasource]:
+    found = run.at().tinybird.datasource("activities")
+    assert found is not None
+    before = live.datasource(found)
+    return before, replace(before, columns=(*before.columns, SCORE))
+
+
+def copying(run: Story) -> Copied:
+    return copied(*tables(run), {"score2": "score / 2"})
+
+
+def walk(run: Story, step: Step, meanwhile: Callable[[Seen], None] = lambda _: None) -> Done | Astray:
+    """The step to its end; ``meanwhile`` is called after each look that was no end."""
+    memo, answered = {}, 0
+    for _ in range(2_000):
+        seen = step.look(run.at(memo, answered))
+        if isinstance(seen, Done | Astray):
+            return seen
+        memo = dict(seen.memo) if seen.memo is not None else memo
+        if isinstance(seen, Todo):
+            step.act(run.at(memo, answered))
+            answered += 1
+        else:
+            run.sandbox.clock.advance(max(seen.after, 5.0), settle_s=10.0)
+        meanwhile(seen)
+    raise AssertionError(f"{step.op} came to no end: {memo}")
+
+
+def equal(run: Story) -> bool:
+    """Every activity is in the copy, each with its half score, and nothing else."""
+    columns = "id, score, updatedAt, body"
+    here = run.sandbox.tb(f"SELECT {columns}, CAST(score / 2 AS Float32) AS score2 FROM activities FINAL ORDER BY id")
+    return here == run.sandbox.tb(f"SELECT {columns}, score2 FROM {BESIDE} FINAL ORDER BY id")
+
+
+def write(sandbox: Sandbox, n: int, title: str, *, known: bool = False, into: str = "activities") -> None:
+    """Somebody writes activities: new ones, or newer versions of known ones."""
+    columns = "id, type, toString(timestamp) AS timestamp, platform, sourceId, toString(createdAt) AS createdAt"
+    rows = sandbox.tb(f"SELECT {columns}, attributes, isContribution FROM activities FINAL ORDER BY id LIMIT {n}")
+    for number, row in enumerate(rows):
+        row |= {"updatedAt": "2027-01-01 00:00:00.000", "title": title, "score": 7}
+        row["id"] = row["id"] if known else f"new-{title}-{number}"
+    body = "\n".join(json.dumps(row) for row in rows)
+    answer = sandbox.tinybird.post("/v0/events", params={"name": into, "wait": "true"}, content=body)
+    assert answer.json() == {"successful_rows": n, "quarantined_rows": 0}
+
+
+def delete(sandbox: Sandbox, table: str, condition: str) -> None:
+    form = {"delete_condition": condition}
+    job = sandbox.tinybird.post(f"/v0/datasources/{table}/delete", data=form).json()["job_id"]
+    sandbox.until(lambda: sandbox.tinybird.get(f"/v0/jobs/{job}").json()["status"] == "done", what="the delete")
+
+
+def once(act: Callable[[], None], when: Callable[[Seen], bool]) -> Callable[[Seen], None]:
+    """``act`` after the first look that ``when`` holds for."""
+    left = [act]
+
+    def meanwhile(seen: Seen) -> None:
+        if left and when(seen):
+            left.pop()()
+
+    return meanwhile
+
+
+def begun(seen: Seen) -> bool:
+    return isinstance(seen, Todo)
+
+
+def test_a_copy_in_ranges_is_equal_and_a_second_one_copies_nothing(sandbox: Sandbox, run: Story) -> None:
+    done = walk(run, CopyChunks(of=copying(run), rows=1_000))
+    assert isinstance(done, Done)
+    assert done.said == "3,000 rows of activities are copied in 3 ranges."
+    assert equal(run)
+    after = sandbox.log.last()
+    assert isinstance(walk(run, CopyChunks(of=copying(run), rows=1_000)), Done)
+    assert sandbox.log.count("tinybird", RUN, after=after) == 0
+
+
+def test_a_range_that_lost_rows_is_found_and_only_it_is_copied_again(sandbox: Sandbox, run: Story) -> None:
+    walk(run, CopyChunks(of=copying(run), rows=700))
+    middle = sandbox.tb("SELECT id FROM activities FINAL ORDER BY id LIMIT 1 OFFSET 1500")[0]["id"]
+    delete(sandbox, BESIDE, f"id = '{middle}'")
+    after = sandbox.log.last()
+    done = walk(run, ProveCopy(of=copying(run), rows=700))
+    assert isinstance(done, Done)
+    assert "1 range copied again" in done.said
+    assert sandbox.log.count("tinybird", RUN, after=after) == 1
+    assert equal(run)
+
+
+def test_a_copy_that_ends_done_with_fewer_rows_is_made_again(sandbox: Sandbox, run: Story) -> None:
+    lost = once(lambda: lose(sandbox), lambda seen: "done" in copies(sandbox))
+    done = walk(run, CopyChunks(of=copying(run)), lost)
+    assert isinstance(done, Done)
+    assert "1 range copied again" in done.said
+    assert equal(run)
+
+
+def copies(sandbox: Sandbox) -> list[str]:
+    jobs = sandbox.tinybird.get("/v0/jobs", params={"kind": "copy"}).json()["jobs"]
+    return [job["status"] for job in jobs if job["pipe_name"] == "activities__copy_run_7"]
+
+
+def lose(sandbox: Sandbox) -> None:
+    delete(sandbox, BESIDE, "id < '8'")
+
+
+@pytest.mark.parametrize("deduplicates", [False, True], ids=["plain", "insert deduplication"])
+def test_keys_that_are_not_in_the_source_are_deleted_and_their_range_is_copied_in_other_parts(
+    sandbox: Sandbox, run: Story, deduplicates: bool
+) -> None:
+    sandbox.knobs(tinybird__insert_deduplication=deduplicates)
+    walk(run, RemoveRunsCopyPipe(source="activities"))
+    run.put_back()
+    before, after = tables(run)
+    standing = Standing(name="activities", id=before.id, planned=digest_of_schema(after))
+    sandbox.tinybird.delete(f"/v0/datasources/{BESIDE}", params={"force": "true"})
+    walk(run, CreateBeside.of(standing, after))
+    walk(run, CreateCopyPipe(of=copying(run)))
+    walk(run, CopyChunks(of=copying(run)))
+    write(sandbox, 5, "alien", into=BESIDE)
+    assert not equal(run)
+    done = walk(run, ProveCopy(of=copying(run)))
+    assert isinstance(done, Done), done
+    assert equal(run)
+    assert sandbox.log.count("tinybird", f"POST /v0/datasources/{BESIDE}/delete") == 1
+
+
+def test_what_is_deleted_from_the_source_meanwhile_is_no_more_in_the_copy(sandbox: Sandbox, run: Story) -> None:
+    walk(run, CopyChunks(of=copying(run)))
+    delete(sandbox, "activities", "id < '2'")
+    assert isinstance(walk(run, ProveCopy(of=copying(run))), Done)
+    assert equal(run)
+
+
+def test_what_is_written_meanwhile_is_caught_up_with(sandbox: Sandbox, run: Story) -> None:
+    def people_write() -> None:
+        write(sandbox, 20, "new")
+        write(sandbox, 20, "newer", known=True)
+
+    done = walk(run, CopyChunks(of=copying(run)), once(people_write, begun))
+    assert isinstance(done, Done)
+    assert "Written to meanwhile, so compared once more later: 1 range." in done.said
+    run.found |= done.found
+    assert isinstance(walk(run, CatchUp(of=copying(run))), Done)
+    after = sandbox.log.last()
+    assert isinstance(walk(run, ProveCopy(of=copying(run))), Done)
+    assert sandbox.log.count("tinybird", RUN, after=after) == 0
+    assert equal(run)
+
+
+def test_a_copy_that_takes_too_long_is_made_in_smaller_parts(sandbox: Sandbox, run: Story) -> None:
+    sandbox.knobs(tinybird__copy_rows_per_s=100.0, tinybird__copy_timeout_s=20.0)
+    done = walk(run, CopyChunks(of=copying(run)))
+    assert isinstance(done, Done), done
+    assert set(copies(sandbox)) == {"done", "error"}
+    assert equal(run)
+
+
+def test_a_copy_that_never_ends_is_cancelled_and_made_in_smaller_parts(sandbox: Sandbox, run: Story) -> None:
+    run.base = replace(run.base, limits=replace(run.base.limits, copy_timeout_s=60))
+    sandbox.knobs(tinybird__copy_rows_per_s=0.01, tinybird__copy_timeout_s=1e9)
+
+    def let_go() -> None:
+        sandbox.knobs(tinybird__copy_rows_per_s=50_000.0)
+
+    walked = once(let_go, lambda _: "cancelled" in copies(sandbox))
+    done = walk(run, CopyChunks(of=copying(run)), walked)
+    assert isinstance(done, Done), done
+    assert copies(sandbox)[-1] == "cancelled"
+    assert equal(run)
+
+
+def test_a_copy_that_cannot_be_cancelled_is_told_to_people(sandbox: Sandbox, run: Story) -> None:
+    run.base = replace(run.base, limits=replace(run.base.limits, copy_timeout_s=60))
+    sandbox.knobs(tinybird__copy_rows_per_s=0.01, tinybird__copy_timeout_s=1e9, tinybird__copy_cancel_working=False)
+    stuck = walk(run, CopyChunks(of=copying(run)))
+    assert isinstance(stuck, Astray)
+    assert "cannot be cancelled" in stuck.reason
+
+
+def test_a_slot_is_waited_for_and_a_quota_found_full_is_tried_again(sandbox: Sandbox, run: Story) -> None:
+    sandbox.knobs(tinybird__copy_rows_per_s=100.0)
+    assert sandbox.tinybird.post("/v0/pipes/members_sorted_copy_pipe/copy").is_success
+    run.base = replace(run.base, limits=replace(run.base.limits, copy_quota=3))
+    waited: list[str] = []
+    done = walk(run, CopyChunks(of=copying(run)), lambda seen: waited.append(seen.why))  # pyright: ignore[reportAttributeAccessIssue]
+    assert isinstance(done, Done)
+    assert waited[0] == "1 copies are under way, 2 slots are left to others"
+    sandbox.knobs(tinybird__copy_quota=0)
+    with pytest.raises(SystemsError) as refused:
+        walk(run, CatchUp(of=copying(run)))
+    assert refused.value.retryable
+
+
+def test_a_pipe_of_that_name_that_copies_something_else_is_left_alone(sandbox: Sandbox, run: Story) -> None:
+    other = replace(copying(run), version="")
+    seen: Site = run.at()
+    assert isinstance(CreateCopyPipe(of=other).look(seen), Astray)
