@@ -94,7 +94,7 @@ def _derived(field: NewField, place: Where, inferred: list[str]) -> PlannedField
     try:
         named = columns_in(expression, f"`from` of `{field.name}`")
     except BadExpression as exc:
-        raise Refused(f"That cannot be computed: {_shown(str(exc))}.", expression) from exc
+        raise Refused(f"That cannot be computed: {shown(str(exc))}.", expression) from exc
     if strange := sorted(named - known):
         near = nearest(strange[0], known)
         raise Refused(
@@ -144,7 +144,7 @@ def _typed(field: NewField) -> tuple[Type, str | None]:
     except ValueError as exc:
         if pg_type := postgres.normal(typed):
             return _from_postgres(field, pg_type), pg_type
-        raise Refused(f"The type `{_shown(typed)}` is not understood: {exc}.", typed) from exc
+        raise Refused(f"The type `{shown(typed)}` is not understood: {exc}.", typed) from exc
     pg_type = postgres.from_clickhouse(kind)
     if kind.core.name == "UInt8" and _BOOLEAN_NAME.fullmatch(field.name):
         pg_type = "boolean"
@@ -163,7 +163,7 @@ def _from_postgres(field: NewField, pg_type: str) -> Type:
 def _unknown_type(word: str) -> Refused:
     near = nearest(word, clickhouse.NAMES | postgres.WORDS)
     hint = f"; did you mean `{near}`?" if near else ", neither in ClickHouse nor in Postgres."
-    return Refused(f"There is no type `{_shown(word)}`{hint}", word, near)
+    return Refused(f"There is no type `{shown(word)}`{hint}", word, near)
 
 
 def _inferred(field: NewField, place: Where, existing: PgColumn | None, inferred: list[str]) -> tuple[Type, str | None]:
@@ -199,7 +199,7 @@ def _default(field: NewField, kind: Type, pg_type: str | None, inferred: list[st
     try:
         found = literals.resolve(kind, field.default, pg_type)
     except literals.BadDefault as exc:
-        raise Refused(f"The default of `{field.name}` does not fit: {_shown(str(exc))}.", field.default or "") from exc
+        raise Refused(f"The default of `{field.name}` does not fit: {shown(str(exc))}.", field.default or "") from exc
     if field.default is None:
         value = "NULL" if found.clickhouse is None else found.clickhouse
         inferred.append(f"{field.name}: {value} where there is no value")
@@ -219,7 +219,7 @@ def _check_source(field: NewField, place: Where) -> None:
     if not _PATH.fullmatch(field.source):
         why = "; values of a replicated table come from Postgres, so compute it there." if place.replicated else "."
         raise Refused(
-            f"`from {_shown(field.source)}` is not a JSON path like `{place.root or '$.'}{field.name}`" + why,
+            f"`from {shown(field.source)}` is not a JSON path like `{place.root or '$.'}{field.name}`" + why,
             field.source,
         )
     if place.root and not field.source.startswith(place.root):
@@ -265,7 +265,7 @@ def _jsonb_of(field: NewField, place: Where) -> str | None:
     return parts[0]
 
 
-def _shown(text: str) -> str:
+def shown(text: str) -> str:
     """``text`` made harmless for a sentence: no control characters, no markup of a chat, not endless."""
     clean = "".join(c if c.isprintable() else "?" for c in text).replace("`", "'")
     return clean.replace("<", "(").replace(">", ")")[:120]

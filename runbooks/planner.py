@@ -13,10 +13,11 @@ from runbooks.hazards import Context
 from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
+from runbooks.questions import Question
 from runbooks.request import Finish, Request
 from runbooks.strategies import NAMES, Assessment, PlannedChange, laid_out, strategies
 
-__all__ = ["make_plan", "sink_budget"]
+__all__ = ["make_plan", "questions_of", "sink_budget"]
 
 _LEVELS = ("error", "warning", "note")
 
@@ -59,6 +60,16 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         ghosts=_ghosts(change, chosen),
         locks=_locks(change),
     )
+
+
+def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
+    """What is to be asked for this request beyond the facts; nothing where it will be refused anyway."""
+    try:
+        job = request.job
+        made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
+        return () if isinstance(made, Plan) else resolve(made.job, facts, Lineage.of(facts))[0].questions
+    except Refused:
+        return ()
 
 
 def _choose(asked: str | None, assessed: dict[str, Assessment]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot import grammar
 from runbooks.errors import RunbooksError
@@ -16,10 +17,14 @@ from runbooks.facts import folder
 from runbooks.facts.model import Facts, PgTable
 from runbooks.lint import lint as hazards_of
 from runbooks.plan import Hazard
-from runbooks.planner import make_plan
+from runbooks.planner import make_plan, questions_of
+from runbooks.questions import answered
 from runbooks.request import Request
 from systems.errors import SystemsError
 from tbops.text import hazard_lines, plan_text, summary
+
+if TYPE_CHECKING:
+    from systems.postgres import Postgres
 
 CLEAN, FINDINGS, USAGE = 0, 1, 2
 OFFLINE = "datafiles"  # the environment's name where there is none
@@ -69,7 +74,8 @@ def _request(words: str) -> Request | None:
 def _facts(request: Request, datafiles: str | None, dsn: str | None) -> Facts:
     if datafiles is None:
         return _from_systems(request)
-    return _from_folder(datafiles, dsn, request.environment)
+    facts = _from_folder(datafiles, dsn, request.environment)
+    return answered(facts, questions_of(request, facts), _postgres(dsn), None) if dsn else facts
 
 
 def _from_systems(request: Request) -> Facts:
@@ -80,8 +86,9 @@ def _from_systems(request: Request) -> Facts:
 
     settings = config.load()
     environment = request.environment or settings.default_environment
-    site = Sites(settings)(environment, 0, read_only)
-    return live.read(replace(site, now=datetime.now(UTC)))
+    site = replace(Sites(settings)(environment, 0, read_only), now=datetime.now(UTC))
+    facts = live.read(site)
+    return answered(facts, questions_of(request, facts), site.postgres, site.tinybird)
 
 
 def _from_folder(path: str, dsn: str | None, environment: str | None) -> Facts:
@@ -92,11 +99,16 @@ def _from_folder(path: str, dsn: str | None, environment: str | None) -> Facts:
 
 def _tables(dsn: str) -> Mapping[str, PgTable]:
     from runbooks.facts import live
+
+    found = _postgres(dsn).catalog(publication="sequin_pub", role="sequin")
+    return {name: live.table(info) for name, info in found.items()}
+
+
+def _postgres(dsn: str) -> "Postgres":
     from systems.permit import read_only
     from systems.postgres import Postgres
 
-    found = Postgres(dsn, read_only).catalog(publication="sequin_pub", role="sequin")
-    return {name: live.table(info) for name, info in found.items()}
+    return Postgres(dsn, read_only)
 
 
 def _print_hazards(found: Iterable[Hazard], *, as_json: bool) -> None:

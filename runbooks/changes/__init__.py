@@ -1,11 +1,13 @@
 """A request resolved against facts: from people's words to a ``PlannedChange``. A file a kind of change."""
 
 from runbooks.changes.added import add_fields
+from runbooks.changes.default import set_default
+from runbooks.changes.index import add_index
 from runbooks.changes.target import target_of
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage
-from runbooks.request import AddFields, Job, Migrate
+from runbooks.request import AddFields, AddIndex, Job, Migrate, SetDefault
 from runbooks.strategies import PlannedChange
 
 __all__ = ["resolve"]
@@ -17,9 +19,13 @@ def resolve(job: Job, facts: Facts, lineage: Lineage) -> tuple[PlannedChange, li
         raise Refused(f"`{job.kind}` is understood, but not carried out yet; nothing was changed.", job.kind)
     if len(job.datasources) != 1:
         raise Refused("Several data sources in one run are not carried out yet: ask for one after the other.")
-    if not isinstance(job.change, AddFields):
-        raise Refused(
-            f"`{job.change.kind}` is understood, but not carried out yet; nothing was changed.", job.change.kind
-        )
-    target = target_of(job.datasources[0], facts, lineage)
-    return add_fields(target, job.change, facts, lineage)
+    target = target_of(job.datasources[0], job.change.kind, facts, lineage)
+    match job.change:
+        case AddFields() as change:
+            return add_fields(target, change, facts, lineage)
+        case SetDefault() as change:
+            return set_default(target, change, facts, lineage)
+        case AddIndex() as change:
+            return add_index(target, change, facts, lineage)
+        case change:
+            raise Refused(f"`{change.kind}` is understood, but not carried out yet; nothing was changed.", change.kind)

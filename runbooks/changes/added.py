@@ -6,13 +6,15 @@ from typing import Any
 from runbooks.changes.made import made
 from runbooks.changes.postgres import migration, table_name
 from runbooks.changes.target import checked
-from runbooks.datafile import describe
+from runbooks.datafile import describe, schema_sql
 from runbooks.errors import Refused
 from runbooks.facts.model import Column, Datasource, Facts
 from runbooks.fields import Where, plan_field, where
 from runbooks.lineage import Lineage
+from runbooks.questions import Rehearsal
 from runbooks.request import AddFields, NewField
 from runbooks.strategies import Altered, PlannedChange, PlannedField
+from runbooks.strategies.parts import ALTER
 from runbooks.types import clickhouse, literals
 
 
@@ -30,6 +32,9 @@ def add_fields(
         sql=sql,
         migration=migration(f"add_{names[:80]}_to_{target.name}", sql) if sql else None,
         targets=_targets(target.name, after, facts, lineage),
+        questions=(Rehearsal(ALTER, target.name, schema_sql(after.columns)),)
+        if any(f.expression for f in fields)
+        else (),
     )
     return planned, inferred
 

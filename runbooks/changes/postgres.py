@@ -1,5 +1,6 @@
 """The file that enters the project's migration history (facts/procedures.md §2.14)."""
 
+from runbooks.facts.model import Column, PgColumn
 from runbooks.fields import Where
 from runbooks.strategies import Migration
 
@@ -15,3 +16,11 @@ def table_name(place: Where) -> str:
     """The table as SQL names it; where Postgres was not asked, the one that has the data source's name."""
     schema, table = (place.table.schema, place.table.name) if place.table else ("public", place.datasource.name)
     return f'{schema}."{table}"'
+
+
+def column_of(column: Column, place: Where) -> PgColumn | None:
+    """The column of Postgres that ``column`` is read from; None inside a jsonb column, or where there is none."""
+    if place.table is None or not place.replicated:
+        return None
+    path = (column.jsonpath or column.name).removesuffix("[:]").removeprefix(place.root)
+    return place.table.column(path)

@@ -3,16 +3,17 @@
 import re
 
 from runbooks.errors import Refused
-from runbooks.facts.model import Datasource, Facts
+from runbooks.facts.model import Column, Datasource, Facts
 from runbooks.fields import nearest
 from runbooks.lineage import Lineage
 from runbooks.request import NAME
 
 _NAME = re.compile(NAME.removesuffix("$") + r"\Z")
+_OF_THE_TABLE_ALONE = ("add index",)  # whoever writes the rows, what they write stays as it is
 
 
-def target_of(name: str, facts: Facts, lineage: Lineage) -> Datasource:
-    """The data source of that name, if it may be changed. Raises ``Refused``."""
+def target_of(name: str, kind: str, facts: Facts, lineage: Lineage) -> Datasource:
+    """The data source of that name, if it may be changed in that way. Raises ``Refused``."""
     checked(name, "data source")
     target = facts.datasources.get(name)
     if target is None:
@@ -20,7 +21,7 @@ def target_of(name: str, facts: Facts, lineage: Lineage) -> Datasource:
         raise Refused(f"There is no data source `{name}`" + (f"; did you mean `{near}`?" if near else "."), name, near)
     if target.shared:
         raise Refused(f"`{name}` is shared by another workspace and can only be changed there.", name)
-    if writers := lineage.writers(name):
+    if (writers := lineage.writers(name)) and kind not in _OF_THE_TABLE_ALONE:
         raise Refused(
             f"`{name}` is made by {writers[0].name}: a field there needs that pipe's SQL changed too, which is not "
             "carried out yet.",
@@ -37,3 +38,14 @@ def checked(name: str, what: str) -> None:
             "_, at most 128 of them.",
             name,
         )
+
+
+def existing(target: Datasource, name: str) -> Column:
+    """The column of that name. Raises ``Refused``."""
+    checked(name, "field")
+    found = target.column(name)
+    if found is None:
+        near = nearest(name, (c.name for c in target.columns))
+        hint = f"; did you mean `{near}`?" if near else "."
+        raise Refused(f"`{target.name}` has no field `{name}`{hint}", name, near)
+    return found

@@ -212,6 +212,9 @@ class Facts:
     calls: Mapping[str, int] | None = None  # endpoint name -> requests in the last 7 days, where known
     live: bool = True  # False: from a folder
     broken: Mapping[str, str] = field(default_factory=dict[str, str])  # datafile -> why it could not be read
+    answers: Mapping[str, int | str | None] = field(  # to the questions of one change: see runbooks/questions.py
+        default_factory=dict[str, "int | str | None"]
+    )
     # by datasource, as tbops.toml lists them; one that is not named here has writers that nobody knows of
     writers: Mapping[str, tuple[Deployment, ...]] = field(default_factory=dict[str, tuple[Deployment, ...]])
 

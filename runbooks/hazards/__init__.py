@@ -55,12 +55,13 @@ class Context:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """The columns in question: the new ones while planning, all of them in a lint."""
-        return self.change.added if self.change else self.subject.columns
+        """The columns in question: the new and changed ones while planning, all of them in a lint."""
+        return self.change.concerned if self.change else self.subject.columns
 
     @property
     def table(self) -> PgTable | None:
-        return self.place.table
+        """The table of Postgres; while planning, as the change leaves it."""
+        return (self.change.source if self.change else None) or self.place.table
 
     @property
     def planned(self) -> PlannedChange:

@@ -29,7 +29,15 @@ from typing import Protocol, Self
 from runbooks.facts.model import Facts
 from runbooks.plan import Estimate
 from runbooks.step import Step
-from runbooks.strategies.change import Altered, Migration, PlannedChange, PlannedField, ReachingCopy
+from runbooks.strategies.change import (
+    Altered,
+    Migration,
+    PlannedChange,
+    PlannedField,
+    ReachingCopy,
+    Retype,
+    SourceDefault,
+)
 
 __all__ = [
     "NAMES",
@@ -40,6 +48,8 @@ __all__ = [
     "PlannedChange",
     "PlannedField",
     "ReachingCopy",
+    "Retype",
+    "SourceDefault",
     "Strategy",
     "laid_out",
     "register",

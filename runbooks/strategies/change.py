@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from runbooks.facts.model import Column, Datasource, PgTable, Sink
 from runbooks.plan import Reader
+from runbooks.questions import Question
 
 if TYPE_CHECKING:
     from runbooks.lineage import Lineage
@@ -61,6 +62,27 @@ class Migration:
 
 
 @dataclass(frozen=True)
+class SourceDefault:
+    """Another default of a column of Postgres: ``literal`` is SQL, None takes it away."""
+
+    column: str
+    type: str  # as ``format_type`` writes it
+    literal: str | None
+
+
+@dataclass(frozen=True)
+class Retype:
+    """A column of Postgres that gets another type, which rewrites the table under a lock."""
+
+    column: str
+    before: str  # types as ``format_type`` writes them
+    after: str
+    using: str  # the SQL expression that makes the new value of the old one
+    back: str  # and the other way round
+    default: str | None = None  # the new default as SQL; None: the old one is kept, and Postgres casts it
+
+
+@dataclass(frozen=True)
 class PlannedChange:
     """What ``planner`` hands to every strategy, and the chosen one turns into steps."""
 
@@ -78,6 +100,12 @@ class PlannedChange:
     sink_pipes: tuple[str, ...]  # sink pipes that reach the target through pipes
     readers: tuple[Reader, ...]
     lineage: Lineage
+    source: PgTable | None = None  # the table of Postgres once the run has changed it; None: columns are added at most
+    source_default: SourceDefault | None = None
+    retype: Retype | None = None
+    dropped: tuple[str, ...] = ()  # columns of Postgres that go at the very end
+    refills: bool = False  # rows that are there already must be written again: their values are not what they will be
+    questions: tuple[Question, ...] = ()  # what planning asks of the systems; see ``Facts.answers``
 
     @property
     def name(self) -> str:
@@ -89,9 +117,15 @@ class PlannedChange:
         return tuple(f.column for f in self.fields)
 
     @property
+    def concerned(self) -> tuple[Column, ...]:
+        """The columns that are new or not what they were, as they will be."""
+        before = set(self.target.before.columns)
+        return tuple(c for c in self.target.after.columns if c not in before)
+
+    @property
     def holds_values(self) -> bool:
-        """Some new column has values in Postgres already: only a backfill brings those."""
-        return any(f.in_postgres for f in self.fields)
+        """Only a backfill brings all values: a new column has some in Postgres already, or old rows must change."""
+        return self.refills or any(f.in_postgres for f in self.fields)
 
     @property
     def endpoints(self) -> tuple[Reader, ...]:

@@ -1,14 +1,21 @@
 """What strategies share: small values made from a change and facts."""
 
+from collections.abc import Iterator
+
 from runbooks.facts.model import Facts, PgColumn
 from runbooks.guards import digest_of_schema
 from runbooks.proof.claims import Provable, provable
+from runbooks.step import Step
 from runbooks.steps.datasource_alter import AlterDatasource, NewColumn
+from runbooks.steps.datasource_modify import AddSkipIndex, SetColumnDefault
+from runbooks.steps.postgres_columns import SetSourceDefault
 from runbooks.steps.postgres_migrate import MigratePostgres, PgField
 from runbooks.steps.prove import Prove
 from runbooks.steps.standing import Grant, Standing
 from runbooks.strategies.change import Altered, PlannedChange
 
+ALTER = "alter"  # keys of the questions that more than one strategy looks at: see runbooks/questions.py
+NULLS = "nulls"
 CONNECT_ROWS_PER_S = 1_000.0  # assumed where it was not measured: 10 rows a POST, some 100 POSTs a second
 RESTART_S = 20  # Sequin's sweep starts a backfill within 20 s (facts/systems.md §1.4)
 
@@ -37,6 +44,19 @@ def alteration(altered: Altered) -> AlterDatasource:
     return AlterDatasource(name=altered.before.name, add=tuple(NewColumn.of(column) for column in altered.added))
 
 
+def alterations(altered: Altered) -> Iterator[Step]:
+    """All that is changed in place: columns first, as an index may be on one of them."""
+    if altered.added:
+        yield alteration(altered)
+    for column in altered.after.columns:
+        old = altered.before.column(column.name)
+        if old is not None and old.default != column.default:
+            yield SetColumnDefault(name=altered.before.name, column=column.name, default=column.default)
+    for index in altered.after.indexes:
+        if index not in altered.before.indexes:
+            yield AddSkipIndex.of(altered.before.name, index)
+
+
 def new_in_postgres(change: PlannedChange) -> tuple[PgColumn, ...]:
     """The columns that the migration adds."""
     return tuple(
@@ -54,11 +74,23 @@ def migration(change: PlannedChange) -> MigratePostgres | None:
     return MigratePostgres(table=change.table.name if change.table else change.name, fields=fields, sql=change.sql)
 
 
+def migrations(change: PlannedChange) -> Iterator[Step]:
+    """What Postgres gets before or beside the rest: nothing of it rewrites the table or takes anything away."""
+    migrated = migration(change)
+    if migrated:
+        yield migrated
+    if change.source_default and change.table:
+        of = change.source_default
+        yield SetSourceDefault(
+            table=change.table.name, column=of.column, type=of.type, default=of.literal, sql=change.sql
+        )
+
+
 def proof(change: PlannedChange, columns: tuple[str, ...]) -> Provable | str:
     """What can be proven of the target afterwards, or why nothing can."""
     if change.table is None:
         return "Postgres was not asked"
-    return provable(change.target.after, change.table, new_in_postgres(change), columns)
+    return provable(change.target.after, change.source or change.table, new_in_postgres(change), columns)
 
 
 def prove(found: Provable) -> Prove:

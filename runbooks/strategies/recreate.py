@@ -18,7 +18,7 @@ from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
 from runbooks.steps.tags import RestoreTags
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
-from runbooks.strategies.parts import alteration, backfill_s, migration, proof, prove, standing
+from runbooks.strategies.parts import alteration, backfill_s, migrations, proof, prove, standing
 
 _SWITCH_S = 15  # connector paused, table set aside and made, scopes, connector resumed
 
@@ -63,9 +63,7 @@ class Recreate:
             return  # not eligible
         for target in change.targets:
             yield alteration(target)
-        migrated = migration(change)
-        if migrated:
-            yield migrated  # expand first, nothing held yet
+        yield from migrations(change)  # expand first, nothing held yet
         yield RefreshTables(database=sink.database)
         with Hold(sink_budget(change.table, facts)):
             for copy in change.copies:  # a replace copy would empty a good table

@@ -9,7 +9,8 @@ from runbooks.expressions import BadExpression, columns_in
 from runbooks.facts.model import Datasource
 from runbooks.fields import plan_field, where
 from runbooks.plan import Plan
-from runbooks.planner import make_plan
+from runbooks.planner import make_plan, questions_of
+from runbooks.questions import Rehearsal
 from runbooks.request import AddFields, Migrate, NewField, Request
 from tests.support.estate import FILES, from_files, live
 
@@ -37,6 +38,14 @@ def test_the_default_is_the_expression_so_that_later_rows_have_it_too() -> None:
     assert "`score2` Float32 `json:$.score2` DEFAULT score / 2" in plan.datafiles["events.datasource"]
     assert not plan.sql
     assert any("score / 2 for every row" in said for said in plan.inferred)
+
+
+def test_where_tinybird_takes_no_such_default_the_plan_says_so() -> None:
+    change = AddFields(fields=(NewField(name="score2", type="Float32", source="score / 2"),))
+    request = Request(text="…", job=Migrate(datasources=("events",), change=change))
+    assert [type(question) for question in questions_of(request, live())] == [Rehearsal]
+    with pytest.raises(Refused, match="alter: Tinybird does not take it: no such default"):
+        make_plan(request, replace(live(), answers={"alter": "no such default"}))
 
 
 def test_a_default_that_is_asked_for_stays() -> None:

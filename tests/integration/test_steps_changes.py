@@ -1,0 +1,111 @@
+"""Each kind of change on the sandbox, from the request to what queries say afterwards."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from runbooks.facts import live
+from runbooks.plan import Plan
+from runbooks.planner import make_plan, questions_of
+from runbooks.questions import answered
+from runbooks.request import AddFields, AddIndex, Change, Migrate, NewField, Request, SetDefault
+from tests.support.sandbox import Sandbox
+from tests.support.steps_story import Story, story
+
+
+@pytest.fixture
+def run(sandbox: Sandbox) -> Iterator[Story]:
+    with story(sandbox) as told:
+        yield told
+
+
+def planned(run: Story, table: str, change: Change, strategy: str | None = None) -> Plan:
+    """As a worker plans it: the facts, then what this change asks, then the plan."""
+    request = Request(text="/tb migrate", job=Migrate(datasources=(table,), change=change), strategy=strategy)
+    site = run.at()
+    facts = live.read(site)
+    return make_plan(request, answered(facts, questions_of(request, facts), site.postgres, site.tinybird))
+
+
+def carried_out(run: Story, plan: Plan) -> Plan:
+    assert not plan.blocked, plan.blocked
+    run.carry_out(plan)
+    assert run.astray == "", run.said
+    assert [entry.state for entry in run.entries] == ["struck"] * len(run.entries)
+    return plan
+
+
+def one(sandbox: Sandbox, sql: str) -> Any:
+    return next(iter(sandbox.tb(sql)[0].values()))
+
+
+def default_in_postgres(sandbox: Sandbox, table: str, column: str) -> str:
+    found = sandbox.pg(
+        "SELECT column_default AS d FROM information_schema.columns WHERE table_name = %s AND column_name = %s",
+        [table, column],
+    )
+    return str(found[0]["d"])
+
+
+def test_several_fields_at_once(sandbox: Sandbox, run: Story) -> None:
+    fields = (NewField(name="nickname", type="text"), NewField(name="shoeSize", type="Int32", default="41"))
+    carried_out(run, planned(run, "members", AddFields(fields=fields)))
+    assert one(sandbox, "SELECT toString(countIf(nickname = '' AND shoeSize = 41)) AS n FROM members FINAL") == "5000"
+    both = (NewField(name="half", type="Float32", source="score / 2"), NewField(name="mood", type="String"))
+    plan = carried_out(run, planned(run, "activities", AddFields(fields=both)))
+    assert plan.strategy.name == "alter"
+    wrong = "SELECT toString(countIf(half != CAST(score / 2 AS Float32) OR mood != '')) AS n FROM activities FINAL"
+    assert one(sandbox, wrong) == "0"
+
+
+def test_a_default_holds_for_rows_to_come_and_changes_none_that_is_there(sandbox: Sandbox, run: Story) -> None:
+    before = sandbox.tb("SELECT isPrivate AS v, toString(count()) AS n FROM collections FINAL GROUP BY v ORDER BY v")
+    plan = carried_out(run, planned(run, "collections", SetDefault(name="isPrivate", default="true")))
+    assert plan.strategy.name == "alter"
+    after = sandbox.tb("SELECT isPrivate AS v, toString(count()) AS n FROM collections FINAL GROUP BY v ORDER BY v")
+    assert after == before
+    assert default_in_postgres(sandbox, "collections", "isPrivate") == "true"
+    sandbox.pg("INSERT INTO collections (name, slug) VALUES ('new', 'new')")
+    arrived = "SELECT isPrivate AS v FROM collections FINAL WHERE slug = 'new'"
+    sandbox.until(lambda: sandbox.tb(arrived) == [{"v": 1}], what="a row with the new default")
+    after_all = sandbox.log.last()
+    run.carry_out(plan)
+    assert sandbox.log.count("tinybird", "POST /v0/datasources/collections/alter", after=after_all) == 0
+
+
+def test_a_default_of_rows_in_parts_without_the_column_does_not_change_them(sandbox: Sandbox, run: Story) -> None:
+    """The column was added in place, so old parts read the default of the day."""
+    added = NewField(name="rank", type="Int32", default="0")
+    carried_out(run, planned(run, "collections", AddFields(fields=(added,))))
+    plan = carried_out(run, planned(run, "collections", SetDefault(name="rank", default="9")))
+    assert plan.steps[0].op == "sequin.backfill.create/1"
+    assert one(sandbox, "SELECT toString(countIf(rank != 0)) AS n FROM collections FINAL") == "0"
+
+
+def test_a_default_where_rows_have_no_value_is_written_into_all_of_them(sandbox: Sandbox, run: Story) -> None:
+    sandbox.pg("UPDATE collections SET description = NULL, \"updatedAt\" = now() WHERE slug < 'm'")
+    empty = sandbox.pg("SELECT count(*)::text AS n FROM collections WHERE description IS NULL")[0]["n"]
+    plan = carried_out(run, planned(run, "collections", SetDefault(name="description", default="'none yet'")))
+    assert plan.strategy.name == "recreate"
+    found = one(sandbox, "SELECT toString(countIf(description = 'none yet')) AS n FROM collections FINAL")
+    assert found == empty != "0"
+
+
+def test_where_tinybird_cannot_change_a_default_the_plan_says_so_and_makes_the_table_anew(
+    sandbox: Sandbox, run: Story
+) -> None:
+    sandbox.knobs(tinybird__alter_changes_default=False)
+    plan = planned(run, "collections", SetDefault(name="isPrivate", default="true"))
+    assert plan.strategy.name == "recreate"
+    assert any("not supported" in rejected.reason for rejected in plan.strategy.rejected)
+
+
+def test_an_index_is_there_and_answers_stay_what_they_were(sandbox: Sandbox, run: Story) -> None:
+    counted = "SELECT toString(count()) AS n FROM members FINAL WHERE displayName < 'D'"
+    before = one(sandbox, counted)
+    plan = carried_out(run, planned(run, "members", AddIndex(name="by_made", expression="createdAt", type="minmax")))
+    assert [step.op for step in plan.steps] == ["tinybird.datasource.index/1"]
+    indexes = sandbox.tinybird.get("/v0/datasources/members").json()["indexes"]
+    assert [(i["name"], i["expr"], i["type_full"]) for i in indexes] == [("by_made", "createdAt", "minmax")]
+    assert one(sandbox, counted) == before
