@@ -6,7 +6,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from runbooks.datafile import read_datasource, read_pipe
-from runbooks.facts.model import Connector, Facts, PgColumn, PgTable, Sink, Slot
+from runbooks.facts.model import Column, Connector, Datasource, Facts, PgColumn, PgTable, Sink, Slot
+from sandbox.seed.estate import datafiles
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 
@@ -136,6 +137,56 @@ def live(files: Mapping[str, str] = FILES, table: PgTable = PEOPLE_TABLE, sink: 
         slot=Slot("sequin_slot", active=True, wal_status="reserved", lag_bytes=0),
         connector=Connector("tinybird-sink", "RUNNING", ("RUNNING",), ("people",)),
         live=True,
+    )
+
+
+_POSTGRES = {
+    "UInt8": "boolean",
+    "Int32": "integer",
+    "UInt64": "bigint",
+    "Float64": "double precision",
+    "DateTime64(3)": "timestamp with time zone",
+    "DateTime": "timestamp with time zone",
+    "Int8": "smallint",
+    "Array(String)": "text[]",
+}
+
+
+def seeded() -> Facts:
+    """The sandbox's large seed as the live systems would tell it, with a table in Postgres for each replicated one."""
+    facts = from_files({path.rpartition("/")[2]: text for path, text in datafiles().items()})
+    fed = [d for d in facts.datasources.values() if (d.columns[0].jsonpath or "").startswith("$.record.")]
+    return replace(
+        facts,
+        tables={datasource.name: _table_of(datasource) for datasource in fed},
+        sinks={
+            f"{d.name}_sink": Sink(f"{d.name}_sink", f"public.{d.name}", d.name, "active", "healthy", "main")
+            for d in fed
+        },
+        slot=Slot("sequin_slot", active=True, wal_status="reserved", lag_bytes=0),
+        connector=Connector("tinybird-sink", "RUNNING", ("RUNNING",), tuple(d.name for d in fed)),
+        live=True,
+    )
+
+
+def _table_of(datasource: Datasource) -> PgTable:
+    columns = {_pg_column(column).name: _pg_column(column) for column in datasource.columns}
+    key = datasource.sorting_key
+    return replace(
+        PEOPLE_TABLE, name=datasource.name, columns=tuple(columns.values()), primary_key=("id",), unique=(("id",), key)
+    )
+
+
+def _pg_column(column: Column) -> PgColumn:
+    name, _, below = (column.jsonpath or "").removeprefix("$.record.").removesuffix("[:]").partition(".")
+    bare = (
+        column.type.removeprefix("Nullable(").removesuffix(")") if column.type.startswith("Nullable") else column.type
+    )
+    text = "uuid" if name == "id" else "text"
+    return PgColumn(
+        name,
+        "jsonb" if below else _POSTGRES.get(bare, text),
+        nullable=column.default is not None or bare != column.type,
     )
 
 

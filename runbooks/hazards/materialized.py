@@ -1,0 +1,71 @@
+"""Materialized views: whatever is written goes through them, to the end of their chain (facts/procedures.md §2.5)."""
+
+from collections.abc import Iterator
+
+from runbooks.facts.model import Datasource
+from runbooks.hazards import Context, found, on_plan
+from runbooks.lineage import Link
+from runbooks.plan import Hazard
+
+
+@on_plan
+def materialized_reader(at: Context) -> Iterator[Hazard]:
+    name = at.planned.name
+    fed = {link.pipe for link in _chain(at) if link.source == name}
+    for reader in at.planned.readers:
+        if reader.kind != "materialized":
+            continue
+        if not at.rebuilds:
+            yield found(
+                "materialized-reader",
+                "note",
+                reader.name,
+                f"{reader.name} {'is fed by' if reader.name in fed else 'joins'} {name} and goes on writing the "
+                "columns that it wrote before.",
+                "Change the view in a change of its own, if it is to carry the new ones.",
+            )
+        elif reader.name in fed:
+            yield found(
+                "materialized-reader",
+                "error",
+                reader.name,
+                f"{reader.name} is fed by {name}: a table that triggers a materialized view cannot be deleted.",
+                "Use alter, or unlink the view first.",
+            )
+        else:
+            yield found(
+                "materialized-reader",
+                "error",
+                reader.name,
+                f"{reader.name} joins {name}: while that is away, nothing can be written into what feeds the view.",
+                "Use alter, or unlink the view first.",
+            )
+
+
+@on_plan
+def backfill_double_counts(at: Context) -> Iterator[Hazard]:
+    if not (at.reinserts or at.rebuilds):
+        return
+    for link in _chain(at):
+        if not keeps_one_row(at, link):
+            yield found(
+                "backfill-double-counts",
+                "error",
+                link.target,
+                f"{link.pipe} writes {link.target} again for every backfilled row: what it sums is wrong for ever.",
+                f"Unlink {link.pipe}, backfill, rebuild {link.target}, and link it again.",
+            )
+
+
+def keeps_one_row(at: Context, link: Link) -> bool:
+    """Rows that come twice into the target replace each other, as they do in what feeds it."""
+    source, target = at.facts.datasources.get(link.source), at.facts.datasources.get(link.target)
+    return bool(source and target and replacing(target) and target.sorting_key == source.sorting_key)
+
+
+def replacing(table: Datasource) -> bool:
+    return table.engine.endswith("ReplacingMergeTree")
+
+
+def _chain(at: Context) -> tuple[Link, ...]:
+    return at.planned.lineage.materialized_chain(at.planned.name)
