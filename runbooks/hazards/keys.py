@@ -7,8 +7,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from runbooks.hazards import Context, found, on_datasource
+from runbooks.facts.model import PgTable
+from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard, Level
+from runbooks.questions import count_of
+from runbooks.strategies.parts import DUPLICATES
 
 _FIXED = frozenset({"createdAt", "created_at"})
 
@@ -20,6 +23,7 @@ def sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
         table is None
         or not _replacing(at)
         or not key
+        or _replaced(at)
         or any(set(unique) <= _sources(at, key) for unique in table.unique)
     ):
         return
@@ -34,10 +38,54 @@ def sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
     )
 
 
+@on_plan
+def new_sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
+    """A unique index is what makes a key safe; that no two rows share it today says nothing of tomorrow
+    (facts/procedures.md §2.16). A column that may be NULL makes no key unique: NULLs are all different to it."""
+    change, key = at.planned, at.planned.target.after.sorting_key
+    if not _replaced(at) or not _replacing(at) or (change.table and _kept_unique(at, change.table, key)):
+        return
+    count = count_of(at.facts.answers, DUPLICATES)
+    if count == 0 and not change.replicated:
+        return
+    if count:
+        lost = f"{count:,} {'row shares its' if count == 1 else 'rows share their'} key with another"
+        now = f"{lost}: of each such group one row would be left."
+    elif count == 0:
+        now = "No two rows share it today, but nothing keeps it so: those that will replace each other."
+    else:
+        now = "How many rows share it was not counted: those that do replace each other."
+    yield found(
+        "sorting-key-not-unique",
+        "error",
+        at.subject.name,
+        f"No unique index of {'Postgres' if change.replicated else 'a source'} makes {', '.join(key)} unique. {now}",
+        _cure(change.table, key),
+    )
+
+
+@on_plan
+def mutable_sorting_key(at: Context) -> Iterator[Hazard]:
+    change = at.planned
+    if not _replaced(at) or not _replacing(at):
+        return
+    fixed = _FIXED | set(change.table.primary_key if change.table else change.target.before.sorting_key)
+    moving = [c for c in change.target.after.sorting_key if not _sources(at, {c}) <= fixed]
+    if moving:
+        yield found(
+            "mutable-sorting-key",
+            "warning",
+            at.subject.name,
+            f"When {' or '.join(moving)} of a row changes, the row is kept under its old key too, until the table is "
+            "made anew.",
+            "Sort by columns that never change, or live with such rows.",
+        )
+
+
 @on_datasource
 def sorting_key_column_missing(at: Context) -> Iterator[Hazard]:
     known = {c.name for c in at.subject.columns}
-    for part in at.subject.sorting_key:
+    for part in () if _replaced(at) else at.subject.sorting_key:
         missing = sorted(_named_in(part) - known)
         if missing:
             yield found(
@@ -92,6 +140,25 @@ def _named_in(key: str) -> frozenset[str]:
         return frozenset()
     columns = (c for c in tree.find_all(exp.Column) if not isinstance(c.this, exp.Star))
     return frozenset(".".join(part.name for part in c.parts) for c in columns)
+
+
+def _replaced(at: Context) -> bool:
+    """The key that is there goes: what is wrong with it does not matter any more."""
+    return at.change is not None and at.change.target.after.sorting_key != at.change.target.before.sorting_key
+
+
+def _kept_unique(at: Context, table: PgTable, key: tuple[str, ...]) -> bool:
+    needed = {c.name for c in table.columns if not c.nullable} | set(table.primary_key)
+    return any(set(unique) <= _sources(at, set(key)) and set(unique) <= needed for unique in table.unique)
+
+
+def _cure(table: PgTable | None, key: tuple[str, ...]) -> str:
+    if table is None:
+        return "Sort by a key that no two rows share."
+    best = (
+        " or ".join(", ".join(unique) for unique in table.unique) or "the columns of a unique index, which is lacking"
+    )
+    return f"Sort by a key that holds {best}."
 
 
 def _replacing(at: Context) -> bool:

@@ -16,6 +16,7 @@ from runbooks.strategies.change import Altered, PlannedChange
 
 ALTER = "alter"  # keys of the questions that more than one strategy looks at: see runbooks/questions.py
 NULLS = "nulls"
+DUPLICATES = "rows that share a key"
 CONNECT_ROWS_PER_S = 1_000.0  # assumed where it was not measured: 10 rows a POST, some 100 POSTs a second
 RESTART_S = 20  # Sequin's sweep starts a backfill within 20 s (facts/systems.md §1.4)
 

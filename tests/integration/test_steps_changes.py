@@ -9,7 +9,7 @@ from runbooks.facts import live
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import answered
-from runbooks.request import AddFields, AddIndex, Change, Migrate, NewField, Request, SetDefault
+from runbooks.request import AddFields, AddIndex, Change, Migrate, NewField, Request, SetDefault, SortBy
 from tests.support.sandbox import Sandbox
 from tests.support.steps_story import Story, story
 
@@ -109,3 +109,24 @@ def test_an_index_is_there_and_answers_stay_what_they_were(sandbox: Sandbox, run
     indexes = sandbox.tinybird.get("/v0/datasources/members").json()["indexes"]
     assert [(i["name"], i["expr"], i["type_full"]) for i in indexes] == [("by_made", "createdAt", "minmax")]
     assert one(sandbox, counted) == before
+
+
+def test_sorted_by_a_unique_key_every_row_of_postgres_is_there(sandbox: Sandbox, run: Story) -> None:
+    """Sorted by the slug alone, segments that share one have replaced each other until now."""
+    there = int(sandbox.pg("SELECT count(*) AS n FROM segments")[0]["n"])
+    assert int(one(sandbox, "SELECT count() AS n FROM segments FINAL")) < there
+    plan = carried_out(run, planned(run, "segments", SortBy(columns=("slug", "id"))))
+    assert plan.strategy.name == "recreate"
+    assert int(one(sandbox, "SELECT count() AS n FROM segments FINAL")) == there
+    engine = sandbox.tinybird.get("/v0/datasources/segments").json()["engine"]
+    assert engine["engine_sorting_key"] == "slug, id"
+    assert sandbox.sink("segments_sink")["status"] == "active"
+
+
+def test_a_key_that_is_not_unique_is_counted_before_anything_is_touched(sandbox: Sandbox, run: Story) -> None:
+    sandbox.pg("UPDATE collections SET name = 'the same' WHERE slug IN (SELECT slug FROM collections LIMIT 3)")
+    names = sandbox.pg("SELECT count(*) - count(DISTINCT name) AS n FROM collections")[0]["n"]
+    plan = planned(run, "collections", SortBy(columns=("name",)))
+    assert [h.slug for h in plan.blocked] == ["sorting-key-not-unique"]
+    assert f"{names:,} rows share their key" in plan.blocked[0].message
+    assert sandbox.log.count("tinybird", "POST /v0/datasources*") == 0
