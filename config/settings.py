@@ -6,6 +6,7 @@ the environment instead, secrets always should: ``TBOPS_SLACK__BOT_TOKEN``,
 """
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -85,6 +86,35 @@ class KafkaSettings(_Frozen):
     password: SecretStr | None = None
 
 
+class KubernetesSettings(_Frozen):
+    """The cluster that the writers run in. A pod's own token rotates, so it is read from ``token_file`` each time;
+    ``ca_file`` holds the cluster's certificate authority where it is not a public one."""
+
+    url: Url
+    token: SecretStr | None = None
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+    def model_post_init(self, _context: object) -> None:
+        if bool(self.token and self.token.get_secret_value().strip()) == bool(self.token_file):
+            raise ValueError("needs either kubernetes.token or kubernetes.token_file")
+        for name, file in (("token_file", self.token_file), ("ca_file", self.ca_file)):
+            if file and not file.is_file():
+                raise ValueError(f"kubernetes.{name} names {file}, which is not a file")
+
+
+_DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+
+
+def _a_deployment(value: str) -> str:
+    if not _DEPLOYMENT.fullmatch(value):
+        raise ValueError("must be <namespace>/<deployment>")
+    return value
+
+
+Writer = Annotated[str, AfterValidator(_a_deployment)]
+
+
 class PostgresSettings(_Frozen):
     dsn: Secret
     publication: str = "sequin_pub"
@@ -141,10 +171,18 @@ class Environment(_Frozen):
     connect: ConnectSettings
     kafka: KafkaSettings
     postgres: PostgresSettings
+    kubernetes: KubernetesSettings | None = None
+    # datasource -> the deployments that write its rows; for those that Postgres does not feed
+    writers: Mapping[str, tuple[Writer, ...]] = Field(default_factory=dict[str, tuple[Writer, ...]])
     channels: Channels
     rules: Rules = Rules()
     limits: LimitSettings = LimitSettings()
     remind_s: int = Field(default=4 * 3600, gt=0)  # people are reminded so often of what a run left stopped
+
+    def model_post_init(self, _context: object) -> None:
+        listed = next((name for name, writers in self.writers.items() if writers), None)
+        if listed and self.kubernetes is None:
+            raise ValueError(f"writers.{listed} are deployments, so kubernetes.url must say which cluster has them")
 
 
 class EngineSettings(_Frozen):

@@ -97,6 +97,9 @@ def ready_line(platform: Platform, made: product.Product) -> dict[str, Any]:
         "kubernetes": {
             "url": world.url(ports.kubernetes),
             "token": platform.kubernetes.token,
+            "scaler_token": platform.kubernetes.scaler_token,
+            "namespace": platform.kubernetes.namespace,
+            "writers": list(platform.kubernetes.writers),
         },
         "github": {"url": world.url(ports.github), "token": platform.github.token},
         "kafka": world.kafka,

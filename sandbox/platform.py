@@ -65,7 +65,7 @@ class Platform:
         await self.sequin.start()
         for stand_in in self.stand_ins[1:]:
             self._open(stand_in)
-        await self.connect.start()
+        await asyncio.gather(self.connect.start(), self.kubernetes.start())
 
     async def _fill(self, product: Callable[[], Awaitable[None]]) -> None:
         """Postgres with its seed, and Tinybird as if those rows had arrived long ago."""
@@ -128,7 +128,7 @@ class Platform:
             self.world.faults.clear()
             self.world.knobs.clear()
             self.world.knobs.update(self._knobs)
-            await asyncio.gather(self.connect.stop(), self.sequin.stop())
+            await asyncio.gather(self.connect.stop(), self.sequin.stop(), self.kubernetes.stop())
             self.kafka.stop()
             self.kafka.start()
             self.world.clock.restart(speed=self._speed)
@@ -141,7 +141,7 @@ class Platform:
                 self.slack.reset(),
             )
             self.world.log.clear()
-            await asyncio.gather(self.sequin.reset(), self.connect.reset())
+            await asyncio.gather(self.sequin.reset(), self.connect.reset(), self.kubernetes.reset())
 
     async def stop(self) -> None:
         """End servers, threads and processes, however far the start came."""

@@ -49,7 +49,7 @@ def write(platform: Platform) -> Product:
     """Write ``tbops.toml`` into the sandbox's folder; secrets go into the environment, as they always should."""
     world = platform.world
     config = world.data / "tbops.toml"
-    config.write_text(_toml(world))
+    config.write_text(_toml(platform))
     one = f"TBOPS_ENVIRONMENTS__{ENVIRONMENT.upper()}__"
     return Product(
         config,
@@ -63,13 +63,15 @@ def write(platform: Platform) -> Product:
             f"{one}TINYBIRD__TOKEN": platform.tinybird.admin_token,
             f"{one}SEQUIN__TOKEN": platform.sequin.token,
             f"{one}POSTGRES__DSN": source_dsn(world),
+            f"{one}KUBERNETES__TOKEN": platform.kubernetes.scaler_token,
         },
     )
 
 
-def _toml(world: World) -> str:
+def _toml(platform: Platform) -> str:
     """Tables and keys as in ``config/settings.py``."""
-    ports, knobs = world.ports, world.knobs
+    world, ports, knobs = platform.world, platform.world.ports, platform.world.knobs
+    writers = [f"{platform.kubernetes.namespace}/{name}" for name in platform.kubernetes.writers]
     channels = {room.name: room.id for room in ROOMS}
     environment = f"environments.{ENVIRONMENT}"
     tables: dict[str, dict[str, object]] = {
@@ -92,6 +94,8 @@ def _toml(world: World) -> str:
             "slot": "sequin_slot",
             "sequin_role": "sequin",
         },
+        f"{environment}.kubernetes": {"url": world.url(ports.kubernetes)},
+        f"{environment}.writers": {"activities": writers},
         f"{environment}.channels": {
             "migrations": channels["migrations"],
             "alerts": channels["alerts"],

@@ -49,6 +49,13 @@ KNOBS: dict[str, Any] = {
     "connect.retries": 5,
     "connect.error_threshold": 5,
     "connect.rebalance_409": 0,  # how many of the next changing requests are answered 409
+    "kubernetes.pod_start_s": 5.0,  # until a pod is ready, by the platform clock
+    "kubernetes.pod_end_s": 10.0,  # until a pod that was asked to end is gone, by the platform clock
+    "kubernetes.pods_fail": False,  # new pods never get ready
+    "kubernetes.scaled_back_after_s": 0.0,  # an operator undoes a stop after so long; 0: nobody does
+    "kubernetes.conflicts": 0,  # how many of the next writes come after somebody else's
+    "kubernetes.may_scale": True,  # whether the service account may patch
+    "kubernetes.writes_per_s": 0.0,  # activities, by the machine's clock, while a writer has a pod
 }
 
 

@@ -1,14 +1,16 @@
 """The clients of each environment, made from the settings."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
-from config.settings import Environment, KafkaSettings, Settings
+from config.settings import Environment, KafkaSettings, KubernetesSettings, Settings
 from runbooks.facts.model import Limits
 from runbooks.site import Names, Site
 from systems.connect import Connect
 from systems.http import Wire
 from systems.kafka import CALL_S as KAFKA_S
 from systems.kafka import Kafka
+from systems.kubernetes import Kubernetes
 from systems.permit import Permit, read_only
 from systems.postgres import Postgres
 from systems.sequin import Sequin
@@ -37,6 +39,7 @@ class Sites:
             connect=base.connect.permitted(permit),
             kafka=base.kafka,
             postgres=base.postgres.permitted(permit),
+            kubernetes=base.kubernetes.permitted(permit) if base.kubernetes else None,
             names=base.names,
             limits=base.limits,
         )
@@ -54,6 +57,7 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
         connect=Connect(given.connect.url, read_only, wire=wire),
         kafka=Kafka(given.kafka.bootstrap, _kafka(given.kafka), call_s=min(KAFKA_S, call_s)),
         postgres=Postgres(given.postgres.dsn.get_secret_value(), read_only, read_s=call_s),
+        kubernetes=_kubernetes(given.kubernetes, wire) if given.kubernetes else None,
         names=Names(
             sequin_database=given.sequin.database,
             publication=given.postgres.publication,
@@ -62,9 +66,28 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
             connector=given.connect.connector,
             connect_group=f"connect-{given.connect.connector}",
             connect_token=given.connect.tinybird_token,
+            writers={name: tuple(_split(writer) for writer in listed) for name, listed in given.writers.items()},
         ),
         limits=Limits(**given.limits.model_dump()),
     )
+
+
+def _kubernetes(given: KubernetesSettings, wire: Wire) -> Kubernetes:
+    ca_file = str(given.ca_file) if given.ca_file else None
+    return Kubernetes(given.url, _token(given), read_only, ca_file=ca_file, wire=wire)
+
+
+def _token(given: KubernetesSettings) -> str | Callable[[], str]:
+    """A file is read for each request: what a pod is given changes within the hour (facts/systems.md §5)."""
+    file = given.token_file
+    if file is None:
+        return given.token.get_secret_value() if given.token else ""
+    return lambda: file.read_text().strip()
+
+
+def _split(writer: str) -> tuple[str, str]:
+    namespace, _, deployment = writer.partition("/")
+    return namespace, deployment
 
 
 def _kafka(given: KafkaSettings) -> dict[str, str]:

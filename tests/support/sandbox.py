@@ -57,12 +57,13 @@ class Sandbox:
         self.tinybird = _client(self.ready["tinybird"]["url"], self.ready["tinybird"]["token"])
         self.sequin = _client(self.ready["sequin"]["url"], self.ready["sequin"]["token"])
         self.connect = _client(self.ready["connect"]["url"])
+        self.kubernetes = _client(self.ready["kubernetes"]["url"], self.ready["kubernetes"]["token"])
         self.log = Log(self.control)
         self.faults = Faults(self.control)
         self.clock = Clock(self.control)
 
     def stop(self) -> None:
-        for client in (self.control, self.tinybird, self.sequin, self.connect):
+        for client in (self.control, self.tinybird, self.sequin, self.connect, self.kubernetes):
             client.close()
         self.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -135,6 +136,32 @@ class Sandbox:
 
     def connector(self) -> Json:
         return _ok(self.connect.get("/connectors/tinybird-sink/status"))
+
+    def replicas(self, deployment: str) -> int:
+        """How many pods of a deployment are wanted."""
+        return _ok(self.kubernetes.get(f"{self._deployments}/{deployment}"))["spec"]["replicas"]
+
+    def scale(self, deployment: str, replicas: int) -> None:
+        """As somebody at the cluster does it."""
+        media = {"Content-Type": "application/merge-patch+json"}
+        patch = json.dumps({"spec": {"replicas": replicas}})
+        _ok(self.kubernetes.patch(f"{self._deployments}/{deployment}/scale", content=patch, headers=media))
+
+    def pods(self, deployment: str) -> list[str]:
+        """Names of its pods, those that are ending included."""
+        found = self.kubernetes.get(
+            f"/api/v1/namespaces/{self.namespace}/pods", params={"labelSelector": f"app={deployment}"}
+        )
+        return [pod["metadata"]["name"] for pod in _ok(found)["items"]]
+
+    @property
+    def namespace(self) -> str:
+        """Where the writers run."""
+        return str(self.ready["kubernetes"]["namespace"])
+
+    @property
+    def _deployments(self) -> str:
+        return f"/apis/apps/v1/namespaces/{self.namespace}/deployments"
 
     def until(self, look: Callable[[], T], *, patience_s: float = PATIENCE_S, what: str = "") -> T:
         """Look, again after each new request, until it is true; what was seen then."""

@@ -110,3 +110,40 @@ def test_a_file_that_is_not_toml_is_named(configured: Path) -> None:
 
     with pytest.raises(settings.SettingsError, match="cannot be read"):
         settings.load()
+
+
+WRITERS = """
+[environments.staging.writers]
+activities = ["crowd/data-sink-worker-normal-dpl"]
+[environments.staging.kubernetes]
+url = "https://cluster.test"
+"""
+KUBERNETES_TOKEN = "TBOPS_ENVIRONMENTS__STAGING__KUBERNETES__TOKEN"
+
+
+def test_writers_are_deployments_of_a_cluster(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    configured.write_text(WHOLE + WRITERS)
+    monkeypatch.setenv(KUBERNETES_TOKEN, "planted-secret")
+
+    made = settings.load().environment("staging")
+
+    assert made.writers == {"activities": ("crowd/data-sink-worker-normal-dpl",)}
+    assert made.kubernetes is not None
+    assert made.kubernetes.url == "https://cluster.test"
+
+
+@pytest.mark.parametrize(
+    ("line", "by", "said"),
+    [
+        ('url = "https://cluster.test"', 'url = "https://cluster.test"\ntoken_file = "/not/there"', "token_file"),
+        ("crowd/data-sink-worker-normal-dpl", "data-sink-worker-normal-dpl", "<namespace>/<deployment>"),
+        ('[environments.staging.kubernetes]\nurl = "https://cluster.test"', "", "kubernetes.url"),
+        ("", "", "either kubernetes.token or kubernetes.token_file"),
+    ],
+)
+def test_writers_that_could_not_be_stopped_are_refused(configured: Path, line: str, by: str, said: str) -> None:
+    """Without the token in the environment."""
+    configured.write_text(WHOLE + WRITERS.replace(line, by))
+
+    with pytest.raises(settings.SettingsError, match=said):
+        settings.load()
