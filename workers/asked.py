@@ -11,7 +11,8 @@ from ledger import questions
 from ledger.connection import calendar
 from ledger.values import Json
 from runbooks.facts import live
-from runbooks.lineage import Lineage
+from runbooks.fields import nearest
+from runbooks.lineage.around import around
 from runbooks.site import Site
 from systems.errors import SystemsError
 from systems.permit import read_only
@@ -43,25 +44,20 @@ def answer(context: Context, number: int) -> None:
 
 
 def lineage(site: Site, asked: Json) -> dict[str, Any]:
-    """Who reads and who writes a resource: ``readers``, ``writers``, ``downstream``, ``not_understood``."""
+    """What feeds a resource and what it feeds: ``around``, as ``runbooks.around.Around`` says it."""
     resource = str(asked.get("resource", ""))
-    facts = live.read(site)
-    known = sorted({*facts.datasources, *facts.pipes})
+    facts = live.read(site, window_s=0.0)
+    known = {*facts.datasources, *facts.pipes}
     if resource not in known:
-        return {"resource": resource, "error": f"There is no datasource or pipe `{resource}` in {site.environment}."}
-    graph = Lineage.of(facts)
-    return {
-        "resource": resource,
-        "readers": [reader.model_dump(mode="json") for reader in graph.readers(resource)],
-        "writers": [pipe.name for pipe in graph.writers(resource)],
-        "downstream": list(graph.downstream(resource)),
-        "not_understood": dict(graph.not_understood(resource)),
-    }
+        near = nearest(resource, known)
+        hint = f"; did you mean `{near}`?" if near else "."
+        return {"error": f"There is no data source or pipe `{resource}` in {site.environment}{hint}"}
+    return {"around": around(facts, resource).model_dump(mode="json")}
 
 
 def copies(site: Site, _asked: Json) -> dict[str, Any]:
     """Every copy pipe with its target, schedule and last job."""
-    facts = live.read(site)
+    facts = live.read(site, window_s=0.0)
     last: dict[str, dict[str, Any]] = {}
     for job in site.tinybird.jobs(kind="copy"):
         name = str(job.pipe_name or "")

@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from bot.cards.blocks import Card, Upload, context, section, sections
-from bot.cards.plan import reader_line
+from bot.cards.blocks import Card, Upload, section, sections
+from bot.cards.lineage import lineage
 from bot.cards.shape import plan_of
-from bot.cards.words import clock, code, count, cut, prose, some, span
+from bot.cards.words import clock, code, count, cut, prose, span
 from ledger.values import Json, RunView
-from runbooks.plan import Plan, Reader
+from runbooks.around import Around
+from runbooks.plan import Plan
 
 MOST = 25
 
@@ -21,23 +22,13 @@ def found(kind: str, answer: Json) -> Card:
         return Card(said if where in said else f"{where}: {said}")
     match kind:
         case "lineage":
-            return _lineage(where, answer)
+            if "around" not in answer:
+                return Card(f"{where}: a worker of another version answered. Ask again when it is replaced.")
+            return lineage(where, Around.model_validate(answer["around"]))
         case "copies":
             return _copies(where, answer["copies"])
         case _:
             return _doctor(where, answer["checks"])
-
-
-def _lineage(where: str, answer: Json) -> Card:
-    name = prose(str(answer["resource"]))
-    readers = [Reader.model_validate(r) for r in answer["readers"]]
-    lines = [f"• {reader_line(r)}" for r in readers[:MOST]]
-    more = [f"_and {len(readers) - MOST} more_"] if len(readers) > MOST else []
-    foot = [f"Written by {some([code(str(w)) for w in answer['writers']], 6)}"] if answer["writers"] else []
-    if unread := answer["not_understood"]:
-        foot.append(f"⚠️ Not understood, so counted as readers: {some([code(str(n)) for n in unread], 6)}")
-    text = f"{name} in {where} is read by {count(len(readers), 'pipes')}."
-    return Card(text, (section(f"*{text}*"), *sections([*lines, *more]), *(context(f) for f in foot)))
 
 
 def _copies(where: str, copies: Sequence[Json]) -> Card:

@@ -73,6 +73,17 @@ class Lineage:
         names = [*sorted(direct), *sorted(through)]
         return tuple(self._reader(self._pipes[name], name in direct) for name in names)
 
+    def reads(self, pipe: str) -> tuple[str, ...]:
+        """The data sources and pipes that ``pipe`` reads itself, as far as it is understood; its own nodes left out."""
+        known, own = self._facts.datasources.keys() | self._pipes.keys(), {n.name for n in self._pipes[pipe].nodes}
+        found = {
+            use.table
+            for node, parsed in self.bounds(pipe)
+            for use in parsed.uses
+            if use.table not in own or use.table == node
+        }
+        return tuple(sorted(found & known))
+
     def copies_reaching(self, datasource: str) -> tuple[Pipe, ...]:
         """Every copy pipe that reaches ``datasource`` without passing a copy target, in the order to run them."""
         reading = [r.name for r in self.readers(datasource) if r.kind == "copy"]

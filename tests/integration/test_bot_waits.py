@@ -62,26 +62,18 @@ def test_lineage_names_the_readers(talk: Stage) -> None:
     talk.empty()
     with pytest.raises(AssertionError, match="stay behind"):
         talk.types("ana", "/tb lineage members")
-    reader = {
-        "name": "members_sorted_copy_pipe",
-        "kind": "copy",
-        "direct": True,
-        "schedule": "0 * * * *",
-        "mode": "replace",
-    }
+    reader = {"name": "members_sorted_copy_pipe", "kind": "copy", "target": "members_sorted", "schedule": "0 * * * *"}
     found = {
-        "resource": "members",
-        "readers": [reader],
-        "writers": [],
-        "downstream": [],
-        "not_understood": {"odd": "x"},
+        "itself": {"name": "members", "kind": "data source"},
+        "readers": [reader | {"mode": "replace"}],
+        "not_understood": ["odd"],
     }
     with talk.pool.connection() as conn:
-        questions.answer(conn, 1, {"environment": "sandbox", **found})
+        questions.answer(conn, 1, {"environment": "sandbox", "around": found})
     talk.settle()
     said = [m for m in talk.slack.messages(user="ana") if m["ephemeral"]][-1]
-    assert said["text"] == "members in sandbox is read by 1 pipe."
-    assert "members_sorted_copy_pipe" in str(said["blocks"])
+    assert said["text"] == "members in sandbox is read by 1 pipe, and no data source is made of it."
+    assert "`members_sorted_copy_pipe` → `members_sorted` (replace, `0 * * * *` UTC)" in str(said["blocks"])
     assert "odd" in str(said["blocks"])
 
 
