@@ -89,7 +89,7 @@ def computed(field: NewField, place: Where) -> bool:
 def _derived(field: NewField, place: Where, inferred: list[str]) -> PlannedField:
     """A field whose value other columns give: its default is that expression, so that rows that come later without
     it have it too; a default that is asked for stands in its place."""
-    expression = (field.source or "").strip()
+    expression = _unquoted(field.source or "")
     known = {c.name for c in place.datasource.columns}
     try:
         named = columns_in(expression, f"`from` of `{field.name}`")
@@ -110,6 +110,12 @@ def _derived(field: NewField, place: Where, inferred: list[str]) -> PlannedField
     return PlannedField(column, expression=expression)
 
 
+def _unquoted(typed: str) -> str:
+    """``"score / 2"``, typed in quotes because it holds spaces; ``"score"`` means the column either way."""
+    inner = typed.strip().removeprefix('"').removesuffix('"')
+    return inner.strip() if typed.strip() == f'"{inner}"' and '"' not in inner else typed.strip()
+
+
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known word that is most like ``word``; None when none is."""
     by_lower = {k.lower(): k for k in sorted(known)}
@@ -119,7 +125,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 def _types(field: NewField, place: Where, existing: PgColumn | None, inferred: list[str]) -> tuple[Type, str | None]:
     if field.type is not None:
-        kind, pg_type = _typed(field)
+        kind, pg_type = typed(field)
     else:
         kind, pg_type = _inferred(field, place, existing, inferred)
     if existing is not None:
@@ -133,18 +139,19 @@ def _types(field: NewField, place: Where, existing: PgColumn | None, inferred: l
     return kind, pg_type
 
 
-def _typed(field: NewField) -> tuple[Type, str | None]:
-    typed = field.type or ""
+def typed(field: NewField) -> tuple[Type, str | None]:
+    """The type that was asked for, on both sides; None where Postgres has none for it. Raises ``Refused``."""
+    words = field.type or ""
     try:
-        kind = clickhouse.parse(typed)
+        kind = clickhouse.parse(words)
     except UnknownType as exc:
-        if pg_type := postgres.normal(typed):
+        if pg_type := postgres.normal(words):
             return _from_postgres(field, pg_type), pg_type
         raise _unknown_type(exc.word) from exc
     except ValueError as exc:
-        if pg_type := postgres.normal(typed):
+        if pg_type := postgres.normal(words):
             return _from_postgres(field, pg_type), pg_type
-        raise Refused(f"The type `{shown(typed)}` is not understood: {exc}.", typed) from exc
+        raise Refused(f"The type `{shown(words)}` is not understood: {exc}.", words) from exc
     pg_type = postgres.from_clickhouse(kind)
     if kind.core.name == "UInt8" and _BOOLEAN_NAME.fullmatch(field.name):
         pg_type = "boolean"

@@ -8,7 +8,7 @@ from runbooks.proof.chunks import Copied, pipe_sql
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps.copies import live_jobs
-from runbooks.steps.create import CreateDatasource
+from runbooks.steps.create import NewTable, moved_to
 from systems.tinybird_model import Job
 
 LOOK_AGAIN_S = 2.0
@@ -22,16 +22,13 @@ def pipe_name(name: str, run: int) -> str:
     return f"{name}__copy_run_{run}"
 
 
-class CreateBeside(CreateDatasource):
+class CreateBeside(NewTable):
     """Make the table with the planned schema under a name of the run's own: nothing reads it, nothing feeds it."""
 
     op: ClassVar[str] = "tinybird.datasource.create-beside/1"
 
     def title(self) -> str:
         return f"Create a table with the new schema beside {self.table.name}"
-
-    def writes(self) -> tuple[str, ...]:
-        return ()
 
     def remember(self, at: Site) -> Step | None:
         return DropBeside(beside=beside_name(self.table.name, at.run))
@@ -46,7 +43,7 @@ class CreateBeside(CreateDatasource):
         return Done(f"{name} stands with the new schema.")
 
     def act(self, at: Site) -> None:
-        at.tinybird.create_datasource(self._named(beside_name(self.table.name, at.run)))
+        at.tinybird.create_datasource(self.named(beside_name(self.table.name, at.run)))
 
 
 class DropBeside(Step):
@@ -61,8 +58,10 @@ class DropBeside(Step):
         return f"Delete {self.beside}, unless it took the table's place"
 
     def look(self, at: Site) -> Seen:
-        found = at.tinybird.datasource(self.beside)
-        return Done(f"There is no {self.beside}.") if found is None else Todo()
+        if at.tinybird.datasource(self.beside) is None:
+            return Done(f"There is no {self.beside}.")
+        reader = moved_to(at, self.beside)
+        return Astray(f"{reader[0].name} reads {self.beside}: it stays until that is mended") if reader else Todo()
 
     def act(self, at: Site) -> None:
         found = at.tinybird.datasource(self.beside)

@@ -1,7 +1,6 @@
 """A data source made anew, and what hung on the old one put on it."""
 
 import re
-from collections.abc import Iterator
 from typing import ClassVar, Self
 
 from runbooks.datafile import schema_sql
@@ -16,11 +15,9 @@ from runbooks.words import counted
 from systems.tinybird_model import NewDatasource, NodeInfo, PipeInfo
 
 
-class CreateDatasource(Step):
-    """Make the data source with the planned schema. One of that name that is something else was made by a
-    straggling event, with a guessed schema (facts/tinybird.md §7): people decide."""
+class NewTable(Step):
+    """What every step that makes a data source knows of it."""
 
-    op: ClassVar[str] = "tinybird.datasource.create/1"
     settle_s: ClassVar[float] = 5.0
 
     table: Standing
@@ -51,6 +48,28 @@ class CreateDatasource(Step):
             description=after.description,
         )
 
+    def named(self, name: str) -> NewDatasource:
+        """As the API takes it, under that name."""
+        return NewDatasource(
+            name=name,
+            schema=self.columns,
+            engine=self.engine,
+            sorting_key=self.sorting_key,
+            partition_key=self.partition_key,
+            version=self.version,
+            ttl=self.ttl,
+            settings=self.settings,
+            indexes=self.indexes,
+            description=self.description,
+        )
+
+
+class CreateDatasource(NewTable):
+    """Make the data source with the planned schema. One of that name that is something else was made by a
+    straggling event, with a guessed schema (facts/tinybird.md §7): people decide."""
+
+    op: ClassVar[str] = "tinybird.datasource.create/1"
+
     def title(self) -> str:
         return f"Create {self.table.name} with the new schema"
 
@@ -70,21 +89,7 @@ class CreateDatasource(Step):
         return Done(f"{self.table.name} stands with the new schema.", {"touched": [self.table.name]})
 
     def act(self, at: Site) -> None:
-        at.tinybird.create_datasource(self._named(self.table.name))
-
-    def _named(self, name: str) -> NewDatasource:
-        return NewDatasource(
-            name=name,
-            schema=self.columns,
-            engine=self.engine,
-            sorting_key=self.sorting_key,
-            partition_key=self.partition_key,
-            version=self.version,
-            ttl=self.ttl,
-            settings=self.settings,
-            indexes=self.indexes,
-            description=self.description,
-        )
+        at.tinybird.create_datasource(self.named(self.table.name))
 
 
 class RestoreScopes(Step):
@@ -136,24 +141,16 @@ class CheckReferences(Step):
         return f"Check that every pipe still reads {self.table.name}"
 
     def look(self, at: Site) -> Seen:
-        moved = next(self._moved(at), None)
+        moved = moved_to(at, self._kept(at))
         if moved is None:
             return Done(f"Every pipe reads {self.table.name}.")
         return Todo(f"{moved[0].name}, node {moved[1].name}, was rewritten to read the kept table")
 
     def act(self, at: Site) -> None:
-        moved = next(self._moved(at), None)
-        if moved is None:
-            return
-        pipe, node = moved
-        at.tinybird.put_node_sql(pipe.id, node.id, self._kept(at).sub(self.table.name, node.sql))
+        write_back(at, self._kept(at), self.table.name)
 
-    def _moved(self, at: Site) -> Iterator[tuple[PipeInfo, NodeInfo]]:
-        kept = self._kept(at)
-        return ((pipe, node) for pipe in at.tinybird.pipes() for node in pipe.nodes if kept.search(node.sql))
-
-    def _kept(self, at: Site) -> re.Pattern[str]:
-        return re.compile(rf"(?<!\w){re.escape(kept_name(self.table.name, at.run))}(?!\w)")
+    def _kept(self, at: Site) -> str:
+        return kept_name(self.table.name, at.run)
 
 
 class CheckReferencesTo(CheckReferences):
@@ -163,5 +160,24 @@ class CheckReferencesTo(CheckReferences):
 
     kept: str
 
-    def _kept(self, at: Site) -> re.Pattern[str]:
-        return re.compile(rf"(?<!\w){re.escape(self.kept)}(?!\w)")
+    def _kept(self, at: Site) -> str:
+        return self.kept
+
+
+def moved_to(at: Site, name: str) -> tuple[PipeInfo, NodeInfo] | None:
+    """The first node whose SQL names that table."""
+    word = _word(name)
+    found = ((pipe, node) for pipe in at.tinybird.pipes() for node in pipe.nodes if word.search(node.sql))
+    return next(found, None)
+
+
+def write_back(at: Site, name: str, to: str) -> None:
+    """Have the first node that names the one table name the other."""
+    moved = moved_to(at, name)
+    if moved is not None:
+        pipe, node = moved
+        at.tinybird.put_node_sql(pipe.id, node.id, _word(name).sub(to, node.sql))
+
+
+def _word(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")

@@ -29,12 +29,6 @@ def _swap(change: PlannedChange) -> str:
     return f"it copies all of {change.name} into a table beside it only to add a column of defaults"
 
 
-def _rename(change: PlannedChange) -> str:
-    if change.replicated:
-        return f"{change.name} is replicated: its topic has its name, so a table beside it is fed by nobody"
-    return "it stops the writers, which adding a column does not need"
-
-
 def _exchange(change: PlannedChange) -> str:
     return "it needs two tables of exactly the same schema, and the new column makes them differ"
 
@@ -48,6 +42,5 @@ def _pipe_by_pipe(change: PlannedChange) -> str:
 
 
 register(Unbuilt("swap", _swap))
-register(Unbuilt("rename", _rename))
 register(Unbuilt("exchange", _exchange))
 register(Unbuilt("pipe-by-pipe", _pipe_by_pipe))

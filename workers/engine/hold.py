@@ -45,7 +45,7 @@ def too_long(scene: Scene, hold: Hold) -> str | None:
     if hold.left_s > 0 or scene.touched:
         return None
     return (
-        f"The hold has lasted {hold.lasted_s:.0f} s, half of the {hold.budget_s} s that the Sequin sink can buffer; "
+        f"The hold has lasted {hold.lasted_s:.0f} s, half of the {hold.budget_s} s that it may last; "
         "no table was touched yet, so everything is put back"
     )
 
@@ -61,8 +61,8 @@ def in_time(scene: Scene, hold: Hold, outcome: Outcome) -> Outcome:
     target = scene.taken.row.target or "the table"
     text = (
         f"Run {scene.taken.run}: the hold on {target} has lasted {hold.lasted_s:.0f} s, half of the {hold.budget_s} s "
-        f"that the Sequin sink can buffer. {target} is being rebuilt, so the run goes on; past the budget every sink "
-        "of the slot stops."
+        f"that it may last. {target} is being rebuilt, so the run goes on; where a Sequin sink is held, every sink of "
+        "its slot stops once that time is over."
     )
     return replace(outcome, notices=(*outcome.notices, notice(scene, f"hold/{hold.number}", text)))
 

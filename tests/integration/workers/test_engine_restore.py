@@ -140,7 +140,7 @@ def test_a_hold_that_lasts_too_long_is_ended_before_the_table_is_touched(estate:
     run = estate.running(*plan)
     assert estate.drive(run) == "failed"
     view = estate.view(run)
-    assert view.run.reason.startswith("The hold has lasted 30 s, half of the 60 s that the Sequin sink can buffer")
+    assert view.run.reason.startswith("The hold has lasted 30 s, half of the 60 s that it may last")
     assert estate.log() == ["a=stopped", "b=stopped", "b=running", "a=running"]
 
 

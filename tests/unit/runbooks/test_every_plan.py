@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from runbooks import steps
 from runbooks.errors import Refused
-from runbooks.facts.model import Facts
+from runbooks.facts.model import Deployment, Facts
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
@@ -22,6 +22,7 @@ STARTED_BY = {
     "tinybird.copy.pause/1": ("tinybird.copy.resume/1", "pipe"),
     "sequin.sink.pause/1": ("sequin.sink.resume/1", "sink"),
     "connect.connector.pause/1": ("connect.connector.resume/1", "connector"),
+    "kubernetes.deployment.stop/1": ("kubernetes.deployment.start/1", "deployment"),
 }
 TAKEN_AWAY = ("tinybird.datasource.set-aside/1", "tinybird.datasource.delete/1")
 MADE = "tinybird.datasource.create/1"
@@ -56,7 +57,8 @@ def estates(draw: st.DrawFn) -> Facts:
     learnt = draw(st.sampled_from([{}, {"rename": "refused"}]))
     paused = draw(st.sets(st.sampled_from(sorted(name for name, pipe in facts.pipes.items() if pipe.kind == "copy"))))
     pipes = {n: replace(p, schedule_status="shutdown") if n in paused else p for n, p in facts.pipes.items()}
-    return replace(facts, capabilities=learnt, pipes=pipes)
+    writers = {"events": tuple(Deployment("default", f"worker-{n}", n) for n in range(draw(st.integers(0, 2))))}
+    return replace(facts, capabilities=learnt, pipes=pipes, writers=draw(st.sampled_from([{}, writers])))
 
 
 fields = st.builds(
@@ -68,9 +70,9 @@ requests = st.builds(
     lambda target, added, strategy: Request(
         text="/tb migrate", job=Migrate(datasources=(target,), change=AddFields(fields=tuple(added))), strategy=strategy
     ),
-    st.sampled_from(["people", "people", "events"]),
+    st.sampled_from(["people", "people", "events", "events"]),
     st.lists(fields, min_size=1, max_size=2, unique_by=lambda field: field.name),
-    st.sampled_from(["recreate", "recreate", "recreate", "alter", None]),
+    st.sampled_from(["recreate", "recreate", "recreate", "rename", "alter", None]),
 )
 
 

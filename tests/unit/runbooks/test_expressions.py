@@ -40,6 +40,10 @@ def test_the_default_is_the_expression_so_that_later_rows_have_it_too() -> None:
     assert any("score / 2 for every row" in said for said in plan.inferred)
 
 
+def test_quotes_around_an_expression_that_holds_spaces_are_not_a_name() -> None:
+    assert planned('"score / 2"').request["fields"] == planned("score / 2").request["fields"]
+
+
 def test_where_tinybird_takes_no_such_default_the_plan_says_so() -> None:
     change = AddFields(fields=(NewField(name="score2", type="Float32", source="score / 2"),))
     request = Request(text="…", job=Migrate(datasources=("events",), change=change))

@@ -1,0 +1,170 @@
+"""Two names exchanged by two renames: the old table is kept, the one beside takes its place.
+
+Between the two calls nobody finds the table; whoever looks next makes the second one, whatever became of the first
+worker (facts/procedures.md §4, rename). Tables are known by their ids.
+"""
+
+from datetime import timedelta
+from typing import ClassVar
+
+from runbooks.facts import live
+from runbooks.guards import digest_of_schema
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.steps.beside import beside_name, pipe_name
+from runbooks.steps.copies import live_jobs
+from runbooks.steps.create import moved_to, write_back
+from runbooks.steps.set_aside import kept_name
+from runbooks.steps.standing import Standing
+from runbooks.steps.still import grown
+
+LOOK_AGAIN_S = 2.0
+
+
+class Switch(Step):
+    """Let the table beside take the table's name, while the connector holds back what comes: it goes to the new one
+    afterwards."""
+
+    op: ClassVar[str] = "tinybird.datasource.switch/1"
+    touches: ClassVar[bool] = True
+    destructive: ClassVar[bool] = True
+    settle_s: ClassVar[float] = 5.0
+
+    table: Standing
+    copies: tuple[str, ...]
+    keep_days: int = 7
+
+    def title(self) -> str:
+        return f"Switch {self.table.name} to the new table; the old one is kept under another name"
+
+    def reads(self) -> tuple[str, ...]:
+        return (f"tinybird/datasource/{self.table.name}/schema", f"tinybird/datasource/{self.table.name}/id")
+
+    def writes(self) -> tuple[str, ...]:
+        return self.reads()
+
+    def remember(self, at: Site) -> Step | None:
+        name = self.table.name
+        return SwitchBack(table=self.table, kept=kept_name(name, at.run), beside=beside_name(name, at.run))
+
+    def look(self, at: Site) -> Seen:
+        name, kept = self.table.name, kept_name(self.table.name, at.run)
+        old = at.tinybird.datasource(self.table.id)
+        if old is None:
+            return Astray(f"{name} as the plan knew it (id {self.table.id}) is gone: it was not this run")
+        if old.name == name:
+            return self._not_yet(at) or Todo(f"{name} is renamed to {kept}")
+        if old.name != kept:
+            return Astray(f"{name} was renamed to {old.name} by somebody else")
+        return self._second(at)
+
+    def act(self, at: Site) -> None:
+        name = self.table.name
+        old = at.tinybird.datasource(self.table.id)
+        if old is not None and old.name == name:
+            at.tinybird.rename_datasource(old.id, kept_name(name, at.run))
+            return
+        new = at.tinybird.datasource(beside_name(name, at.run))
+        if new is not None:
+            at.tinybird.rename_datasource(new.id, name)
+
+    def _second(self, at: Site) -> Seen:
+        name, kept = self.table.name, kept_name(self.table.name, at.run)
+        new = at.tinybird.datasource(name)
+        if new is None:
+            beside = beside_name(name, at.run)
+            if at.tinybird.datasource(beside) is None:
+                return Astray(f"there is neither {name} nor {beside}; the old table is kept as {kept}")
+            return Todo(f"{beside} is renamed to {name}")
+        if digest_of_schema(live.datasource(new)) != self.table.planned:
+            return Astray(f"a data source {name} was made that is not the planned one; the old one is kept as {kept}")
+        retire = (at.now + timedelta(days=self.keep_days)).date().isoformat()
+        record = {"name": kept, "id": self.table.id, "retire": retire, "of": name}
+        return Done(
+            f"{name} is the new table; the old one is kept as {kept} until {retire}.",
+            {"touched": [name], "kept": record},
+        )
+
+    def _not_yet(self, at: Site) -> Seen | None:
+        """What forbids the first rename: there is no way to look between the two that would help anybody."""
+        name = self.table.name
+        if not at.connect.status(at.names.connector).paused:
+            return Astray(f"the connector {at.names.connector} is not paused any more: somebody or a restart undid it")
+        if at.tinybird.pipe(pipe_name(name, at.run)) is not None:
+            return Astray(f"the copy pipe {pipe_name(name, at.run)} is there: it would copy the table into itself")
+        beside = at.tinybird.datasource(beside_name(name, at.run))
+        if beside is None or digest_of_schema(live.datasource(beside)) != self.table.planned:
+            return Astray(f"there is no {beside_name(name, at.run)} with the planned schema any more")
+        if name not in at.proven:
+            return Astray(f"the copy of {name} is not proven")
+        for copy in self.copies:
+            if live_jobs(at, copy):
+                return Wait(LOOK_AGAIN_S, f"a run of {copy} is under way and is awaited")
+        return None
+
+
+class SwitchWritten(Switch):
+    """The same for a table whose writers are stopped: nothing may have come since it was found at rest."""
+
+    op: ClassVar[str] = "tinybird.datasource.switch-written/1"
+
+    topic: str
+
+    def _not_yet(self, at: Site) -> Seen | None:
+        hindered = super()._not_yet(at)
+        if hindered:
+            return hindered
+        more = grown(at, self.table.name, self.topic)
+        return Astray(f"{more}; {self.table.name} was not touched") if more else None
+
+
+class SwitchBack(Step):
+    """Give the old table its name back on a way out, as long as nothing can have been written to the new one: the
+    connector is still paused. Once it runs, the new table, which was proven before the switch, stays."""
+
+    op: ClassVar[str] = "tinybird.datasource.switch-back/1"
+    settle_s: ClassVar[float] = 5.0
+
+    table: Standing
+    kept: str
+    beside: str
+
+    def title(self) -> str:
+        return f"Put {self.kept} back as {self.table.name}, unless the new one takes rows already"
+
+    def undone(self, at: Site) -> bool:
+        """A switch stops nothing: that it stays is how it should end."""
+        return False
+
+    def look(self, at: Site) -> Seen:
+        name = self.table.name
+        old = at.tinybird.datasource(self.table.id)
+        if old is None:
+            return Astray(f"the table kept as {self.kept} is gone; {name} stays as it is")
+        if old.name == name:
+            return self._read_again(at)
+        new = at.tinybird.datasource(name)
+        if new is None:
+            return Todo(f"{old.name} is renamed to {name}")
+        planned = digest_of_schema(live.datasource(new)) == self.table.planned
+        if not planned:
+            return Astray(f"a data source {name} is there that nobody planned; the old one is kept as {old.name}")
+        if at.connect.status(at.names.connector).paused:
+            return Todo(f"the new {name} is renamed to {self.beside}")
+        return Done(f"{name} is the new table, which was proven; the old one stays aside as {old.name}.")
+
+    def act(self, at: Site) -> None:
+        new = at.tinybird.datasource(self.table.name)
+        if new is None:
+            at.tinybird.rename_datasource(self.table.id, self.table.name)
+        elif new.id != self.table.id:
+            at.tinybird.rename_datasource(new.id, self.beside)
+        else:
+            write_back(at, self.beside if moved_to(at, self.beside) else self.kept, self.table.name)
+
+    def _read_again(self, at: Site) -> Seen:
+        """Where a rename rewrites SQL, pipes that had been mended followed the new table away."""
+        moved = moved_to(at, self.beside) or moved_to(at, self.kept)
+        if moved:
+            return Todo(f"{moved[0].name}, node {moved[1].name}, followed the new table and is written back")
+        return Done(f"{self.table.name} is the table it was before.")
