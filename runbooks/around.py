@@ -18,7 +18,7 @@ class Flow(Frozen):
     name: str
     kind: FlowKind
     via: tuple[str, ...] = ()
-    target: str | None = None  # of a copy or a materialized view; of a Sequin sink its topic
+    target: str | None = None  # of a copy or a view, where it is another resource; of a Sequin sink its topic
     mode: str | None = None  # append | replace
     schedule: str | None = None  # cron in UTC, or @on-demand
     stopped: bool = False  # a copy whose schedule is paused, a Sequin sink that does not send

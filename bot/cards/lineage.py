@@ -4,12 +4,14 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 
 from bot.cards.blocks import Block, Card, context, section, sections
-from bot.cards.words import code, count, prose, some
+from bot.cards.families import families, named
+from bot.cards.words import code, count, prose
 from runbooks.around import Around, Flow
 
 MOST_LINES = 12  # of copies and views, a line each with target and schedule
 MOST_NAMES = 20  # of those that only have a name
 _KINDS = ("copy", "materialized", "sink", "endpoint", "pipe")
+_TOLD = ("copy", "materialized", "Sequin sink", "events")  # a line each: they have more to say than a name
 _CALLED = {
     "copy": "copy pipes",
     "materialized": "materialized views",
@@ -31,11 +33,11 @@ def lineage(where: str, around: Around) -> Card:
     blocks += _part("Fed by", around.fed_by, "Nothing that is known feeds it.")
     blocks += _part("Read by", around.readers, "Nobody reads it.")
     if around.further:
-        made = some([code(table) for table in around.further], MOST_NAMES)
+        made = named(around.further, MOST_NAMES)
         blocks += sections(["*Made of it, near and far*", f"• {count(len(around.further), 'data sources')}: {made}"])
     if around.not_understood:
-        named = some([code(pipe) for pipe in around.not_understood], MOST_NAMES)
-        blocks.append(context(f"⚠️ Not understood, so counted as readers: {named}"))
+        pipes = named(around.not_understood, MOST_NAMES)
+        blocks.append(context(f"⚠️ Not understood, so counted as readers: {pipes}"))
     return Card(text, tuple(blocks))
 
 
@@ -45,17 +47,17 @@ def _part(title: str, flows: Sequence[Flow], nobody: str) -> list[Block]:
 
 def _lines(flows: Sequence[Flow]) -> Iterator[str]:
     """Those that do something of their own first, then names by what they are and through what they come."""
-    told = [flow for flow in flows if flow.target or flow.kind == "events"]
-    yield from (f"• {_told(flow)}" for flow in told[:MOST_LINES])
-    if more := told[MOST_LINES:]:
-        names = some([code(flow.name) for flow in more], MOST_NAMES)
-        yield f"• and {len(more)} more that write elsewhere: {names}"
-    named = sorted((flow for flow in flows if flow not in told), key=_group)
-    for (_, via), group in groupby(named, key=_group):
+    told = [flow for flow in flows if flow.kind in _TOLD]
+    by_name = {flow.name: flow for flow in told}
+    kin = [[by_name[name] for name in members] for members in families(by_name).values()]
+    yield from (f"• {_told(members)}" for members in kin[:MOST_LINES])
+    if more := [flow.name for members in kin[MOST_LINES:] for flow in members]:
+        yield f"• and {len(more)} more: {named(more, MOST_NAMES)}"
+    others = sorted((flow for flow in flows if flow.name not in by_name), key=_group)
+    for (_, via), group in groupby(others, key=_group):
         members = list(group)
-        through = f" through {some([code(pipe) for pipe in via], 4)}" if via else ""
-        names = some([code(flow.name) for flow in members], MOST_NAMES)
-        yield f"• {_kinds(members)}{through}: {names}"
+        through = f" through {named(via, 4)}" if via else ""
+        yield f"• {_kinds(members)}{through}: {named([flow.name for flow in members], MOST_NAMES)}"
 
 
 def _group(flow: Flow) -> tuple[int, tuple[str, ...]]:
@@ -67,26 +69,36 @@ def _kinds(members: Sequence[Flow]) -> str:
     return f"1 {_ONE[kind]}" if len(members) == 1 and kind in _ONE else count(len(members), _CALLED[kind])
 
 
-def _told(flow: Flow) -> str:
-    through = f", through {some([code(pipe) for pipe in flow.via], 4)}" if flow.via else ""
+def _told(kin: Sequence[Flow]) -> str:
+    """One, or several that differ in their numbers: what they do is told of all if they do it alike."""
+    flow, name = kin[0], named([flow.name for flow in kin], 1)
     match flow.kind:
         case "events":
             return "events, sent by whoever has a token for it"
         case "Sequin sink":
             stopped = ", *not active*" if flow.stopped else ""
-            return f"Sequin sink {code(flow.name)}, topic {code(flow.target or '')}{stopped}"
+            return f"Sequin sink {name}, topic {code(flow.target or '')}{stopped}"
         case _:
-            return f"{_CALLED[flow.kind][:-1]} {code(flow.name)}{_does(flow)}{through}"
+            what = _CALLED[flow.kind] if len(kin) > 1 else _CALLED[flow.kind][:-1]
+            through = f", through {named(flow.via, 4)}" if flow.via else ""
+            return f"{what} {name}{_does(kin)}{through}"
 
 
 def _itself(flow: Flow) -> str:
-    return f", a {_CALLED[flow.kind][:-1]}{_does(flow)}" if flow.kind in ("copy", "materialized", "sink") else ""
+    return f", a {_CALLED[flow.kind][:-1]}{_does([flow])}" if flow.kind in ("copy", "materialized", "sink") else ""
 
 
-def _does(flow: Flow) -> str:
+def _does(kin: Sequence[Flow]) -> str:
     """`` → `target` (replace, `8 * * * *` UTC)``"""
-    target = f" → {code(flow.target)}" if flow.target else ""
-    how = [flow.mode or "", _when(flow), "*paused*" if flow.stopped else ""]
+    targets = [flow.target for flow in kin if flow.target]
+    target = f" → {named(list(dict.fromkeys(targets)), 2)}" if targets else ""
+    modes, times = {flow.mode or "" for flow in kin}, {_when(flow) for flow in kin}
+    paused = sum(flow.stopped for flow in kin)
+    how = [
+        " or ".join(sorted(modes)),
+        times.pop() if len(times) == 1 else f"at {len(times)} different times",
+        "" if not paused else "*paused*" if paused == len(kin) else f"*{paused} of them paused*",
+    ]
     said = ", ".join(word for word in how if word)
     return f"{target} ({said})" if said else target
 

@@ -44,7 +44,8 @@ def _written_by(facts: Facts, lineage: Lineage, name: str) -> Iterator[Flow]:
         yield from (Flow(name=each.where, kind="deployment") for each in writers)
     elif any(column.jsonpath for column in facts.datasources[name].columns):
         yield Flow(name="events", kind="events")
-    yield from (_flow(facts, pipe) for pipe in lineage.writers(name))
+    for pipe in lineage.writers(name):
+        yield _flow(facts, pipe).model_copy(update={"target": None})
 
 
 def _read_by(facts: Facts, lineage: Lineage, name: str) -> Iterator[Flow]:
