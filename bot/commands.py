@@ -11,8 +11,9 @@ from bot.context import Context
 from bot.outcome import Outcome, Ring, Sender, rule, tell
 from ledger import decisions, freeze, messages, questions, runs
 from ledger.connection import Conn, calendar
+from ledger.errors import NoSuchRun
 from ledger.values import InboxRow
-from runbooks.request import Migrate, Request
+from runbooks.request import Migrate, Request, Retire
 
 UNCHANGED = "Nothing was changed."
 SAME_S = 30  # the same words of the same person within it are one request (facts/slack.md §6.8)
@@ -96,11 +97,16 @@ def _word(meant: g.Command) -> str:
 
 def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request) -> Outcome:
     """A run is created in state planning, in the environment's channel; or a sentence why not."""
+    if isinstance(asked.job, Retire):
+        try:
+            asked = asked.model_copy(update={"environment": runs.get(conn, asked.job.run).run.environment})
+        except NoSuchRun:
+            return tell(f"There is no run {asked.job.run}. {UNCHANGED}", said="no such run")
+    elif not isinstance(asked.job, Migrate):
+        return _not_yet(asked)
     name = asked.environment or ctx.settings.default_environment
     if name not in ctx.settings.environments:
         return _no_environment(ctx, name)
-    if not isinstance(asked.job, Migrate):
-        return _not_yet(asked)
     environment = ctx.settings.environments[name]
     actor = ctx.directory.actor(sender.team, sender.user, groups(environment.rules))
     ruled = decisions.may(environment.rules, actor, "request")

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from runbooks.rest import Rest
+from runbooks.rest import Kept, Rest
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"  # ASCII only: no homoglyphs, quotes, templates or control characters
 
@@ -100,7 +100,15 @@ class Finish(_Frozen):
     rest: Rest | None = None
 
 
-Job = Annotated[Migrate | Replicate | Unreplicate | Rename | Finish, Field(discriminator="kind")]
+class Retire(_Frozen):
+    """Drop the table that ``run`` set aside. ``kept`` is read from the ledger when it is planned, and never stored."""
+
+    kind: Literal["retire"] = "retire"
+    run: int
+    kept: Kept | None = None
+
+
+Job = Annotated[Migrate | Replicate | Unreplicate | Rename | Finish | Retire, Field(discriminator="kind")]
 
 
 class Request(_Frozen):

@@ -15,6 +15,16 @@ class Past(BaseModel):
     done: bool = False
 
 
+class Kept(BaseModel):
+    """A table that a run set aside: under which name, its id, and the data source that it was (``of``)."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    name: str
+    id: str
+    of: str
+
+
 class Rest(BaseModel):
     """``request`` is the run's own, as it was stored; ``steps`` its plan's. ``left``, ``proven`` and which steps are
     done tell of the whole line of runs that went on with it. ``touched``: the table may not be what it was.

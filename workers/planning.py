@@ -88,9 +88,9 @@ def plan(context: Context, run: int) -> None:
         if error.retryable and now - row.created_at < _PATIENCE:
             _log.warning("a system did not answer while planning; the sweep comes again", run=run, error=str(error))
             return
-        _refuse(context, run, f"{error}. Nothing was changed; ask again when it answers.")
+        _refuse(context, run, f"{error}. Ask again when it answers.")
     except Exception as error:
-        _refuse(context, run, f"tbops itself failed while planning ({type(error).__name__}). Nothing was changed.")
+        _refuse(context, run, f"tbops itself failed while planning ({type(error).__name__}).")
         raise
     else:
         with context.pool.connection() as conn, conn.transaction():

@@ -12,7 +12,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 
 from config.log import logger
-from ledger import questions, rests, runs, ticks, watches
+from ledger import kept, questions, rests, runs, ticks, watches
 from ledger.connection import Conn
 from workers.context import Context
 
@@ -94,6 +94,8 @@ class Pulse:
         for name in names:
             every_s = self._context.settings.environments[name].remind_s
             for run in rests.stopped(conn, name, every_s=every_s, again_s=WATCH_S):
+                bell.ring("remind", run)
+            for run in kept.due(conn, name, again_s=WATCH_S):
                 bell.ring("remind", run)
         for run in runs.expire(conn):
             _log.info("a plan expired", run=run)

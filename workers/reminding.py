@@ -6,7 +6,7 @@ What somebody put back by hand meanwhile is seen by looking, and is then no long
 from dataclasses import replace
 from datetime import datetime
 
-from ledger import calls, messages, rests, runs
+from ledger import calls, kept, messages, rests, runs
 from ledger.connection import calendar
 from ledger.values import RunView, StepRow
 from runbooks import steps
@@ -23,6 +23,9 @@ def remind(context: Context, run: int) -> None:
     with context.pool.connection() as conn:
         view = runs.get(conn, run)
         now = calendar(conn)
+    if view.run.state == "succeeded":
+        _remind_of_kept(context, view, now)
+        return
     waits = view.run.state in ("held", "paused")
     left = [entry for entry in view.restore if entry.state == ("listed" if waits else "left")]
     if not left or view.followed is not None:
@@ -41,6 +44,28 @@ def remind(context: Context, run: int) -> None:
             body = {"text": said, "run": run}
             calls.call(conn, ref, environment.channels.alerts, body)
         behind = messages.behind_of(conn, run)
+    for message in behind:
+        context.bell.ring("publish", message)
+
+
+def _remind_of_kept(context: Context, view: RunView, now: datetime) -> None:
+    """The table that a run set aside is past its date. What people dropped by hand is seen and no longer told of."""
+    run, table = view.run, view.run.found.get("kept")
+    if not table:
+        return
+    there = context.site(run.environment, run.id, read_only).tinybird.datasource(str(table["id"]))
+    with context.pool.connection() as conn, conn.transaction():
+        if there is None:
+            kept.gone(conn, run.id)
+        elif kept.reminded(conn, run.id):
+            ref = f"{messages.run_ref(run.id)}/kept/reminder/{now:%Y%m%d%H%M%S}"
+            said = (
+                f"Run {run.id} set {table['of']} aside as {there.name}, and its date, {table['retire']}, has come. "
+                f"It holds rows that nothing erases by name: type /tb retire {run.id} to have it dropped, after "
+                "approval. This is said again every day until it is gone."
+            )
+            calls.call(conn, ref, context.settings.environment(run.environment).channels.alerts, {"text": said})
+        behind = messages.behind_of(conn, run.id)
     for message in behind:
         context.bell.ring("publish", message)
 

@@ -6,12 +6,20 @@ from ledger import rests, runs
 from ledger.connection import Conn
 from ledger.values import RunView, StepRow
 from runbooks import finish
-from runbooks.request import Finish, Request
-from runbooks.rest import Past, Rest
+from runbooks.errors import Refused
+from runbooks.request import Finish, Request, Retire
+from runbooks.rest import Kept, Past, Rest
 
 
 def with_rest(conn: Conn, request: Request) -> Request:
-    """The request as planning needs it: one that goes on with a run gets what that run's line left."""
+    """The request as planning needs it: one that goes on with a run gets what that run's line left, one
+    that retires a run's table which one that is. Raises ``Refused``."""
+    if isinstance(request.job, Retire):
+        kept = runs.get(conn, request.job.run).run.found.get("kept")
+        if not kept:
+            raise Refused(f"Run {request.job.run} keeps no table aside, so there is nothing to retire.")
+        job = request.job.model_copy(update={"kept": Kept.model_validate(kept)})
+        return request.model_copy(update={"job": job})
     if not isinstance(request.job, Finish):
         return request
     rest = _rest(conn, runs.first_of(runs.get(conn, request.job.run).run))

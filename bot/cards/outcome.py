@@ -71,7 +71,8 @@ def _kept(view: RunView) -> Iterator[str]:
         return
     of, name, until = (str(kept.get(k) or "") for k in ("of", "name", "retire"))
     yield f"• *Kept*: the old {code(of)} as {code(name)}{f' until {until}' if until else ''}"
-    yield f"• *Left to do*: drop {code(name)}{' after that day' if until else ''}"
+    when = " after that day" if until else ""
+    yield f"• *Left to do*: drop {code(name)}{when}, by {code(f'/tb retire {view.run.id}')}"
 
 
 def _restored(view: RunView) -> list[Block]:

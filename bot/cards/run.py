@@ -63,6 +63,7 @@ _TITLES: dict[str, Callable[[Any], str]] = {
     "set default": lambda j: f"set the default of {j['change']['name']} in {_named(j)}",
     "remove fields": lambda j: f"remove {', '.join(j['change']['names'])} from {_named(j)}",
     "sort by": lambda j: f"sort {_named(j)} by {', '.join(j['change']['columns'])}",
+    "retire": lambda j: f"drop the table that run {j['run']} set aside",
     "finish": lambda j: f"go on with run {j['run']} ({j['of']})",
     "add index": lambda j: f"add index {j['change']['name']} to {_named(j)}",
 }
