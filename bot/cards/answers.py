@@ -12,6 +12,8 @@ from runbooks.around import Around
 from runbooks.plan import Plan
 
 MOST = 25
+_WELL, _FAILED, _PAUSED = "✅", "❌", "⏸️"
+_UNWELL = {_FAILED: "failed the last time", _PAUSED: "paused"}
 
 
 def found(kind: str, answer: Json) -> Card:
@@ -32,22 +34,30 @@ def found(kind: str, answer: Json) -> Card:
 
 
 def _copies(where: str, copies: Sequence[Json]) -> Card:
-    text = f"There {'is' if len(copies) == 1 else 'are'} {count(len(copies), 'copy pipes')} in {where}."
-    lines = [_copy(c) for c in copies[:MOST]]
+    """Those that need somebody come first: what has no room is counted, and is well."""
+    icons = [_icon(c) for c in copies]
+    unwell = [f"{icons.count(icon)} {word}" for icon, word in _UNWELL.items() if icon in icons]
+    there = f"There {'is' if len(copies) == 1 else 'are'} {count(len(copies), 'copy pipes')} in {where}"
+    text = f"{there}: {' and '.join(unwell)}." if unwell else f"{there}."
+    ordered = sorted(copies, key=lambda c: [*_UNWELL, _WELL].index(_icon(c)))
+    lines = [_copy(c) for c in ordered[:MOST]]
     more = [f"_and {len(copies) - MOST} more_"] if len(copies) > MOST else []
     return Card(text, (section(f"*{text}*"), *sections([*lines, *more])))
 
 
+def _icon(found: Json) -> str:
+    last: Json = found.get("last") or {}
+    paused = not found.get("running") and bool(found.get("schedule"))
+    return _PAUSED if paused else _FAILED if last.get("status") == "error" else _WELL
+
+
 def _copy(found: Json) -> str:
     last: Json = found.get("last") or {}
-    icon = (
-        "⏸️" if not found.get("running") and found.get("schedule") else "❌" if last.get("status") == "error" else "✅"
-    )
     schedule = f"{code(str(found['schedule']))} UTC" if found.get("schedule") else "by hand"
     ran = f"last run {_at(str(last['created_at']))}: {prose(str(last['status']))}" if last else "never ran"
     how = f"{prose(str(found['mode']))}, {schedule}, {ran}"
     why = f" – {cut(prose(str(last['error'])), 160)}" if last.get("error") else ""
-    return f"{icon} {code(str(found['pipe']))} → {code(str(found['target']))} ({how}){why}"
+    return f"{_icon(found)} {code(str(found['pipe']))} → {code(str(found['target']))} ({how}){why}"
 
 
 def _at(said: str) -> str:

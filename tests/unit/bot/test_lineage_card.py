@@ -13,7 +13,8 @@ from runbooks.lineage.around import around
 from tests.support.estate import seeded
 
 COPY = "members_sorted_copy_pipe"
-NAMES = (
+SOURCES = ("leaderboards_copy_ds", "members", "insightsProjects", "activityRelations", "activities")
+NAMES = (*SOURCES, "segments_filtered", COPY)
     "leaderboards_copy_ds",
     "members",
     "insightsProjects",
