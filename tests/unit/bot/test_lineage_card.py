@@ -15,14 +15,6 @@ from tests.support.estate import seeded
 COPY = "members_sorted_copy_pipe"
 SOURCES = ("leaderboards_copy_ds", "members", "insightsProjects", "activityRelations", "activities")
 NAMES = (*SOURCES, "segments_filtered", COPY)
-    "leaderboards_copy_ds",
-    "members",
-    "insightsProjects",
-    "activityRelations",
-    "segments_filtered",
-    COPY,
-    "activities",
-)
 
 
 def card(told: Around) -> Card:
