@@ -3,12 +3,13 @@
 from runbooks.changes.added import add_fields
 from runbooks.changes.default import set_default
 from runbooks.changes.index import add_index
+from runbooks.changes.retype import change_type
 from runbooks.changes.sorting import sort_by
 from runbooks.changes.target import target_of
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage
-from runbooks.request import AddFields, AddIndex, Job, Migrate, SetDefault, SortBy
+from runbooks.request import AddFields, AddIndex, ChangeType, Job, Migrate, SetDefault, SortBy
 from runbooks.strategies import PlannedChange
 
 __all__ = ["resolve"]
@@ -28,6 +29,8 @@ def resolve(job: Job, facts: Facts, lineage: Lineage) -> tuple[PlannedChange, li
             return set_default(target, change, facts, lineage)
         case AddIndex() as change:
             return add_index(target, change, facts, lineage)
+        case ChangeType() as change:
+            return change_type(target, change, facts, lineage)
         case SortBy() as change:
             return sort_by(target, change, facts, lineage)
         case change:

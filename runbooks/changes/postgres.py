@@ -1,6 +1,8 @@
 """The file that enters the project's migration history (facts/procedures.md §2.14)."""
 
-from runbooks.facts.model import Column, PgColumn
+import re
+
+from runbooks.facts.model import Column, Datasource, PgColumn
 from runbooks.fields import Where
 from runbooks.strategies import Migration
 
@@ -24,3 +26,15 @@ def column_of(column: Column, place: Where) -> PgColumn | None:
         return None
     path = (column.jsonpath or column.name).removesuffix("[:]").removeprefix(place.root)
     return place.table.column(path)
+
+
+def bound_to(target: Datasource, column: str) -> str | None:
+    """What of the table hangs on the column, in words; None if nothing does."""
+    parts = {
+        "sorting key": " ".join(target.sorting_key),
+        "version": target.version,
+        "partition key": target.partition_key,
+        "TTL": target.ttl,
+        **{f"index {index.name}": index.expression for index in target.indexes},
+    }
+    return next((what for what, text in parts.items() if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text)), None)

@@ -11,7 +11,7 @@ from systems.postgres_model import ColumnInfo
 _CONSTANT = re.compile(r"\(?(?:'(?:[^']|'')*'|-?[\d.]+|true|false)\)?(?:::[\w\s.\"\[\](),]+)?")
 
 
-class _OfTable(Step):
+class OfSourceTable(Step):
     """SQL that is idempotent and gives up after 3 s of waiting for its lock (facts/systems.md §2.2)."""
 
     settle_s: ClassVar[float] = 5.0
@@ -37,7 +37,7 @@ class _OfTable(Step):
         return Wait(AGAIN_S, f"{self.table} is locked by {blockers[0]}; the migration does not queue behind it")
 
 
-class SetSourceDefault(_OfTable):
+class SetSourceDefault(OfSourceTable):
     """Another default in Postgres: rows that are there keep their values."""
 
     op: ClassVar[str] = "postgres.default/1"

@@ -79,7 +79,8 @@ class Retype:
     after: str
     using: str  # the SQL expression that makes the new value of the old one
     back: str  # and the other way round
-    default: str | None = None  # the new default as SQL; None: the old one is kept, and Postgres casts it
+    default: str | None = None  # as SQL, of the new type
+    default_before: str | None = None  # as Postgres writes it
 
 
 @dataclass(frozen=True)

@@ -2,21 +2,26 @@
 
 from collections.abc import Iterator
 
-from runbooks.facts.model import Facts, PgColumn
+from runbooks.facts.model import Facts, PgColumn, PgTable
 from runbooks.guards import digest_of_schema
 from runbooks.proof.claims import Provable, provable
+from runbooks.proof.fields import pg_name
 from runbooks.step import Step
 from runbooks.steps.datasource_alter import AlterDatasource, NewColumn
 from runbooks.steps.datasource_modify import AddSkipIndex, SetColumnDefault
 from runbooks.steps.postgres_columns import SetSourceDefault
 from runbooks.steps.postgres_migrate import MigratePostgres, PgField
+from runbooks.steps.postgres_rewrite import RewriteColumn
 from runbooks.steps.prove import Prove
 from runbooks.steps.standing import Grant, Standing
-from runbooks.strategies.change import Altered, PlannedChange
+from runbooks.strategies.change import Altered, PlannedChange, Retype
 
 ALTER = "alter"  # keys of the questions that more than one strategy looks at: see runbooks/questions.py
 NULLS = "nulls"
 DUPLICATES = "rows that share a key"
+MISFITS = "values that do not fit"
+DEPENDENTS = "views and triggers"
+REWRITE_BYTES_PER_S = 50_000_000  # assumed: what Postgres writes anew under its lock
 CONNECT_ROWS_PER_S = 1_000.0  # assumed where it was not measured: 10 rows a POST, some 100 POSTs a second
 RESTART_S = 20  # Sequin's sweep starts a backfill within 20 s (facts/systems.md §1.4)
 
@@ -96,6 +101,28 @@ def proof(change: PlannedChange, columns: tuple[str, ...]) -> Provable | str:
 
 def prove(found: Provable) -> Prove:
     return Prove(claim=found.claim, span=found.span, not_proven=found.not_proven)
+
+
+def proven(found: Provable | str) -> Iterator[Step]:
+    """Nothing where Postgres was not asked: such a plan is only looked at."""
+    if not isinstance(found, str):
+        yield prove(found)
+
+
+def rewritten(of: Retype, source: PgTable, sql: str, fed: Standing) -> RewriteColumn:
+    """``source`` is the table of Postgres, ``fed`` what stands in Tinybird."""
+    name, table = pg_name(of.column), f"{pg_name(source.schema)}.{pg_name(source.name)}"
+    drop = f"ALTER COLUMN {name} DROP DEFAULT, " if of.default is not None else ""
+    again = f", ALTER COLUMN {name} SET DEFAULT {of.default_before}" if of.default_before is not None else ""
+    return RewriteColumn(
+        table=source.name,
+        column=of.column,
+        before=of.before,
+        after=of.after,
+        sql=sql,
+        back=f"ALTER TABLE {table} {drop}ALTER COLUMN {name} TYPE {of.before} USING {of.back}{again};",
+        fed=fed,
+    )
 
 
 def backfill_s(change: PlannedChange, facts: Facts) -> tuple[int, str]:

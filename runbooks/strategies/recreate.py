@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from runbooks.budget import sink_budget
 from runbooks.facts.model import Facts
 from runbooks.plan import Estimate
+from runbooks.questions import Count
 from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
@@ -13,12 +14,23 @@ from runbooks.steps.copies import PauseCopy, ResumeCopy, RunCopy
 from runbooks.steps.create import CheckReferences, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery, Drain
 from runbooks.steps.postgres_migrate import RefreshTables
+from runbooks.steps.postgres_rewrite import CheckValues
 from runbooks.steps.set_aside import DeleteDatasource, SetAside
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
 from runbooks.steps.tags import RestoreTags
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
-from runbooks.strategies.parts import alteration, backfill_s, migrations, proof, prove, standing
+from runbooks.strategies.parts import (
+    MISFITS,
+    REWRITE_BYTES_PER_S,
+    alteration,
+    backfill_s,
+    migrations,
+    proof,
+    proven,
+    rewritten,
+    standing,
+)
 
 _SWITCH_S = 15  # connector paused, table set aside and made, scopes, connector resumed
 
@@ -31,7 +43,7 @@ class Recreate:
         hindrance = _hindrance(change, facts)
         if hindrance:
             return Assessment(eligible=False, reason=hindrance)
-        hold, filling = _hold(facts), backfill_s(change, facts)
+        hold, filling = _hold(change, facts), backfill_s(change, facts)
         broken = tuple(reader.name for reader in change.endpoints)
         empty = Estimate(
             seconds=_SWITCH_S + filling[0], formula=f"{_SWITCH_S} s for the switch + a backfill of {filling[1]}"
@@ -59,17 +71,21 @@ class Recreate:
     def steps(self, change: PlannedChange, facts: Facts) -> Iterator[Step]:
         sink, connector, table = change.sink, facts.connector, standing(change, facts)
         found = proof(change, tuple(column.name for column in change.target.after.columns))
-        if sink is None or connector is None or isinstance(found, str):
+        if sink is None or connector is None:
             return  # not eligible
         for target in change.targets:
             yield alteration(target)
         yield from migrations(change)  # expand first, nothing held yet
         yield RefreshTables(database=sink.database)
+        yield from _checked(change)
         with Hold(sink_budget(change.table, facts)):
             for copy in change.copies:  # a replace copy would empty a good table
                 yield PauseCopy(pipe=copy.name, table=table)
             yield PauseSink(sink=sink.name, table=table)
             yield Drain(sink=sink.name, topic=sink.topic, table=change.name)
+            if change.retype and change.table:
+                yield rewritten(change.retype, change.table, change.sql[0], table)
+                yield RefreshTables(database=sink.database)
             yield PauseConnector(connector=connector.name, table=table)
             yield _away(change, facts, table)
             yield CreateDatasource.of(table, change.target.after)
@@ -80,7 +96,7 @@ class Recreate:
             yield ResumeSink(sink=sink.name)  # on a paused sink it would wait for ever
         yield AwaitBackfill(sink=sink.name, table=sink.table)
         yield AwaitDelivery(topic=sink.topic)
-        yield prove(found)
+        yield from proven(found)
         for copy in change.copies:
             if copy.mode == "replace" and not copy.paused:
                 yield RunCopy(pipe=copy.name, target=copy.target)
@@ -88,9 +104,17 @@ class Recreate:
             if copy.schedule and not copy.paused:
                 yield ResumeCopy(pipe=copy.name)
         if change.copies:
-            yield prove(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
+            yield from proven(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
         if change.target.before.tags:
             yield RestoreTags(table=change.name, tags=change.target.before.tags)
+
+
+def _checked(change: PlannedChange) -> Iterator[Step]:
+    """Values that came since the plan was made."""
+    sql = next((q.sql for q in change.questions if isinstance(q, Count) and q.key == MISFITS), None)
+    if change.retype and change.table and sql:
+        of = change.retype
+        yield CheckValues(table=change.table.name, column=of.column, type=of.after, sql=sql)
 
 
 def _away(change: PlannedChange, facts: Facts, table: Standing) -> Step:
@@ -106,12 +130,10 @@ def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
     """Why the table cannot be made anew from Postgres; None if it can."""
     if not change.replicated or change.sink is None:
         return f"{change.name} is not replicated: nothing could fill it again"
-    if change.table is None:
-        return "Postgres was not asked, so nothing is known of the rows to fill it with"
     if facts.connector is None:
         return "the connector was not asked"
     found = proof(change, tuple(column.name for column in change.target.after.columns))
-    if isinstance(found, str):
+    if isinstance(found, str) and not (change.table is None and not facts.live):  # a folder's plan is only looked at
         return f"what it does could not be proven: {found}"
     seconds, formula = backfill_s(change, facts)
     if seconds > facts.limits.backfill_max_s:
@@ -119,12 +141,14 @@ def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
     return None
 
 
-def _hold(facts: Facts) -> Estimate:
+def _hold(change: PlannedChange, facts: Facts) -> Estimate:
     quiet = round(max(QUIET_S, 2 * facts.limits.slot_restart_s))
     total = quiet + round(COUNTS_APART_S) + _SWITCH_S
-    return Estimate(
-        seconds=total, formula=f"{quiet} s without a message + {COUNTS_APART_S:.0f} s + {_SWITCH_S} s to switch"
-    )
+    formula = f"{quiet} s without a message + {COUNTS_APART_S:.0f} s + {_SWITCH_S} s to switch"
+    if change.retype is None or change.table is None:
+        return Estimate(seconds=total, formula=formula)
+    rewrite = 1 + (change.table.bytes or 0) // REWRITE_BYTES_PER_S
+    return Estimate(seconds=total + rewrite, formula=f"{formula} + {rewrite} s to rewrite {change.table.name}")
 
 
 register(Recreate())

@@ -9,7 +9,7 @@ from runbooks.facts import live
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import answered
-from runbooks.request import AddFields, AddIndex, Change, Migrate, NewField, Request, SetDefault, SortBy
+from runbooks.request import AddFields, AddIndex, Change, ChangeType, Migrate, NewField, Request, SetDefault, SortBy
 from tests.support.sandbox import Sandbox
 from tests.support.steps_story import Story, story
 
@@ -130,3 +130,79 @@ def test_a_key_that_is_not_unique_is_counted_before_anything_is_touched(sandbox:
     assert [h.slug for h in plan.blocked] == ["sorting-key-not-unique"]
     assert f"{names:,} rows share their key" in plan.blocked[0].message
     assert sandbox.log.count("tinybird", "POST /v0/datasources*") == 0
+
+
+def type_in_postgres(sandbox: Sandbox, table: str, column: str) -> str:
+    sql = "SELECT data_type AS t FROM information_schema.columns WHERE table_name = %s AND column_name = %s"
+    return str(sandbox.pg(sql, [table, column])[0]["t"])
+
+
+def type_in_tinybird(sandbox: Sandbox, table: str, column: str) -> str:
+    columns = sandbox.tinybird.get(f"/v0/datasources/{table}").json()["columns"]
+    found = next(c for c in columns if c["name"] == column)
+    return f"Nullable({found['type']})" if found["nullable"] and "Nullable" not in found["type"] else found["type"]
+
+
+def test_a_type_changes_on_both_sides_and_greater_values_go_through(sandbox: Sandbox, run: Story) -> None:
+    plan = carried_out(run, planned(run, "organizations", ChangeType(name="employees", type="bigint")))
+    assert type_in_postgres(sandbox, "organizations", "employees") == "bigint"
+    assert type_in_tinybird(sandbox, "organizations", "employees") == "Nullable(Int64)"
+    kept = sandbox.pg("SELECT count(*)::text AS n, sum(employees)::text AS s FROM organizations")
+    assert sandbox.tb("SELECT toString(count()) AS n, toString(sum(employees)) AS s FROM organizations FINAL") == kept
+    sandbox.pg(
+        'UPDATE organizations SET employees = 7000000000, "updatedAt" = now() '
+        "WHERE size = (SELECT max(size) FROM organizations)"
+    )
+    sandbox.until(
+        lambda: sandbox.tb("SELECT id FROM organizations FINAL WHERE employees = 7000000000"), what="a greater value"
+    )
+    run.carry_out(plan.model_copy(update={"steps": [s for s in plan.steps if s.op == "postgres.rewrite/1"]}))
+    assert run.astray == ""
+
+
+def test_text_becomes_numbers_when_all_of_it_is_and_not_otherwise(sandbox: Sandbox, run: Story) -> None:
+    sandbox.pg("UPDATE organizations SET size = '17', \"updatedAt\" = now()")
+    sandbox.pg(
+        "UPDATE organizations SET size = 'a few', \"updatedAt\" = now() "
+        "WHERE founded = (SELECT max(founded) FROM organizations)"
+    )
+    few = sandbox.pg("SELECT count(*) AS n FROM organizations WHERE size = 'a few'")[0]["n"]
+    blocked = planned(run, "organizations", ChangeType(name="size", type="integer", default="0"))
+    assert [h.slug for h in blocked.blocked] == ["values-do-not-fit"]
+    assert blocked.blocked[0].message.startswith(f"{few} row")
+    assert sandbox.log.count("tinybird", "POST /v0/datasources*") == 0
+    sandbox.pg("UPDATE organizations SET size = '3', \"updatedAt\" = now() WHERE size = 'a few'")
+    carried_out(run, planned(run, "organizations", ChangeType(name="size", type="integer", default="0")))
+    total = sandbox.pg("SELECT sum(size)::text AS s FROM organizations")[0]["s"]
+    assert one(sandbox, "SELECT toString(sum(size)) AS s FROM organizations FINAL") == total
+    assert default_in_postgres(sandbox, "organizations", "size") == "0"
+
+
+def test_a_type_of_tinybird_alone_leaves_postgres_as_it_is(sandbox: Sandbox, run: Story) -> None:
+    plan = carried_out(run, planned(run, "collections", ChangeType(name="isPrivate", type="Bool")))
+    assert plan.sql == ()
+    assert type_in_tinybird(sandbox, "collections", "isPrivate") == "Bool"
+    private = sandbox.pg('SELECT count(*)::text AS n FROM collections WHERE "isPrivate"')[0]["n"]
+    assert one(sandbox, "SELECT toString(countIf(isPrivate)) AS n FROM collections FINAL") == private
+
+
+@pytest.mark.parametrize(
+    ("last", "stays"), [("postgres.rewrite/1", "integer"), ("sequin.backfill.await/1", "bigint")],
+    ids=["before the table is touched", "once the new table has rows"],
+)  # fmt: skip
+def test_given_up_the_type_goes_back_as_long_as_the_old_table_stands(
+    sandbox: Sandbox, run: Story, last: str, stays: str
+) -> None:
+    plan = planned(run, "organizations", ChangeType(name="employees", type="bigint"))
+    run.carry_out(plan, until=next(n for n, step in enumerate(plan.steps, start=1) if step.op == last))
+    assert run.astray == ""
+    assert type_in_postgres(sandbox, "organizations", "employees") == "bigint"
+    run.put_back()
+    assert type_in_postgres(sandbox, "organizations", "employees") == stays
+    left = {entry.step.op: entry.reason for entry in run.entries if entry.state == "left"}
+    if stays == "integer":
+        assert left == {}
+    else:
+        assert "stays bigint in Postgres" in left["postgres.rewrite-back/1"]
+    assert sandbox.sink("organizations_sink")["status"] == "active"
+    assert sandbox.connector()["connector"]["state"] == "RUNNING"
