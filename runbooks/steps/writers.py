@@ -4,14 +4,15 @@ Writers come back on every way out, whatever became of the table: what they writ
 connector that must not deliver it to a table that is not there (facts/procedures.md §4, rename).
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import ClassVar
 
 from runbooks.site import STOPPED, Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.words import counted
 
-LOOK_AGAIN_S = 1.0
+LOOK_AGAIN_S = 1.0  # at first: what lasts is looked at less often
+SELDOM_S = 15.0
 ENDING_S = 900.0  # pods have 30 s by default to end, and an estate may give them minutes
 READY_S = 600.0  # as long as Kubernetes itself waits for progress (facts/systems.md §5)
 _NAMED = 3  # pods in a sentence
@@ -78,11 +79,12 @@ class AwaitWriterGone(Step):
         if not pods:
             return Done(f"No pod of {self.deployment} is left.")
         since = str(at.memo.get("since", at.now.isoformat()))
-        if _over(at, since, ENDING_S):
+        lasted = _lasted(at, since)
+        if lasted > ENDING_S:
             names = ", ".join(pod.name for pod in pods[:_NAMED])
             still = counted(len(pods), f"pod of {self.deployment}")
             return Astray(f"{still} still there after {ENDING_S / 60:.0f} min: {names}", memo={})
-        return Wait(LOOK_AGAIN_S, f"{counted(len(pods), 'pod')} still ending", memo={"since": since})
+        return Wait(_soon(lasted), f"{counted(len(pods), 'pod')} still ending", memo={"since": since})
 
 
 class StartWriter(Step):
@@ -186,10 +188,11 @@ def _ready(at: Site, namespace: str, deployment: str) -> Seen:
         return Done(f"{deployment} runs with {counted(found.ready, 'pod')}.")
     standing = f"{found.ready} of {found.replicas} pods of {deployment} ready"
     since = str(at.memo.get("since", at.now.isoformat()))
-    if found.trouble or _over(at, since, READY_S):
+    lasted = _lasted(at, since)
+    if found.trouble or lasted > READY_S:
         after = found.trouble or f"after {READY_S / 60:.0f} min"
         return Astray(f"{standing}: {_kept(at, namespace, deployment) or after}", memo={})
-    return Wait(LOOK_AGAIN_S, standing, memo={"since": since})
+    return Wait(_soon(lasted), standing, memo={"since": since})
 
 
 def _kept(at: Site, namespace: str, deployment: str) -> str:
@@ -198,5 +201,11 @@ def _kept(at: Site, namespace: str, deployment: str) -> str:
     return ", ".join(f"{pod.name} is in {pod.trouble}" for pod in pods[:_NAMED] if pod.trouble)
 
 
-def _over(at: Site, since: str, seconds: float) -> bool:
-    return at.now - datetime.fromisoformat(since) > timedelta(seconds=seconds)
+def _lasted(at: Site, since: str) -> float:
+    """Seconds of the calendar."""
+    return (at.now - datetime.fromisoformat(since)).total_seconds()
+
+
+def _soon(lasted: float) -> float:
+    """When to look again at what has lasted so long."""
+    return min(max(LOOK_AGAIN_S, lasted / 10), SELDOM_S)

@@ -15,7 +15,7 @@ from systems.permit import Permit
 from tests.support.outside import Killed
 from workers.context import Context
 
-SYSTEMS = ("tinybird", "sequin", "connect", "kafka", "postgres")
+SYSTEMS = ("tinybird", "sequin", "connect", "kafka", "postgres", "kubernetes")
 
 
 @dataclass(frozen=True)

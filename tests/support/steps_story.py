@@ -15,6 +15,7 @@ from runbooks.site import Names, Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from systems.connect import Connect
 from systems.kafka import Kafka
+from systems.kubernetes import Kubernetes
 from systems.postgres import Postgres
 from systems.sequin import Sequin
 from systems.tinybird import Tinybird
@@ -126,10 +127,13 @@ def story(sandbox: Sandbox) -> Iterator[Story]:
         connect=Connect(ready["connect"]["url"], allowed),
         kafka=Kafka(ready["kafka"]),
         postgres=Postgres(ready["postgres"], allowed),
-        names=Names(),
+        kubernetes=Kubernetes(ready["kubernetes"]["url"], ready["kubernetes"]["scaler_token"], allowed),
+        names=Names(
+            writers={"activities": tuple((sandbox.namespace, name) for name in ready["kubernetes"]["writers"])}
+        ),
     )
     try:
         yield Story(sandbox, site)
     finally:
-        for client in (site.tinybird, site.sequin, site.connect):
+        for client in (site.tinybird, site.sequin, site.connect, site.cluster):
             client.close()
