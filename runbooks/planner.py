@@ -58,7 +58,7 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         sql=change.sql,
         datafiles=_datafiles(change),
         guards=_guards(steps, change, facts),
-        inferred=(*inferred, *_not_asked(change, facts)),
+        inferred=(*inferred, *_not_asked(change, facts), *_learnt(facts, chosen)),
         ghosts=_ghosts(change, chosen),
         locks=_locks(change),
     )
@@ -173,6 +173,21 @@ def _ghosts(change: PlannedChange, strategy: str) -> str:
     count = f"about {max(0, rows - source):,}" if rows is not None and source is not None else "a number not known yet"
     what = f"rows that are in Tinybird and no longer in Postgres: {count}"
     return f"{what}; {'they disappear' if strategy == 'recreate' else f'{strategy} keeps them'}"
+
+
+_RENAME = {
+    "keeps-references": "a rename leaves pipes as they are here (found by /tb doctor probe)",
+    "rewrites-references": "a rename rewrites the pipes that read the table here (found by /tb doctor probe): "
+    "they are written back",
+    "refused": "tables cannot be renamed here (found by /tb doctor probe)",
+}
+_UNKNOWN = "what a rename does to pipes is not known here, so both are planned for; /tb doctor probe finds out"
+
+
+def _learnt(facts: Facts, strategy: str) -> Iterator[str]:
+    """What a probe has found out and the strategy relies on."""
+    if facts.live and strategy in ("recreate", "swap", "rename"):
+        yield _RENAME.get(facts.capabilities.get("rename", ""), _UNKNOWN)
 
 
 def _locks(change: PlannedChange) -> tuple[str, ...]:
