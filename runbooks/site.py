@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from systems.sequin import Sequin
     from systems.tinybird import Tinybird
 
-STOPPED = "stopped/"  # before a deployment's namespace and name: how a step that stopped it records its replicas
-
 
 @dataclass(frozen=True)
 class Names:
@@ -40,8 +38,7 @@ class Names:
 class Site:
     """One environment as a tick sees it. ``now`` is the calendar's time when the tick began (DESIGN §8, Clock);
     ``memo`` is what the last look of this very step stored; ``proven`` and ``touched`` are the tables that
-    finished steps of this run reported so, ``stopped`` the deployments with the replicas that they had; ``run`` is 0
-    while planning."""
+    finished steps of this run reported so, ``found`` all that they reported; ``run`` is 0 while planning."""
 
     environment: str
     run: int
@@ -58,7 +55,6 @@ class Site:
     answered: int = 0  # acts of this very step that came back without an error: all that shows an unseen effect took
     proven: frozenset[str] = frozenset()
     touched: frozenset[str] = frozenset()
-    stopped: Mapping[str, int] = field(default_factory=dict[str, int])  # "namespace/name" -> replicas
     found: Mapping[str, Any] = field(default_factory=dict[str, Any])
     started: datetime | None = None  # when the run began, by the calendar; None where it is not known
     kubernetes: Kubernetes | None = None  # None: tbops.toml names none

@@ -31,8 +31,8 @@ class Progress:
 @dataclass(frozen=True)
 class Done:
     """It is so. ``said`` is one plain sentence for the thread; ``found`` goes into the run's record:
-    ``{"proven": [table, …]}``, ``{"touched": [table, …]}``, ``{"stopped/<deployment>": n}`` are read by later
-    steps through ``Site``."""
+    ``{"proven": [table, …]}`` and ``{"touched": [table, …]}`` are read by later steps through ``Site``, all else by
+    its key in ``Site.found``."""
 
     said: str = ""
     found: Mapping[str, Any] = field(default_factory=dict[str, Any])

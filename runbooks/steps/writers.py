@@ -7,7 +7,7 @@ connector that must not deliver it to a table that is not there (facts/procedure
 from datetime import datetime
 from typing import ClassVar
 
-from runbooks.site import STOPPED, Site
+from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.words import counted
 
@@ -51,7 +51,7 @@ class StopWriter(Step):
             return Todo(memo={"replicas": at.memo.get("replicas", now)})
         had = int(at.memo.get("replicas", 0))
         said = f"{self.deployment} is stopped; it had {counted(had, 'pod')}." if had else f"{self.deployment} was off."
-        return Done(said, {f"{STOPPED}{self.namespace}/{self.deployment}": had})
+        return Done(said, {_stopped(self.namespace, self.deployment): had})
 
     def act(self, at: Site) -> None:
         _scale(at, self.namespace, self.deployment, 0)
@@ -116,7 +116,7 @@ class StartWriter(Step):
 
     def _recorded(self, at: Site) -> int:
         """People may have accepted another count than the planned one."""
-        return at.stopped.get(f"{self.namespace}/{self.deployment}", self.replicas)
+        return int(at.found.get(_stopped(self.namespace, self.deployment), self.replicas))
 
 
 class AwaitWriterReady(Step):
@@ -171,6 +171,11 @@ class RestoreWriter(Step):
 
 def _key(namespace: str, deployment: str) -> str:
     return f"kubernetes/deployment/{namespace}/{deployment}/replicas"
+
+
+def _stopped(namespace: str, deployment: str) -> str:
+    """Under which name the pods that it had enter the run's record."""
+    return f"stopped/{namespace}/{deployment}"
 
 
 def _scale(at: Site, namespace: str, deployment: str, replicas: int) -> None:

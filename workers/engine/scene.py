@@ -6,7 +6,7 @@ from typing import Any, cast
 
 from config.settings import Environment
 from ledger.ticks import Taken, TickStep
-from runbooks.site import STOPPED, Site
+from runbooks.site import Site
 from workers.context import Context
 from workers.lease import Lease
 
@@ -48,7 +48,6 @@ class Scene:
             answered=row.answered,
             proven=frozenset(found.get("proven", ())),
             touched=frozenset(table for table in touched if table),
-            stopped={key.removeprefix(STOPPED): int(n) for key, n in found.items() if key.startswith(STOPPED)},
             found=found,
             started=self.taken.row.started_at,
         )
