@@ -47,6 +47,8 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _question(ctx, conn, row, sender, "copies", meant.environment)
         case g.Doctor(probe=False):
             return _question(ctx, conn, row, sender, "doctor", meant.environment)
+        case g.Doctor(probe=True):
+            return _probe(ctx, conn, row, sender, meant.environment)
         case _:
             return _not_yet(meant)
 
@@ -73,6 +75,18 @@ def _question(
         thread_ts=sender.thread_ts, recipient=sender.user, body={"response_url": sender.response_url},
     )  # fmt: skip
     return Outcome(f"question {number}", (("question", number),))
+
+
+def _probe(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment: str | None) -> Outcome:
+    """It makes things, if only throwaway ones: for those who may ask for runs."""
+    name = environment or ctx.settings.default_environment
+    if name not in ctx.settings.environments:
+        return _no_environment(ctx, name)
+    rules = ctx.settings.environments[name].rules
+    ruled = decisions.may(rules, ctx.directory.actor(sender.team, sender.user, groups(rules)), "request")
+    if not ruled.accepted:
+        return rule(f"{ruled.said} {UNCHANGED}")
+    return _question(ctx, conn, row, sender, "probe", environment)
 
 
 def _not_yet(meant: g.Command) -> Outcome:

@@ -136,6 +136,10 @@ class Tinybird:
         """[unverified] that it exists, and what it does to pipes: see the capability ``rename``."""
         self._http.change("PUT", f"/v0/datasources/{segment(name_or_id)}", params={"name": to})
 
+    def exchange_datasources(self, one: str, other: str) -> None:
+        """The two change names at once, where support has enabled it; their schemas must be the same."""
+        self._http.change("POST", "/v0/datasources/exchange", form={"datasource_a": one, "datasource_b": other})
+
     def delete_datasource(self, name_or_id: str) -> None:
         self._http.change(
             "DELETE", f"/v0/datasources/{segment(name_or_id)}", params={"force": "true", "dry_run": "false"}
@@ -150,6 +154,13 @@ class Tinybird:
     def put_token_scopes(self, name: str, scopes: Sequence[str]) -> None:
         """The token's whole new list of scopes: ``DATASOURCES:APPEND:members``, …"""
         self._http.change("PUT", f"/v0/tokens/{segment(name)}", params=[("scope", scope) for scope in scopes])
+
+    def create_token(self, name: str, scopes: Sequence[str]) -> None:
+        """A token of its own value, which is in the answer and is not kept."""
+        self._http.change("POST", "/v0/tokens", params=[("name", name), *(("scope", scope) for scope in scopes)])
+
+    def delete_token(self, name: str) -> None:
+        self._http.change("DELETE", f"/v0/tokens/{segment(name)}")
 
     def put_tag(self, name: str, resources: Sequence[tuple[str, str, str]], *, new: bool) -> None:
         """The tag's whole new list of resources: (id, name, type); ``new``: there is no such tag yet."""

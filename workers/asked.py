@@ -7,14 +7,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ledger import questions
+from ledger import capability, questions
 from ledger.connection import calendar
+from ledger.questions import Question
 from ledger.values import Json
+from runbooks import probe
 from runbooks.facts import live
 from runbooks.fields import nearest
 from runbooks.lineage.around import around
 from runbooks.site import Site
-from systems.errors import SystemsError
+from systems.errors import NotPermitted, SystemsError
 from systems.permit import read_only
 from workers.context import Context
 
@@ -30,9 +32,12 @@ def answer(context: Context, number: int) -> None:
     if question is None:
         return
     environment = str(question.asked.get("environment") or context.settings.default_environment)
-    site = replace(context.site(environment, 0, read_only), now=now)
     try:
-        value = {"environment": environment, **_ANSWERS[question.kind](site, question.asked)}
+        if question.kind == "probe":
+            value = {"environment": environment, **_probe(context, environment, question)}
+        else:
+            site = replace(context.site(environment, 0, read_only), now=now)
+            value = {"environment": environment, **_ANSWERS[question.kind](site, question.asked)}
     except SystemsError as error:
         value = {"environment": environment, "error": f"{error}. Ask again when it answers."}
     except KeyError:
@@ -41,6 +46,22 @@ def answer(context: Context, number: int) -> None:
         behind = questions.answer(conn, number, value)
     for message in behind:
         context.bell.ring("publish", message)
+
+
+def _probe(context: Context, environment: str, question: Question) -> dict[str, Any]:
+    """What the workspace can do, on throwaway resources; ``findings`` of ``{"name", "value", "said"}``, recorded."""
+    if context.settings.environment(environment).production:
+        return {"error": f"{environment} is a production environment: nothing is tried out there. Ask in staging."}
+    found = probe.probe(context.site(environment, 0, _throwaway).tinybird, question.id)
+    with context.pool.connection() as conn:
+        capability.learn(conn, environment, {f.name: f.value for f in found if f.value}, actor=question.asker)
+    return {"findings": [{"name": f.name, "value": f.value, "said": f.said} for f in found]}
+
+
+def _throwaway(system: str, call: str) -> None:
+    """The permit of a probe: it makes and removes things of its own, in Tinybird alone."""
+    if system != "tinybird":
+        raise NotPermitted(system, call, said="a probe changes nothing but throwaway resources of Tinybird")
 
 
 def lineage(site: Site, asked: Json) -> dict[str, Any]:

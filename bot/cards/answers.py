@@ -17,7 +17,7 @@ _UNWELL = {_FAILED: "failed the last time", _PAUSED: "paused"}
 
 
 def found(kind: str, answer: Json) -> Card:
-    """The answer to ``lineage``, ``copies`` or ``doctor``, as the worker stored it."""
+    """The answer to ``lineage``, ``copies``, ``doctor`` or ``probe``, as the worker stored it."""
     where = prose(str(answer.get("environment", "")))
     if error := answer.get("error"):
         said = cut(prose(str(error)), 1500)
@@ -29,6 +29,8 @@ def found(kind: str, answer: Json) -> Card:
             return lineage(where, Around.model_validate(answer["around"]))
         case "copies":
             return _copies(where, answer["copies"])
+        case "probe":
+            return _probe(where, answer["findings"])
         case _:
             return _doctor(where, answer["checks"])
 
@@ -66,6 +68,15 @@ def _at(said: str) -> str:
         return clock(datetime.fromisoformat(said).replace(tzinfo=UTC))
     except ValueError:
         return prose(said)
+
+
+def _probe(where: str, findings: Sequence[Json]) -> Card:
+    text = f"What {where} can do, tried on throwaway resources: {count(len(findings), 'findings')}, recorded for plans."
+    icons = {"refused": "➖", None: "❔"}
+    lines = [
+        f"{icons.get(f['value'], '✔️')} *{prose(str(f['name']))}* – {cut(prose(str(f['said'])), 300)}" for f in findings
+    ]
+    return Card(text, (section(f"*{text}*"), *sections(lines[:MOST])))
 
 
 def _doctor(where: str, checks: Sequence[Json]) -> Card:

@@ -150,7 +150,7 @@ FORMS: tuple[Form, ...] = (
     Form("unfreeze", "Lets runs go on again.", lambda line: c.Unfreeze(line.options.env), ENV),
     Form("doctor", "Checks settings, rights and connections.", lambda line: c.Doctor(False, line.options.env), ENV),
     Form("doctor probe", "Tries out what a workspace can do, on throwaway resources.",
-         lambda line: c.Doctor(True, line.options.env), ENV, built=False),
+         lambda line: c.Doctor(True, line.options.env), ENV),
 )  # fmt: skip
 
 # These two do not read like the others: the rest of their line is a sentence or another command.
