@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from runbooks.facts.model import Facts, Node, Pipe
-from runbooks.lineage.sql import NotParsed, Understood, Use, understand
+from runbooks.lineage.sql import NotParsed, Understood, Use, computes, understand
 from runbooks.plan import Reader
 
-_COMPUTING = ("{{", "merge(", "cluster(", "remote(")
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -53,6 +52,8 @@ class Lineage:
         self._facts = facts
         self._pipes: Mapping[str, Pipe] = facts.pipes
         self._uses: dict[str, tuple[NodeUse, ...]] = {}
+        self._readings: dict[str, tuple[set[str], set[str]]] = {}
+        self._downstream: dict[str, tuple[str, ...]] = {}
 
     @classmethod
     def of(cls, facts: Facts) -> Lineage:
@@ -109,7 +110,7 @@ class Lineage:
 
     def computed(self) -> tuple[str, ...]:
         """The pipes that read a table whose name is computed when they are called: it may be any."""
-        return tuple(name for name in sorted(self._pipes) if self._computes(self._pipes[name]))
+        return tuple(name for name in sorted(self._pipes) if any(computes(n.sql) for n in self._pipes[name].nodes))
 
     def emits(self, pipe: str, source: str) -> bool:
         """Whether all columns of ``source`` come out of ``pipe``, as far as it is understood."""
@@ -159,14 +160,15 @@ class Lineage:
 
     def downstream(self, datasource: str) -> tuple[str, ...]:
         """Every data source that is made from ``datasource``, nearest first, itself left out."""
-        seen, queue = {datasource: None}, [datasource]
-        for name in queue:
-            direct, through = self._reading(name)
-            for target in sorted({t for pipe in (*direct, *through) for t in self.targets(pipe)}):
-                if target not in seen:
-                    seen[target] = None
+        if datasource not in self._downstream:
+            seen, queue = {datasource}, [datasource]
+            for name in queue:
+                direct, through = self._reading(name)
+                for target in sorted({t for pipe in (*direct, *through) for t in self.targets(pipe)} - seen):
+                    seen.add(target)
                     queue.append(target)
-        return tuple(queue[1:])
+            self._downstream[datasource] = tuple(queue[1:])
+        return self._downstream[datasource]
 
     def order_of_copies(self, names: Iterable[str]) -> tuple[str, ...]:
         """``names`` so that a copy comes after those whose targets it reads, through other copies too."""
@@ -231,11 +233,6 @@ class Lineage:
                 found.setdefault(target, []).append(name)
         return found
 
-    def _computes(self, pipe: Pipe) -> bool:
-        """Only what holds a tag or a table function can: the others are not parsed for it."""
-        asked = (understand(n.sql) for n in pipe.nodes if any(mark in n.sql for mark in _COMPUTING))
-        return any(isinstance(parsed, NotParsed) and parsed.computed for parsed in asked)
-
     def _use(self, pipe: str, resource: str) -> Iterator[NodeUse]:
         shadowed = any(node.name == resource for node in self._pipes[pipe].nodes)
         for node in self._pipes[pipe].nodes:
@@ -249,6 +246,11 @@ class Lineage:
 
     def _reading(self, resource: str) -> tuple[set[str], set[str]]:
         """The pipes that read ``resource`` themselves, and those that do through other pipes."""
+        if resource not in self._readings:
+            self._readings[resource] = self._read_by(resource)
+        return self._readings[resource]
+
+    def _read_by(self, resource: str) -> tuple[set[str], set[str]]:
         direct = {use.pipe for use in self.uses(resource)}
         seen, queue = set(direct), sorted(direct)
         for pipe in queue:

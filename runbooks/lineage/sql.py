@@ -14,7 +14,7 @@ from sqlglot.errors import SqlglotError
 
 from runbooks.lineage.bounds import Bound, bounds_of
 from runbooks.lineage.first import first_tables
-from runbooks.lineage.templates import NotUnderstood, plain, plain_alone
+from runbooks.lineage.templates import NotUnderstood, named, plain, plain_alone
 
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot parse is a finding, not a line on the terminal
 
@@ -23,6 +23,7 @@ _STUMBLES = (ValueError, TypeError, AttributeError, LookupError, AssertionError)
 _CONSTANTS = frozenset({"inf", "nan", "Inf", "NaN", "default"})
 _NAMES_COLUMNS = re.compile(r"\{\{.*\b(?:columns?|symbol)\s*\(|\{%\s*(?:set|for)\b", re.DOTALL)
 _SERVICE = ("tinybird", "organization", "system")  # Tinybird's own logs (facts/tinybird.md §8)
+_BY_NAME = re.compile(r"\b(?:merge|cluster(?:AllReplicas)?|remote(?:Secure)?)\s*\(", re.IGNORECASE)
 _READ_BY_NAME = ("merge", "cluster", "clusterallreplicas", "remote", "remotesecure")
 # ClickHouse's own that sqlglot does not know, and that say nothing of what is read.
 _APPLY = re.compile(r"\bAPPLY\s*(?:\((?:[^()]|\([^()]*\))*\)|\s\w+)", re.IGNORECASE)
@@ -78,6 +79,20 @@ def understand(sql: str) -> Understood | NotParsed:
         return NotParsed(_first_line(exc))
     except _STUMBLES as exc:
         return NotParsed(f"the parser stumbled over it ({type(exc).__name__})")
+
+
+@lru_cache(maxsize=50_000)
+def computes(sql: str) -> bool:
+    """Whether a table's name is computed when the SQL is called. The template tells, or a function that only those
+    texts are parsed for which name it: this is asked of every pipe for every plan."""
+    if len(sql) > LONGEST:
+        return False
+    try:
+        named(sql)
+    except NotUnderstood as exc:
+        return exc.computed
+    parsed = understand(sql) if _BY_NAME.search(sql) else None
+    return isinstance(parsed, NotParsed) and parsed.computed
 
 
 def _understood(sql: str) -> Understood:

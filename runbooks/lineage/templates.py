@@ -53,6 +53,11 @@ def plain_alone(sql: str) -> list[str]:
     return _variants(_tree(sql), alone=True)
 
 
+def named(sql: str) -> None:
+    """Raises ``NotUnderstood`` where a table's name is computed, or where the tags make no sense."""
+    _tree(sql)
+
+
 def _tree(sql: str) -> "list[str | _Block]":
     body = sql.lstrip()
     if not body.startswith("%") and "{{" not in body and "{%" not in body:

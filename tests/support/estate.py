@@ -1,9 +1,9 @@
-"""Facts in the estate's shapes (facts/estate.md §2, §3), made by hand or by the hundred."""
+"""Facts in the estate's shapes (facts/estate.md §2, §3): a few by hand, and the sandbox's large seed."""
 
-import random
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import cache
 
 from runbooks.datafile import read_datasource, read_pipe
 from runbooks.facts.model import Column, Connector, Datasource, Facts, PgColumn, PgTable, Sink, Slot
@@ -152,9 +152,15 @@ _POSTGRES = {
 }
 
 
+@cache
+def of_seed(times: int = 1) -> Facts:
+    """The sandbox's large seed, so many times over: 138 data sources and 289 pipes each, with names of their own."""
+    return from_files({path.rpartition("/")[2]: text for path, text in datafiles(times).items()})
+
+
 def seeded() -> Facts:
-    """The sandbox's large seed as the live systems would tell it, with a table in Postgres for each replicated one."""
-    facts = from_files({path.rpartition("/")[2]: text for path, text in datafiles().items()})
+    """The same once, as the live systems would tell it, with a table in Postgres for each replicated data source."""
+    facts = of_seed()
     fed = [d for d in facts.datasources.values() if (d.columns[0].jsonpath or "").startswith("$.record.")]
     return replace(
         facts,
@@ -188,74 +194,3 @@ def _pg_column(column: Column) -> PgColumn:
         "jsonb" if below else _POSTGRES.get(bare, text),
         nullable=column.default is not None or bare != column.type,
     )
-
-
-def generated(times: int, seed: int = 7) -> Facts:
-    """The estate's size, 138 data sources and 289 pipes, so many times over: copies, widgets that inline one pipe
-    that all of them read, templates, joins, unions. ``repo_0`` is the table with the most readers."""
-    rng = random.Random(seed)
-    files: dict[str, str] = {}
-    raw = [f"repo_{n}" for n in range(38 * times)]
-    for name in raw:
-        files[f"{name}.datasource"] = PEOPLE
-    for n in range(100 * times):
-        files[f"made_{n}.datasource"] = PEOPLE_SORTED
-        source, other = rng.choice(raw), f"made_{rng.randrange(max(1, n))}" if n else rng.choice(raw)
-        files[f"copy_{n}.pipe"] = _copy(n, source, other, wildcard=n % 7 == 0)
-    for part in range(times):
-        files[f"filtered_{part}.pipe"] = _filter(part, raw[part * 38])
-    for n in range(188 * times):
-        files[f"widget_{n}.pipe"] = _widget(
-            n, f"made_{rng.randrange(100 * times)}", f"filtered_{n % times}", n % 3 == 0
-        )
-    return from_files(files)
-
-
-def _copy(n: int, source: str, other: str, *, wildcard: bool) -> str:
-    taken = "s.*" if wildcard else "s.id, s.name, s.country, s.createdAt, s.updatedAt"
-    return f"""\
-NODE counted_{n}
-SQL >
-    SELECT id, count() AS n FROM {other} WHERE createdAt > toDateTime('2020-01-01') GROUP BY id
-
-NODE made_{n}_rows
-SQL >
-    SELECT {taken}, coalesce(c.n, 0) AS n
-    FROM {source} AS s FINAL
-    LEFT JOIN counted_{n} AS c ON c.id = s.id
-    WHERE s.name != ''
-
-TYPE COPY
-TARGET_DATASOURCE made_{n}
-COPY_MODE replace
-COPY_SCHEDULE {n % 60} * * * *
-"""
-
-
-def _filter(part: int, source: str) -> str:
-    return f"""\
-NODE filtered_{part}_ids
-SQL >
-    %
-    SELECT DISTINCT id FROM {source} FINAL
-    WHERE 1 {{% if defined(project) %}} AND name = {{{{ String(project) }}}} {{% end %}}
-"""
-
-
-def _widget(n: int, source: str, filtered: str, reads_filter: bool) -> str:
-    filter_ = f"AND id IN (SELECT id FROM {filtered})" if reads_filter else ""
-    return f"""\
-NODE widget_{n}_base
-SQL >
-    %
-    SELECT country, toStartOfMonth(createdAt) AS month, sum(n) AS total, uniq(id) AS people
-    FROM {source}
-    WHERE createdAt > {{{{ DateTime(since, '2020-01-01 00:00:00') }}}} {filter_}
-    {{% if defined(country) %}} AND country = {{{{ String(country) }}}} {{% else %}} AND country != '' {{% end %}}
-    GROUP BY country, month
-
-NODE widget_{n}_page
-SQL >
-    SELECT month, total, people, total / sum(total) OVER (PARTITION BY country) AS share
-    FROM widget_{n}_base ORDER BY month
-"""
