@@ -57,7 +57,7 @@ def _says(view: RunView, names: Names, lacking: Lacking) -> Said:
         case "restoring":
             return Said("Putting back what was stopped.", _aborter(view, names, "{} aborted it.") or why)
         case "succeeded":
-            return Said(f"Done and proven in {_took(view)}.")
+            return Said(f"Done{' and proven' if view.run.found.get('proven') else ''} in {_took(view)}.")
         case "failed":
             return Said("Failed.", joined(why, _left(view)))
         case "aborted":

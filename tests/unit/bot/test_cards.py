@@ -148,6 +148,7 @@ def test_success_shows_the_proof_the_measured_hold_and_what_is_left() -> None:
     ]  # fmt: skip
     card = run.root(replace(seen, steps=tuple(steps)), PEOPLE)
     assert "Done and proven in 4 min." in card.text
+    assert "Done in 4 min." in run.root(replace(seen, run=replace(seen.run, found={}), steps=tuple(steps)), PEOPLE).text
     assert labels(card) == []
     for said in (
         "all 500,001 rows of `members` equal Postgres in `nickname`",
