@@ -58,6 +58,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         slot=model.Slot(slot.name, slot.active, slot.wal_status, slot.lag_bytes, slot.retained_bytes) if slot else None,
         connector=connector(status, topics),
         tokens=tuple(token(t) for t in tokens),
+        connect_token=site.names.connect_token,
         limits=_sampled(site),
         capabilities=dict(site.capabilities),
         calls=calls,

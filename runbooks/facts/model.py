@@ -207,6 +207,7 @@ class Facts:
     slot: Slot | None = None
     connector: Connector | None = None
     tokens: tuple[Token, ...] = ()
+    connect_token: str = "connect"  # noqa: S105  # the name of the token that the connector posts with
     limits: Limits = Limits()
     capabilities: Mapping[str, str] = field(default_factory=dict[str, str])  # probed: {"rename": "keeps-references"}
     calls: Mapping[str, int] | None = None  # endpoint name -> requests in the last 7 days, where known
