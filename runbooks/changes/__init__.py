@@ -3,13 +3,14 @@
 from runbooks.changes.added import add_fields
 from runbooks.changes.default import set_default
 from runbooks.changes.index import add_index
+from runbooks.changes.removal import remove_fields
 from runbooks.changes.retype import change_type
 from runbooks.changes.sorting import sort_by
 from runbooks.changes.target import target_of
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage
-from runbooks.request import AddFields, AddIndex, ChangeType, Job, Migrate, SetDefault, SortBy
+from runbooks.request import AddFields, AddIndex, ChangeType, Job, Migrate, RemoveFields, SetDefault, SortBy
 from runbooks.strategies import PlannedChange
 
 __all__ = ["resolve"]
@@ -33,5 +34,5 @@ def resolve(job: Job, facts: Facts, lineage: Lineage) -> tuple[PlannedChange, li
             return change_type(target, change, facts, lineage)
         case SortBy() as change:
             return sort_by(target, change, facts, lineage)
-        case change:
-            raise Refused(f"`{change.kind}` is understood, but not carried out yet; nothing was changed.", change.kind)
+        case RemoveFields() as change:
+            return remove_fields(target, change, facts, lineage)

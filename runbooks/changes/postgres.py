@@ -4,6 +4,7 @@ import re
 
 from runbooks.facts.model import Column, Datasource, PgColumn
 from runbooks.fields import Where
+from runbooks.proof.fields import pg_literal
 from runbooks.strategies import Migration
 
 _HEAD = ("SET LOCAL lock_timeout = '3s';", "SET LOCAL statement_timeout = '30s';")
@@ -38,3 +39,14 @@ def bound_to(target: Datasource, column: str) -> str | None:
         **{f"index {index.name}": index.expression for index in target.indexes},
     }
     return next((what for what, text in parts.items() if re.search(rf"(?<!\w){re.escape(column)}(?!\w)", text)), None)
+
+
+def dependents(place: Where, columns: tuple[str, ...]) -> str:
+    """How many views, rules, triggers and policies name the columns: Postgres refuses to change those."""
+    names = ", ".join(pg_literal(column) for column in columns)
+    kinds = ", ".join(f"'{kind}'::regclass" for kind in ("pg_rewrite", "pg_trigger", "pg_policy"))
+    return (
+        "SELECT count(DISTINCT (d.classid, d.objid)) FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid "
+        f"AND a.attnum = d.refobjsubid WHERE d.refclassid = 'pg_class'::regclass AND d.classid IN ({kinds}) "
+        f"AND d.refobjid = {pg_literal(table_name(place))}::regclass AND a.attname IN ({names})"
+    )

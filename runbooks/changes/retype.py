@@ -5,7 +5,7 @@ from typing import Any
 
 from runbooks.changes.casts import back, carries, kept_in, misfits, using
 from runbooks.changes.made import made
-from runbooks.changes.postgres import bound_to, column_of, migration, table_name
+from runbooks.changes.postgres import bound_to, column_of, dependents, migration, table_name
 from runbooks.changes.target import existing
 from runbooks.errors import Refused
 from runbooks.facts.model import Column, Datasource, Facts, PgColumn, PgTable
@@ -166,17 +166,6 @@ def _questions(
     if retype:
         found.append(Count(DEPENDENTS, "postgres", dependents(place, (retype.column,))))
     return found
-
-
-def dependents(place: Where, columns: tuple[str, ...]) -> str:
-    """How many views, rules, triggers and policies name the columns: Postgres refuses to change those."""
-    names = ", ".join(pg_literal(column) for column in columns)
-    kinds = ", ".join(f"'{kind}'::regclass" for kind in ("pg_rewrite", "pg_trigger", "pg_policy"))
-    return (
-        "SELECT count(DISTINCT (d.classid, d.objid)) FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid "
-        f"AND a.attnum = d.refobjsubid WHERE d.refclassid = 'pg_class'::regclass AND d.classid IN ({kinds}) "
-        f"AND d.refobjid = {pg_literal(table_name(place))}::regclass AND a.attname IN ({names})"
-    )
 
 
 def _said(column: Column, after: Column, source: PgColumn | None, retype: Retype | None) -> list[str]:

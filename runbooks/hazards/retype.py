@@ -49,6 +49,21 @@ def used_in_postgres(at: Context) -> Iterator[Hazard]:
 
 
 @on_plan
+def index_goes_too(at: Context) -> Iterator[Hazard]:
+    table = at.planned.table
+    for unique in table.unique if table else ():
+        gone = [name for name in at.planned.dropped if name in unique]
+        if gone:
+            yield found(
+                "column-still-used",
+                "warning",
+                f"postgres/{table.name if table else ''}",
+                f"The unique index over {', '.join(unique)} goes with {', '.join(gone)}.",
+                "Make one without it first, if the others must stay unique.",
+            )
+
+
+@on_plan
 def rewrite(at: Context) -> Iterator[Hazard]:
     change = at.planned
     if change.retype is None or change.table is None:

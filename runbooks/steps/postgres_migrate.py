@@ -76,3 +76,10 @@ class RefreshTables(Step):
 
     def act(self, at: Site) -> None:
         at.sequin.refresh_tables(self.database)
+
+
+class RefreshAfter(RefreshTables):
+    """The same, behind what was approved already: a column that is gone must not be selected."""
+
+    op: ClassVar[str] = "sequin.tables.refresh-after/1"
+    gated: ClassVar[bool] = False

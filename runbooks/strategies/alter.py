@@ -1,6 +1,6 @@
 """Columns added where the table stands: nothing is held, no read breaks (facts/procedures.md §4)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from runbooks.facts.model import Column, Datasource, Facts
@@ -11,7 +11,7 @@ from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.postgres_migrate import RefreshTables
 from runbooks.strategies import Assessment, PlannedChange, register
-from runbooks.strategies.parts import ALTER, NULLS, alterations, backfill_s, migrations, proof, prove
+from runbooks.strategies.parts import ALTER, NULLS, alterations, backfill_s, contracted, migrations, proof, prove
 from runbooks.types import clickhouse
 
 _STEP_S = 10  # one small change and its look
@@ -44,11 +44,12 @@ class Alter:
             yield from alterations(target)
         yield from alterations(change.target)  # before Postgres: no row may carry a value the table cannot take
         yield from migrations(change)
-        if change.sink and (change.fields or change.sql):
+        if change.sink and (change.fields or change.source_default):
             yield RefreshTables(database=change.sink.database)
             if any(field.in_postgres for field in change.fields):
                 yield from _filled(change)
         yield from _proven(change)
+        yield from contracted(change)
 
 
 def _filled(change: PlannedChange) -> Iterator[Step]:
@@ -67,11 +68,11 @@ def _proven(change: PlannedChange) -> Iterator[Step]:
 def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
     """Why the table cannot be altered in place; None if it can."""
     before, after = change.target.before, change.target.after
-    kept = {c.name: c for c in after.columns}
-    if any(kept.get(c.name) not in (c, _with_default_of(c, kept)) for c in before.columns):
-        return (
-            f"a column that is there {'changes' if kept.keys() >= _names(before) else 'goes'}, which needs a new table"
-        )
+    gone = next((c.name for c in before.columns if after.column(c.name) is None), None)
+    if gone:
+        return f"{gone} goes, and Tinybird takes no column away in place"
+    if any(replace(c, default=None) != replace(_now(c, after), default=None) for c in before.columns):
+        return "a column that is there changes, which needs a new table"
     keys_before = (before.engine, before.sorting_key, before.partition_key, before.version)
     if keys_before != (after.engine, after.sorting_key, after.partition_key, after.version):
         return "engine or keys change, which needs a new table"
@@ -94,13 +95,8 @@ def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
     return None
 
 
-def _with_default_of(column: Column, after: Mapping[str, Column]) -> Column | None:
-    """The column with the default that it gets, if that is all that changes."""
-    return replace(column, default=after[column.name].default) if column.name in after else None
-
-
-def _names(of: Datasource) -> frozenset[str]:
-    return frozenset(c.name for c in of.columns)
+def _now(column: Column, after: Datasource) -> Column:
+    return after.column(column.name) or column
 
 
 def _fills_itself(column: Column) -> bool:
@@ -116,10 +112,14 @@ def _backfills(change: PlannedChange) -> tuple[str, ...]:
 
 
 def _what(change: PlannedChange) -> str:
+    if change.dropped:
+        return "the removal"
     return {"set default": "another default", "add index": "the index"}.get(change.kind, "the new columns")
 
 
 def _how(change: PlannedChange) -> str:
+    if change.dropped:
+        return "Tinybird has it no more, and Postgres loses it"
     said = {"set default": "the default is changed", "add index": "the index is added"}
     return said.get(change.kind, "the columns are added")
 

@@ -10,7 +10,8 @@ from runbooks.step import Step
 from runbooks.steps.datasource_alter import AlterDatasource, NewColumn
 from runbooks.steps.datasource_modify import AddSkipIndex, SetColumnDefault
 from runbooks.steps.postgres_columns import SetSourceDefault
-from runbooks.steps.postgres_migrate import MigratePostgres, PgField
+from runbooks.steps.postgres_drop import DropColumns
+from runbooks.steps.postgres_migrate import MigratePostgres, PgField, RefreshAfter
 from runbooks.steps.postgres_rewrite import RewriteColumn
 from runbooks.steps.prove import Prove
 from runbooks.steps.standing import Grant, Standing
@@ -107,6 +108,16 @@ def proven(found: Provable | str) -> Iterator[Step]:
     """Nothing where Postgres was not asked: such a plan is only looked at."""
     if not isinstance(found, str):
         yield prove(found)
+
+
+def contracted(change: PlannedChange) -> Iterator[Step]:
+    """What nobody reads any more goes from Postgres, last of all (facts/procedures.md §2.1)."""
+    if not change.dropped or change.table is None:
+        return
+    of = change.table
+    yield DropColumns(table=of.name, schema_name=of.schema, columns=change.dropped, key=of.primary_key)
+    if change.sink:
+        yield RefreshAfter(database=change.sink.database)
 
 
 def rewritten(of: Retype, source: PgTable, sql: str, fed: Standing) -> RewriteColumn:

@@ -25,6 +25,7 @@ from runbooks.strategies.parts import (
     REWRITE_BYTES_PER_S,
     alteration,
     backfill_s,
+    contracted,
     migrations,
     proof,
     proven,
@@ -107,6 +108,7 @@ class Recreate:
             yield from proven(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
         if change.target.before.tags:
             yield RestoreTags(table=change.name, tags=change.target.before.tags)
+        yield from contracted(change)
 
 
 def _checked(change: PlannedChange) -> Iterator[Step]:

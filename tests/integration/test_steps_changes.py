@@ -9,7 +9,18 @@ from runbooks.facts import live
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import answered
-from runbooks.request import AddFields, AddIndex, Change, ChangeType, Migrate, NewField, Request, SetDefault, SortBy
+from runbooks.request import (
+    AddFields,
+    AddIndex,
+    Change,
+    ChangeType,
+    Migrate,
+    NewField,
+    RemoveFields,
+    Request,
+    SetDefault,
+    SortBy,
+)
 from tests.support.sandbox import Sandbox
 from tests.support.steps_story import Story, story
 
@@ -134,7 +145,9 @@ def test_a_key_that_is_not_unique_is_counted_before_anything_is_touched(sandbox:
 
 def type_in_postgres(sandbox: Sandbox, table: str, column: str) -> str:
     sql = "SELECT data_type AS t FROM information_schema.columns WHERE table_name = %s AND column_name = %s"
-    return str(sandbox.pg(sql, [table, column])[0]["t"])
+    found = sandbox.pg(sql, [table, column])
+    assert found, f"there is no {table}.{column}"
+    return str(found[0]["t"])
 
 
 def type_in_tinybird(sandbox: Sandbox, table: str, column: str) -> str:
@@ -206,3 +219,28 @@ def test_given_up_the_type_goes_back_as_long_as_the_old_table_stands(
         assert "stays bigint in Postgres" in left["postgres.rewrite-back/1"]
     assert sandbox.sink("organizations_sink")["status"] == "active"
     assert sandbox.connector()["connector"]["state"] == "RUNNING"
+
+
+def test_a_removed_field_is_kept_by_key_and_gone_once_nobody_names_it(sandbox: Sandbox, run: Story) -> None:
+    starred = RemoveFields(names=("starred",))
+    blocked = planned(run, "collections", starred).blocked
+    assert [(h.slug, h.message.split()[0]) for h in blocked] == [("column-still-used", "collections_list")]
+    _rewritten(sandbox, "collections_list", "ORDER BY starred DESC, name", "ORDER BY name")
+    before = sandbox.pg("SELECT id::text AS id, starred FROM collections ORDER BY id")
+    plan = carried_out(run, planned(run, "collections", starred))
+    assert plan.steps[-2].gate == "strong"
+    columns = [c["name"] for c in sandbox.tinybird.get("/v0/datasources/collections").json()["columns"]]
+    assert "starred" not in columns
+    assert sandbox.pg("SELECT id::text AS id, starred FROM collections__starred_before_run_7 ORDER BY id") == before
+    with pytest.raises(AssertionError):
+        type_in_postgres(sandbox, "collections", "starred")
+    assert sandbox.tinybird.get("/v0/pipes/collections_list.json").json()["rows"] > 0
+    sandbox.pg("INSERT INTO collections (name, slug) VALUES ('new', 'new')")
+    sandbox.until(lambda: sandbox.tb("SELECT id FROM collections FINAL WHERE slug = 'new'"), what="a row without it")
+
+
+def _rewritten(sandbox: Sandbox, pipe: str, old: str, new: str) -> None:
+    found = sandbox.tinybird.get(f"/v0/pipes/{pipe}").json()
+    node = next(n for n in found["nodes"] if old in n["sql"])
+    changed = sandbox.tinybird.put(f"/v0/pipes/{found['id']}/nodes/{node['id']}", content=node["sql"].replace(old, new))
+    assert changed.is_success, changed.text
