@@ -16,6 +16,7 @@ from runbooks.facts import live
 from runbooks.fields import nearest
 from runbooks.lineage.around import around
 from runbooks.site import Site
+from runbooks.words import counted
 from systems.errors import NotPermitted, SystemsError
 from systems.permit import read_only
 from workers.context import Context
@@ -164,6 +165,26 @@ def _postgres(site: Site) -> str:
     return f"answers; the slot {site.names.slot} is {slot.wal_status}"
 
 
+def _writers(site: Site) -> str:
+    """Each listed deployment can be looked at with its pods, and scaled (facts/systems.md §5)."""
+    listed = sorted({writer for writers in site.names.writers.values() for writer in writers})
+    if not listed:
+        return "no writers are listed in tbops.toml, so nothing is asked"
+    off = [f"{namespace}/{name}" for namespace, name in listed if not _running(site, namespace, name)]
+    said = f"{counted(len(listed), 'writer')} can be stopped and started"
+    return f"{said}; {', '.join(off)} has no pod now" if off else said
+
+
+def _running(site: Site, namespace: str, name: str) -> bool:
+    """Whether pods of it are wanted. Raises ``SystemsError`` and ``_Unfit`` where a right is missing."""
+    site.cluster.deployment(namespace, name)
+    scale = site.cluster.scale(namespace, name)
+    site.cluster.pods(namespace, scale.selector)
+    if not site.cluster.may("patch", namespace, name):
+        raise _Unfit(f"the service account may not patch the scale of {namespace}/{name}: it could not be stopped")
+    return scale.replicas > 0
+
+
 _CHECKS: Sequence[tuple[str, Callable[[Site], str]]] = (
     ("Tinybird", _tinybird),
     ("Tinybird token of the connector", _tokens),
@@ -171,6 +192,7 @@ _CHECKS: Sequence[tuple[str, Callable[[Site], str]]] = (
     ("Kafka Connect", _connect),
     ("Kafka", _kafka),
     ("Postgres", _postgres),
+    ("Kubernetes", _writers),
 )
 
 _ANSWERS: Mapping[str, Callable[[Site, Json], dict[str, Any]]] = {

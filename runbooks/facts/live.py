@@ -62,17 +62,30 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         limits=_sampled(site),
         capabilities=dict(site.capabilities),
         calls=calls,
-        writers={name: tuple(_writer(site, *at) for at in listed) for name, listed in site.names.writers.items()},
+        writers=_writers(site),
     )
 
 
-def _writer(site: Site, namespace: str, name: str) -> model.Deployment:
-    """A deployment that cannot be read spoils only the plans that would stop it."""
+def _writers(site: Site) -> dict[str, tuple[model.Deployment, ...]]:
+    """A deployment that cannot be read spoils only the plans that would stop it. A cluster that does not answer for
+    one is not asked for the others: each would be waited for as long."""
+    found: dict[tuple[str, str], model.Deployment] = {}
+    away = ""
+    for namespace, name in sorted({writer for listed in site.names.writers.values() for writer in listed}):
+        read = model.Deployment(namespace, name, trouble=away) if away else _writer(site, namespace, name)
+        if isinstance(read, SystemsError):
+            away = str(read) if read.retryable else ""
+            read = model.Deployment(namespace, name, trouble=str(read))
+        found[namespace, name] = read
+    return {table: tuple(found[writer] for writer in listed) for table, listed in site.names.writers.items()}
+
+
+def _writer(site: Site, namespace: str, name: str) -> model.Deployment | SystemsError:
     try:
-        found = site.cluster.deployment(namespace, name)
+        read = site.cluster.deployment(namespace, name)
     except SystemsError as error:
-        return model.Deployment(namespace, name, trouble=str(error))
-    return model.Deployment(namespace, name, found.replicas, found.ready)
+        return error
+    return model.Deployment(namespace, name, read.replicas, read.ready)
 
 
 def datasource(info: tinybird_model.DatasourceInfo) -> model.Datasource:
