@@ -13,7 +13,7 @@ from ledger import decisions, freeze, messages, questions, runs
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchRun
 from ledger.values import InboxRow
-from runbooks.request import Migrate, Request, Retire
+from runbooks.request import Migrate, Request, Retire, Revert
 
 UNCHANGED = "Nothing was changed."
 SAME_S = 30  # the same words of the same person within it are one request (facts/slack.md §6.8)
@@ -111,7 +111,7 @@ def _word(meant: g.Command) -> str:
 
 def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request) -> Outcome:
     """A run is created in state planning, in the environment's channel; or a sentence why not."""
-    if isinstance(asked.job, Retire):
+    if isinstance(asked.job, Retire | Revert):
         try:
             asked = asked.model_copy(update={"environment": runs.get(conn, asked.job.run).run.environment})
         except NoSuchRun:

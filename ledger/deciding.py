@@ -15,7 +15,7 @@ from ledger.policy import person
 from ledger.queries import load
 from ledger.values import Run
 
-Decided = Literal["approve", "reject", "pause", "resume", "abort", "retry", "revert", "accept", "restore"]
+Decided = Literal["approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore"]
 
 _sql = load("decisions")
 

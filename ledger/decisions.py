@@ -101,8 +101,6 @@ def _carry_out(conn: Conn, click: Click) -> Verdict:
             return _take_up(conn, click)
         case "retry" | "accept":
             return _go_on(conn, click)
-        case "revert":
-            return Verdict(False, f"Run {click.run.id} is not over; abort it, and it puts things back.")
         case _:
             assert_never(click.action)
 
@@ -184,8 +182,6 @@ def _over(conn: Conn, click: Click) -> str:
     if run.state == "rejected":
         return was(conn, run, ("reject", "abort", "restore"), "was rejected", click.now)
     at = f" at {approvals.clock(run.finished_at, click.now)}" if run.finished_at else ""
-    if click.action == "revert" and run.state == "succeeded":
-        return f"Run {run.id} has succeeded, and this version reverts no run; ask for the opposite migration instead."
     ended = "has expired" if run.state == "expired" else f"was {run.state}" if run.state != "failed" else "has failed"
     ended = "has succeeded" if run.state == "succeeded" else ended
     return f"Run {run.id} {ended}{at}; there is nothing left to decide."

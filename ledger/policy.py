@@ -13,7 +13,7 @@ from config.settings import Rules
 from ledger.values import Gate, Run
 
 Action = Literal[
-    "request", "approve", "reject", "pause", "resume", "abort", "retry", "revert", "accept", "restore",
+    "request", "approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore",
     "freeze", "unfreeze",
 ]  # fmt: skip
 
@@ -72,7 +72,7 @@ def authorize(rules: Rules, actor: Actor, action: Action, run: Run | None, *, no
                 others = tuple(entry for entry in rules.approve if entry != (actor.user or actor.id))
                 return Denied(f"You asked for this run, so somebody else must {action} it: {names(others)}.", others)
             return _among(rules, actor, rules.approve, _verb(action), now)
-        case "reject" | "pause" | "resume" | "abort" | "retry" | "revert" | "restore":
+        case "reject" | "pause" | "resume" | "abort" | "retry" | "restore":
             # stopping and going on with one's own run needs no more than having been allowed to ask for it
             entries = (*rules.approve, *rules.request) if own else rules.approve
             return _among(rules, actor, entries, _verb(action), now)

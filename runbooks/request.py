@@ -108,7 +108,15 @@ class Retire(_Frozen):
     kept: Kept | None = None
 
 
-Job = Annotated[Migrate | Replicate | Unreplicate | Rename | Finish | Retire, Field(discriminator="kind")]
+class Revert(_Frozen):
+    """The schema from before ``run``, with every row that came since. ``kept`` as in ``Retire``."""
+
+    kind: Literal["revert"] = "revert"
+    run: int
+    kept: Kept | None = None
+
+
+Job = Annotated[Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert, Field(discriminator="kind")]
 
 
 class Request(_Frozen):

@@ -4,26 +4,36 @@ from collections.abc import Sequence
 
 from ledger import rests, runs
 from ledger.connection import Conn
-from ledger.values import RunView, StepRow
+from ledger.values import FINISHED, RunView, StepRow
 from runbooks import finish
 from runbooks.errors import Refused
-from runbooks.request import Finish, Request, Retire
+from runbooks.request import Finish, Request, Retire, Revert
 from runbooks.rest import Kept, Past, Rest
 
 
 def with_rest(conn: Conn, request: Request) -> Request:
     """The request as planning needs it: one that goes on with a run gets what that run's line left, one
     that retires a run's table which one that is. Raises ``Refused``."""
-    if isinstance(request.job, Retire):
-        kept = runs.get(conn, request.job.run).run.found.get("kept")
-        if not kept:
-            raise Refused(f"Run {request.job.run} keeps no table aside, so there is nothing to retire.")
-        job = request.job.model_copy(update={"kept": Kept.model_validate(kept)})
+    if isinstance(request.job, Retire | Revert):
+        job = request.job.model_copy(update={"kept": _kept(conn, request.job)})
         return request.model_copy(update={"job": job})
     if not isinstance(request.job, Finish):
         return request
     rest = _rest(conn, runs.first_of(runs.get(conn, request.job.run).run))
     return request.model_copy(update={"job": request.job.model_copy(update={"rest": rest})})
+
+
+def _kept(conn: Conn, job: Retire | Revert) -> Kept:
+    run = runs.get(conn, job.run).run
+    if run.state not in FINISHED:
+        raise Refused(f"Run {run.id} is not over; abort it, and it puts things back.")
+    if kept := run.found.get("kept"):
+        return Kept.model_validate(kept)
+    if isinstance(job, Retire):
+        raise Refused(f"Run {run.id} keeps no table aside, so there is nothing to retire.")
+    raise Refused(
+        f"Run {run.id} set no table aside that would say what was before; ask for the opposite of “{run.command}”."
+    )
 
 
 def _rest(conn: Conn, first: int) -> Rest:

@@ -63,6 +63,7 @@ _TITLES: dict[str, Callable[[Any], str]] = {
     "set default": lambda j: f"set the default of {j['change']['name']} in {_named(j)}",
     "remove fields": lambda j: f"remove {', '.join(j['change']['names'])} from {_named(j)}",
     "sort by": lambda j: f"sort {_named(j)} by {', '.join(j['change']['columns'])}",
+    "revert": lambda j: f"put back what run {j['run']} replaced",
     "retire": lambda j: f"drop the table that run {j['run']} set aside",
     "finish": lambda j: f"go on with run {j['run']} ({j['of']})",
     "add index": lambda j: f"add index {j['change']['name']} to {_named(j)}",
@@ -137,7 +138,7 @@ def _approvals(view: RunView, names: Names) -> list[str]:
 
 
 _DEEDS = {
-    "reject": "rejected", "pause": "paused", "resume": "resumed", "abort": "aborted", "revert": "reverted",
+    "reject": "rejected", "pause": "paused", "resume": "resumed", "abort": "aborted",
     "retry": "retried", "accept": "change accepted", "restore": "stopped",
 }  # fmt: skip
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 from runbooks.request import Request
 
-Deed = Literal["approve", "reject", "pause", "resume", "abort", "revert", "retry"]
+Deed = Literal["approve", "reject", "pause", "resume", "abort", "retry"]
 
 
 @dataclass(frozen=True)

@@ -186,7 +186,7 @@ def test_rules_may_allow_self_approval(conn: Conn) -> None:
 
 
 @pytest.mark.parametrize(
-    "action", ["approve", "reject", "pause", "resume", "abort", "retry", "revert", "accept", "restore"]
+    "action", ["approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore"]
 )
 def test_somebody_without_rights_changes_nothing(conn: Conn, action: decisions.Decided) -> None:
     run = proposed(conn)
