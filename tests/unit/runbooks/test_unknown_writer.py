@@ -7,7 +7,7 @@ import pytest
 from runbooks.errors import Refused
 from runbooks.facts.model import Connector, Deployment, Facts, Token
 from runbooks.guards import digest_of
-from runbooks.plan import Plan, digest
+from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
 from tests.support.estate import live
@@ -66,5 +66,5 @@ def test_without_a_name_or_a_look_at_it_no_writer_can_be_stopped() -> None:
 def test_a_plan_relies_on_the_replicas_that_it_found() -> None:
     key = "kubernetes/deployment/crowd/worker-dpl/replicas"
     made = plan(facts())
-    assert made.guards[key] == digest_of(facts(), key) == digest(2)
+    assert made.guards[key] == digest_of(facts(), key) == "2"
     assert made.hash != plan(facts(replace(WRITER, replicas=3))).hash
