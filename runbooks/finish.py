@@ -29,6 +29,7 @@ from runbooks.steps.prove import Prove
 from runbooks.steps.set_aside import PutBack, kept_name
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
+from runbooks.steps.switch import Switch
 from runbooks.steps.tags import RestoreTags
 from runbooks.strategies.parts import filling
 
@@ -231,7 +232,7 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
     """A run that changed tables where they stand: it goes on where it ended, or begins anew if nothing is there yet."""
     target = again.job.datasources[0] if isinstance(again.job, Migrate) else ""
     unfinished = [past for past in rest.steps if not past.done]
-    if len(unfinished) == len(rest.steps) or not _begun_on(target, rest):
+    if len(unfinished) == len(rest.steps) or not (_begun_on(target, rest) or _switched(rest, facts)):
         return again
     if not unfinished:
         raise Refused(f"Nothing of run {job.run} is left to finish: every step of it is done.")
@@ -244,6 +245,13 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
 def _begun_on(target: str, rest: Rest) -> bool:
     """Whether the target itself has changed: then the same request would find its own work there and refuse."""
     return any(past.done and past.params.get("name") == target for past in rest.steps)
+
+
+def _switched(rest: Rest, facts: Facts) -> bool:
+    """Whether the table that was copied beside stands under the name: else all of it was put back."""
+    switched = next(iter(_of(rest, Switch)), None)
+    stands = facts.datasources.get(switched.table.name) if switched else None
+    return stands is not None and switched is not None and stands.id != switched.table.id
 
 
 def _plan(

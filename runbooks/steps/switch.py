@@ -119,8 +119,8 @@ class SwitchWritten(Switch):
 
 
 class SwitchBack(Step):
-    """Give the old table its name back on a way out, as long as nothing can have been written to the new one: the
-    connector is still paused. Once it runs, the new table, which was proven before the switch, stays."""
+    """Give the old table its name back on a way out, as long as nothing can have been written to the new one, which
+    goes: the connector is still paused. Once it runs, the new table, which was proven before the switch, stays."""
 
     op: ClassVar[str] = "tinybird.datasource.switch-back/1"
     settle_s: ClassVar[float] = 5.0
@@ -159,12 +159,18 @@ class SwitchBack(Step):
             at.tinybird.rename_datasource(self.table.id, self.table.name)
         elif new.id != self.table.id:
             at.tinybird.rename_datasource(new.id, self.beside)
-        else:
+        elif moved_to(at, self.beside) or moved_to(at, self.kept):
             write_back(at, self.beside if moved_to(at, self.beside) else self.kept, self.table.name)
+        else:
+            beside = at.tinybird.datasource(self.beside)
+            if beside is not None:
+                at.tinybird.delete_datasource(beside.id)
 
     def _read_again(self, at: Site) -> Seen:
         """Where a rename rewrites SQL, pipes that had been mended followed the new table away."""
         moved = moved_to(at, self.beside) or moved_to(at, self.kept)
         if moved:
             return Todo(f"{moved[0].name}, node {moved[1].name}, followed the new table and is written back")
+        if at.tinybird.datasource(self.beside) is not None:  # while it had the table's name, dropping it seemed done
+            return Todo(f"{self.beside} is deleted")
         return Done(f"{self.table.name} is the table it was before.")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from runbooks import steps
 from runbooks.errors import Refused
-from runbooks.facts.model import Backfill, Column, Facts
+from runbooks.facts.model import Backfill, Column, Deployment, Facts
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Finish, Migrate, NewField, Request
@@ -184,3 +184,29 @@ def test_the_hash_binds_the_rest_to_its_run() -> None:
 def test_outside_the_ledger_nothing_is_known_of_a_run() -> None:
     with pytest.raises(Refused, match="known to the ledger alone"):
         make_plan(Request(text="retry 7", job=Finish(run=7, of="migrate …")), before())
+
+
+@pytest.mark.parametrize("stands", ["t_old", "t_new"])
+def test_a_switch_is_gone_on_with_only_where_it_stands(stands: str) -> None:
+    """One that was put back is planned anew, though its step was done."""
+    facts = live()
+    events = replace(facts.datasources["events"], id="t_old")
+    facts = replace(
+        facts,
+        datasources={**facts.datasources, "events": events},
+        writers={"events": (Deployment("default", "worker", 2, 2),)},
+    )
+    job = Migrate(datasources=("events",), change=AddFields(fields=(NewField(name="karma", type="Int32"),)))
+    asked = Request(text="migrate …", job=job, strategy="rename")
+    first = make_plan(asked, facts)
+    switched = [step.op for step in first.steps].index("tinybird.datasource.switch-written/1")
+    past = [Past(op=s.op, params=s.params, done=n <= switched + 3) for n, s in enumerate(first.steps)]
+    of = Rest.model_validate({"request": asked.model_dump(mode="json"), "steps": past, "made_by": 7})
+    now = replace(facts, datasources={**facts.datasources, "events": replace(events, id=stands)})
+    plan = make_plan(Request(text="retry 7", job=Finish(run=7, of="migrate …", rest=of)), now)
+    ops = [step.op for step in plan.steps]
+    if stands == "t_new":
+        assert ops == [step.op for step in first.steps[switched + 4 :]]
+        assert ops[0] == "kubernetes.deployment.start/1"
+    else:
+        assert ops == [step.op for step in first.steps]
