@@ -156,6 +156,7 @@ class LimitSettings(_Frozen):
 
     copy_quota: int = 12
     copy_timeout_s: int = 3600
+    copy_chunk_rows: int = Field(default=1_000_000, ge=1_000)  # of a table copied beside itself, in one job
     backfill_max_s: int = 6 * 3600
     rewrite_max_bytes: int = 10 * 2**30
     slot_restart_s: int = 15

@@ -187,6 +187,7 @@ class Limits:
 
     copy_quota: int = 12
     copy_timeout_s: int = 3600
+    copy_chunk_rows: int = 1_000_000  # both sides' digests of so many take well under 10 s, a copy well under an hour
     connect_rows_per_s: float | None = None  # measured where possible
     backfill_max_s: int = 6 * 3600
     rewrite_max_bytes: int = 10 * 2**30

@@ -129,10 +129,13 @@ def name_is_not_topic(at: Context) -> Iterator[Hazard]:
     )
 
 
+_SINK_RUNS = ("swap", "rename")  # what waits while they hold waits in Kafka, or with the writers
+
+
 @on_plan
 def sink_buffer(at: Context) -> Iterator[Hazard]:
     hold = at.assessment.hold if at.assessment else None
-    if hold is None or not hold.seconds:
+    if hold is None or not hold.seconds or at.strategy in _SINK_RUNS:
         return
     budget = sink_budget(at.planned.table, at.facts)
     if hold.seconds * 2 > budget.seconds:

@@ -16,7 +16,6 @@ from runbooks.steps.beside import beside_name
 from runbooks.steps.copying import Ended, Wish, progress_of
 from runbooks.words import counted
 
-RANGE_ROWS = 1_000_000  # a side's digest of so many rows takes well under 10 s, a copy well under an hour
 LEAST_ROWS = 1_000
 OTHER_RANGES = 0.6  # of the size before: an identical block, inserted again after a delete, may be swallowed
 TRIES = 3
@@ -36,7 +35,7 @@ class _ByRanges(Step):
     settle_s: ClassVar[float] = 10.0  # until a job that was made is seen in the list
 
     of: Copied
-    rows: int = RANGE_ROWS
+    rows: int  # of a range, versions counted
 
     def look(self, at: Site) -> Seen:
         memo = dict(at.memo) or self._begin(at)

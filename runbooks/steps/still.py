@@ -73,6 +73,31 @@ class AwaitStill(Step):
         )
 
 
+class AwaitSettled(Step):
+    """Wait until what the connector posted before its pause is all to be seen: Tinybird says 202 before it is
+    (facts/tinybird.md §7). What comes now waits in Kafka."""
+
+    op: ClassVar[str] = "tinybird.datasource.settled/1"
+    gated: ClassVar[bool] = False
+
+    table: str
+
+    def title(self) -> str:
+        return f"Wait until all that was posted to {self.table} is to be seen"
+
+    def look(self, at: Site) -> Seen:
+        if not at.connect.status(at.names.connector).paused:
+            return Astray(f"the connector {at.names.connector} is not paused any more: somebody or a restart undid it")
+        rows = raw_count(at, self.table)
+        if at.memo.get("rows") != rows:
+            why = f"{counted(rows, 'row')} so far; counted again, to see that no more come"
+            return Wait(COUNTS_APART_S, why, memo={"rows": rows, "counted": at.now.isoformat()})
+        left = COUNTS_APART_S - _lasted(at, at.memo["counted"])
+        if left > 0:
+            return Wait(left, "the rows are counted once more, to see that no more come")
+        return Done(f"{self.table} stands still with {counted(rows, 'row')}.")
+
+
 def grown(at: Site, table: str, topic: str) -> str | None:
     """What has come since the table was found at rest; None if nothing has."""
     found: Memo = at.found.get(still_key(table)) or {}

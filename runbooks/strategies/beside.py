@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from runbooks.facts.model import Datasource, Facts
 from runbooks.plan import Estimate
 from runbooks.proof.chunks import Copied, copied
-from runbooks.proof.fields import ch_literal
+from runbooks.proof.fields import ch_literal, ch_name
 from runbooks.strategies.change import PlannedChange
 from runbooks.types import clickhouse
 
@@ -25,12 +25,15 @@ def copying(change: PlannedChange) -> Copied:
 
 
 def _values(change: PlannedChange) -> dict[str, str]:
-    """The SQL of each column that the old table does not have: computed, or the default that old rows would show."""
-    before = {c.name for c in change.target.before.columns}
+    """The SQL of each column that is more than one of the old table's: computed, the default that old rows would show,
+    or the old value where there can be no NULL any more."""
     found = {f.column.name: f.expression for f in change.fields if f.expression}
     for column in change.target.after.columns:
-        if column.name not in before and column.name not in found:
-            found[column.name] = column.default if column.default is not None else _nothing(column.type)
+        old, absent = change.target.before.column(column.name), column.default or _nothing(column.type)
+        if old is None and column.name not in found:
+            found[column.name] = absent
+        elif old and clickhouse.parse(old.type).nullable and not clickhouse.parse(column.type).nullable:
+            found[column.name] = f"ifNull({ch_name(column.name)}, {absent})"
     return found
 
 

@@ -20,6 +20,7 @@ from runbooks.steps.writers import AwaitWriterGone, AwaitWriterReady, StartWrite
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
 from runbooks.strategies.parts import alteration, standing
+from runbooks.words import counted
 
 PODS_S = 30  # pods have so long to end (facts/systems.md §5)
 
@@ -45,7 +46,7 @@ class Rename:
             ),
             costs=(
                 f"a copy of {spent.copy.formula}",
-                f"{len(writers)} writers stopped for {hold.seconds} s" if writers else "no writer to stop",
+                f"{counted(len(writers), 'writer')} stopped for {hold.seconds} s",
                 *(f"{name} finds no table between the two renames" for name in broken),
             ),
             downtime=downtime(change),
@@ -66,14 +67,14 @@ class Rename:
             yield alteration(target)
         yield CreateBeside.of(table, change.target.after)
         yield CreateCopyPipe(of=of)
-        yield CopyChunks(of=of)
+        yield CopyChunks(of=of, rows=facts.limits.copy_chunk_rows)
         with Hold(_budget(change)):
             for copy in change.copies:  # between the two renames they would find no table
                 yield PauseCopy(pipe=copy.name, table=table)
             yield from _stop(facts.writers[change.name])
             yield AwaitStill(topic=change.name, table=change.name)
             yield CatchUp(of=of)
-            yield ProveCopy(of=of)
+            yield ProveCopy(of=of, rows=facts.limits.copy_chunk_rows)
             yield RemoveRunsCopyPipe(source=change.name)  # before the switch: it would copy the table into itself
             yield PauseConnector(connector=connector.name, table=table)  # an event between would make the table anew
             yield SwitchWritten(table=table, topic=change.name, copies=tuple(copy.name for copy in change.copies))
@@ -106,7 +107,7 @@ def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
     if change.replicated:
         return f"{change.name} is replicated: its topic has its name, so a table beside it is fed by nobody"
     writers = facts.writers.get(change.name)
-    if writers is None:
+    if not writers:
         return f"nobody named the deployments that write {change.name}, which must be stopped for the switch"
     silent = next((each for each in writers if each.trouble), None)
     if silent:

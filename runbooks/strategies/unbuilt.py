@@ -23,12 +23,6 @@ class Unbuilt:
         return iter(())
 
 
-def _swap(change: PlannedChange) -> str:
-    if change.replicated:
-        return "the new column's values are not derivable from the old table, which a swap is filled from"
-    return f"it copies all of {change.name} into a table beside it only to add a column of defaults"
-
-
 def _exchange(change: PlannedChange) -> str:
     return "it needs two tables of exactly the same schema, and the new column makes them differ"
 
@@ -41,6 +35,5 @@ def _pipe_by_pipe(change: PlannedChange) -> str:
     return f"it needs {moved} changed one by one, which is not carried out yet"
 
 
-register(Unbuilt("swap", _swap))
 register(Unbuilt("exchange", _exchange))
 register(Unbuilt("pipe-by-pipe", _pipe_by_pipe))

@@ -21,7 +21,7 @@ from tests.support.steps_story import Story, story
 
 BESIDE = "activities__run_7"
 RUN = "POST /v0/pipes/activities__copy_run_7/copy"
-ROWS = 3_000
+ROWS = 1_000_000
 SCORE = Column("score2", "Float32", "$.score2", "score / 2")
 
 
@@ -128,7 +128,7 @@ def test_a_range_that_lost_rows_is_found_and_only_it_is_copied_again(sandbox: Sa
 
 def test_a_copy_that_ends_done_with_fewer_rows_is_made_again(sandbox: Sandbox, run: Story) -> None:
     lost = once(lambda: lose(sandbox), lambda seen: "done" in copies(sandbox))
-    done = walk(run, CopyChunks(of=copying(run)), lost)
+    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), lost)
     assert isinstance(done, Done)
     assert "1 range copied again" in done.said
     assert equal(run)
@@ -155,19 +155,19 @@ def test_keys_that_are_not_in_the_source_are_deleted_and_their_range_is_copied_i
     sandbox.tinybird.delete(f"/v0/datasources/{BESIDE}", params={"force": "true"})
     walk(run, CreateBeside.of(standing, after))
     walk(run, CreateCopyPipe(of=copying(run)))
-    walk(run, CopyChunks(of=copying(run)))
+    walk(run, CopyChunks(of=copying(run), rows=ROWS))
     write(sandbox, 5, "alien", into=BESIDE)
     assert not equal(run)
-    done = walk(run, ProveCopy(of=copying(run)))
+    done = walk(run, ProveCopy(of=copying(run), rows=ROWS))
     assert isinstance(done, Done), done
     assert equal(run)
     assert sandbox.log.count("tinybird", f"POST /v0/datasources/{BESIDE}/delete") == 1
 
 
 def test_what_is_deleted_from_the_source_meanwhile_is_no_more_in_the_copy(sandbox: Sandbox, run: Story) -> None:
-    walk(run, CopyChunks(of=copying(run)))
+    walk(run, CopyChunks(of=copying(run), rows=ROWS))
     delete(sandbox, "activities", "id < '2'")
-    assert isinstance(walk(run, ProveCopy(of=copying(run))), Done)
+    assert isinstance(walk(run, ProveCopy(of=copying(run), rows=ROWS)), Done)
     assert equal(run)
 
 
@@ -176,20 +176,20 @@ def test_what_is_written_meanwhile_is_caught_up_with(sandbox: Sandbox, run: Stor
         write(sandbox, 20, "new")
         write(sandbox, 20, "newer", known=True)
 
-    done = walk(run, CopyChunks(of=copying(run)), once(people_write, begun))
+    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), once(people_write, begun))
     assert isinstance(done, Done)
     assert "Written to meanwhile, so compared once more later: 1 range." in done.said
     run.found |= done.found
     assert isinstance(walk(run, CatchUp(of=copying(run))), Done)
     after = sandbox.log.last()
-    assert isinstance(walk(run, ProveCopy(of=copying(run))), Done)
+    assert isinstance(walk(run, ProveCopy(of=copying(run), rows=ROWS)), Done)
     assert sandbox.log.count("tinybird", RUN, after=after) == 0
     assert equal(run)
 
 
 def test_a_copy_that_takes_too_long_is_made_in_smaller_parts(sandbox: Sandbox, run: Story) -> None:
     sandbox.knobs(tinybird__copy_rows_per_s=100.0, tinybird__copy_timeout_s=20.0)
-    done = walk(run, CopyChunks(of=copying(run)))
+    done = walk(run, CopyChunks(of=copying(run), rows=ROWS))
     assert isinstance(done, Done), done
     assert set(copies(sandbox)) == {"done", "error"}
     assert equal(run)
@@ -203,7 +203,7 @@ def test_a_copy_that_never_ends_is_cancelled_and_made_in_smaller_parts(sandbox: 
         sandbox.knobs(tinybird__copy_rows_per_s=50_000.0)
 
     walked = once(let_go, lambda _: "cancelled" in copies(sandbox))
-    done = walk(run, CopyChunks(of=copying(run)), walked)
+    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), walked)
     assert isinstance(done, Done), done
     assert copies(sandbox)[-1] == "cancelled"
     assert equal(run)
@@ -212,7 +212,7 @@ def test_a_copy_that_never_ends_is_cancelled_and_made_in_smaller_parts(sandbox: 
 def test_a_copy_that_cannot_be_cancelled_is_told_to_people(sandbox: Sandbox, run: Story) -> None:
     run.base = replace(run.base, limits=replace(run.base.limits, copy_timeout_s=60))
     sandbox.knobs(tinybird__copy_rows_per_s=0.01, tinybird__copy_timeout_s=1e9, tinybird__copy_cancel_working=False)
-    stuck = walk(run, CopyChunks(of=copying(run)))
+    stuck = walk(run, CopyChunks(of=copying(run), rows=ROWS))
     assert isinstance(stuck, Astray)
     assert "cannot be cancelled" in stuck.reason
 
@@ -222,7 +222,7 @@ def test_a_slot_is_waited_for_and_a_quota_found_full_is_tried_again(sandbox: San
     assert sandbox.tinybird.post("/v0/pipes/members_sorted_copy_pipe/copy").is_success
     run.base = replace(run.base, limits=replace(run.base.limits, copy_quota=3))
     waited: list[str] = []
-    done = walk(run, CopyChunks(of=copying(run)), lambda seen: waited.append(seen.why))  # pyright: ignore[reportAttributeAccessIssue]
+    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), lambda seen: waited.append(seen.why))  # pyright: ignore[reportAttributeAccessIssue]
     assert isinstance(done, Done)
     assert waited[0] == "1 copies are under way, 2 slots are left to others"
     sandbox.knobs(tinybird__copy_quota=0)

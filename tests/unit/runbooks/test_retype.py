@@ -73,7 +73,8 @@ def test_a_type_of_clickhouse_that_takes_what_postgres_sends_leaves_postgres_alo
     name: str, kind: str, default: str | None, after: str
 ) -> None:
     plan = planned(name, kind, default)
-    assert plan.strategy.name == "recreate"
+    takes_no_more = kind in ("LowCardinality(String)", "DateTime")  # than the old column: derived from it
+    assert plan.strategy.name == ("swap" if takes_no_more else "recreate")
     assert after in plan.datafiles["people.datasource"]
     assert plan.sql == ()
     assert not [op for op in ops(plan) if op.startswith("postgres.")]

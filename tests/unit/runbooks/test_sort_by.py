@@ -27,9 +27,9 @@ def slugs(plan: Plan) -> dict[str, str]:
 
 def test_a_key_that_holds_a_unique_one_is_planned_as_a_new_table() -> None:
     plan = planned("name", "id")
-    assert plan.strategy.name == "recreate"
+    assert plan.strategy.name == "swap"
     assert not plan.blocked
-    made = next(step for step in plan.steps if step.op == "tinybird.datasource.create/1")
+    made = next(step for step in plan.steps if step.op == "tinybird.datasource.create-beside/1")
     assert made.params["sorting_key"] == "name, id"
     proof = next(step for step in plan.steps if step.op == "proof.values/1")
     assert [key["name"] for key in proof.params["claim"]["key"]] == ["name", "id"]
