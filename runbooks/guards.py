@@ -35,7 +35,9 @@ def digest_of(reader: Facts | Site, key: str) -> str:
     if read is None:
         raise KeyError(f"no such guard: {key}")
     found = read(reader, name)
-    return ABSENT if found is None else digest(found)
+    if found is None:
+        return ABSENT
+    return str(found) if kind in _AS_THEY_ARE else digest(found)
 
 
 def digest_of_schema(datasource: Datasource) -> str:
@@ -190,6 +192,7 @@ _SINK = ("sequin", "sink", "status")
 _COLUMNS = ("postgres", "table", "columns")
 _CONNECTOR = ("connect", "connector", "state")
 _REPLICAS = ("kubernetes", "deployment", "replicas")
+_AS_THEY_ARE = frozenset({_REPLICAS})  # short enough that people may read what was expected and what was found
 
 _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
     _SCHEMA: _facts_schema,

@@ -20,7 +20,9 @@ class Kubectl:
         if program is None:
             pytest.skip("kubectl is not installed (Debian: kubernetes-client)")
         self._start = [program, "--server", sandbox.ready["kubernetes"]["url"], "--namespace", sandbox.namespace]
-        self._env = {**os.environ, "HOME": str(home), "KUBECONFIG": str(home / "none")}
+        config = home / "config"
+        config.write_text("apiVersion: v1\nkind: Config\n")
+        self._env = {**os.environ, "HOME": str(home), "KUBECONFIG": str(config)}
 
     def __call__(self, *arguments: str, exits: int = 0) -> str:
         done = subprocess.run(

@@ -156,6 +156,17 @@ def test_a_writer_that_somebody_scales_in_the_hold_stops_the_run_there(
     ending.the_ledger_is_sound(run)
 
 
+def test_writers_come_back_by_themselves_when_nobody_decides(
+    drive: Drive, run: int, sandbox: Sandbox, ending: Ending, replicas: Callable[[], dict[str, int]]
+) -> None:
+    drive.until_step(run, GONE + 1)
+    sandbox.scale(NORMAL, 1)
+    drive.until(run, "held")
+    drive.until(run, "failed")  # half of the hold's budget is over
+    assert replicas() == RECORDED
+    ending.the_ledger_is_sound(run)
+
+
 def test_an_operator_that_undoes_stops_is_noticed_while_pods_end(
     drive: Drive, run: int, sandbox: Sandbox, people: People, replicas: Callable[[], dict[str, int]]
 ) -> None:
@@ -181,6 +192,7 @@ def test_a_count_that_people_accept_is_the_one_that_comes_back(
     sandbox.scale(NORMAL, 4)
     drive.until(run, "held")
     assert f"kubernetes/deployment/crowd/{NORMAL}/replicas is not as the plan knows it" in drive.view(run).run.reason
+    assert "expected `2`, found `4`" in drive.card(run).text
     people.ben.clicks("Accept and continue", on=drive.card(run))
     drive.talk()  # before the deadline that the clock would be moved on to
     drive.until(run, "succeeded")
