@@ -4,6 +4,7 @@ import shlex
 from dataclasses import dataclass, field
 
 from sandbox.tinybird.model import ENGINE_KEYS, Datasource, Node, Pipe
+from sandbox.tinybird.sinks import settings_text
 
 _BLOCKS = ("DESCRIPTION", "SCHEMA", "SQL", "INDEXES")
 
@@ -85,4 +86,6 @@ def _node(pipe: Pipe, node: Node, target: str | None) -> str:
         out += f"COPY_SCHEDULE {pipe.cron or '@on-demand'}\n"
     elif node.type == "materialized":
         out += f"\nTYPE MATERIALIZED\nDATASOURCE {target}\n"
+    elif node.type == "sink":
+        out += f"\nTYPE SINK\n{settings_text(pipe)}"
     return out

@@ -140,8 +140,8 @@ class Jobs:
     # -- schedules
 
     def plan(self, pipe: Pipe) -> None:
-        """Set when the copy pipe's schedule fires next, counted from now."""
-        fires = pipe.cron if pipe.type == "copy" and not pipe.paused else None
+        """Set when the copy or sink pipe's schedule fires next, counted from now."""
+        fires = pipe.cron if pipe.type in ("copy", "sink") and not pipe.paused else None
         pipe.next_tick = next_tick(fires, self._workspace.now()) if fires else None
 
     def _fire(self) -> None:

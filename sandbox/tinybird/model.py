@@ -104,7 +104,7 @@ class Node:
     updated_at: datetime
     id: str = field(default_factory=new_id)
     description: str = ""
-    type: str = "standard"  # standard | endpoint | copy | materialized
+    type: str = "standard"  # standard | endpoint | copy | materialized | sink
     params: list[dict[str, Any]] = field(default_factory=list[dict[str, Any]])
     materialized: str | None = None  # id of the target
 
@@ -122,6 +122,7 @@ class Pipe:
     cron: str | None = None
     paused: bool = False
     next_tick: datetime | None = None
+    export: dict[str, str] = field(default_factory=dict[str, str])  # of a sink pipe: settings by the API's names
 
     @property
     def type(self) -> str:
@@ -136,7 +137,7 @@ class Pipe:
         return next((node for node in self.nodes if key in (node.id, node.name)), None)
 
     def copy(self) -> "Pipe":
-        return replace(self, nodes=[replace(node) for node in self.nodes])
+        return replace(self, nodes=[replace(node) for node in self.nodes], export=dict(self.export))
 
 
 @dataclass

@@ -7,6 +7,7 @@ from sandbox.tinybird.errors import ApiError
 from sandbox.tinybird.jobs import Jobs, check_cron
 from sandbox.tinybird.model import Node, Pipe
 from sandbox.tinybird.resolve import dependencies
+from sandbox.tinybird.sinks import set_sink
 from sandbox.tinybird.sqltext import must_be_select
 from sandbox.tinybird.tables import check_name
 from sandbox.tinybird.template import declared, parameters_of
@@ -25,7 +26,7 @@ def make_node(workspace: Workspace, given: dict[str, Any], fallback: str) -> Nod
         now,
         now,
         description=str(given.get("description") or ""),
-        type=kind if kind in ("copy", "materialized") else "standard",
+        type=kind if kind in ("copy", "materialized", "sink") else "standard",
         params=parameters_of(sql),
     )
 
@@ -56,6 +57,8 @@ def put_pipe(workspace: Workspace, jobs: Jobs, given: dict[str, Any], *, force: 
     if check:
         _check_names(workspace, pipe)
     _copy_of_push(workspace, pipe, given)
+    for node in (node for node in nodes if node.type == "sink"):
+        set_sink(workspace, jobs, pipe, node, given)
     workspace.state.pipes[name] = pipe
     jobs.plan(pipe)
     return pipe
@@ -107,7 +110,7 @@ def set_target(workspace: Workspace, pipe: Pipe, key: str) -> None:
 
 
 def publish(workspace: Workspace, pipe: Pipe, node: Node) -> None:
-    if pipe.type in ("copy", "materialized"):
+    if pipe.type in ("copy", "materialized", "sink"):
         raise ApiError(403, f"The pipe '{pipe.name}' is already {pipe.type}: a pipe has one output, unlink it first")
     for other in pipe.nodes:
         other.type = "endpoint" if other is node else "standard"
@@ -116,7 +119,7 @@ def publish(workspace: Workspace, pipe: Pipe, node: Node) -> None:
 
 def set_copy(workspace: Workspace, jobs: Jobs, pipe: Pipe, node: Node, given: dict[str, str]) -> None:
     """Make ``node`` the copy node, or change its target, mode or schedule; what is not given stays."""
-    if pipe.type in ("endpoint", "materialized"):
+    if pipe.type in ("endpoint", "materialized", "sink"):
         raise ApiError(403, f"The pipe '{pipe.name}' is already {pipe.type}: a pipe has one output, unlink it first")
     if given.get("target_datasource"):
         set_target(workspace, pipe, given["target_datasource"])

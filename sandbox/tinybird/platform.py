@@ -13,6 +13,7 @@ from sandbox.tinybird.jobs import Job, Jobs
 from sandbox.tinybird.limits import CreateLimit
 from sandbox.tinybird.model import Datasource, Pipe
 from sandbox.tinybird.service import ServiceLogs
+from sandbox.tinybird.sinks import sink_job
 from sandbox.tinybird.workspace import Workspace
 
 
@@ -28,6 +29,8 @@ class Platform:
         self.create_limit = CreateLimit()
 
     def _scheduled(self, pipe: Pipe, tick: datetime) -> Job | None:
+        if pipe.type == "sink":
+            return sink_job(self.workspace, pipe, {}, tick)
         return copy_job(self.workspace, self.logs, pipe, pipe.copy_mode, {}, tick)
 
     def source(self, key: str) -> Datasource:

@@ -12,6 +12,7 @@ from sandbox.tinybird.materialized import link
 from sandbox.tinybird.model import ENGINE_KEYS, Datasource, Engine, Node, Pipe, Scope, Tag
 from sandbox.tinybird.platform import Platform
 from sandbox.tinybird.schema import parse_columns
+from sandbox.tinybird.sinks import KEYS
 from sandbox.tinybird.tables import create, parse_index
 from sandbox.tinybird.template import parameters_of
 from sandbox.tinybird.workspace import Workspace
@@ -79,15 +80,19 @@ def _pipe(workspace: Workspace, name: str, text: str) -> Pipe:
         nodes[-1].type = "copy"
         pipe.copy_target = target.id if target else None
         pipe.copy_mode = last.get("COPY_MODE") or "append"
-        schedule = last.get("COPY_SCHEDULE")
-        pipe.cron = None if schedule in ("", "@on-demand") else schedule
+        pipe.cron = _scheduled(last.get("COPY_SCHEDULE"))
     elif last.get("TYPE").upper() == "SINK":
         nodes[-1].type = "sink"
-        pipe.cron = last.get("EXPORT_SCHEDULE") or None
+        pipe.export = {key: last.get(word) for word, key in KEYS.items() if last.get(word)}
+        pipe.cron = _scheduled(pipe.export.pop("schedule_cron", ""))
     elif "endpoint" in tags:  # fmt drops TYPE ENDPOINT, so the tag says which pipes are published
         nodes[-1].type = "endpoint"
     _tag(workspace, head.get("TAGS"), pipe.id, name, "pipe")
     return pipe
+
+
+def _scheduled(schedule: str) -> str | None:
+    return None if schedule in ("", "@on-demand") else schedule
 
 
 async def _link_views(workspace: Workspace, files: Mapping[str, str]) -> None:

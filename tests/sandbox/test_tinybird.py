@@ -576,3 +576,41 @@ def test_a_reset_brings_the_seed_back_quickly(tb: Tinybird) -> None:
     assert tb.client.get("/v0/datasources/extra").status_code == 404
     assert tb.events("members", event(1), token=tb.stand_in.append_token).status_code == 202
     assert took < 2.0, "0.1 s on an idle machine"
+
+
+EXPORT = {"service": "kafka", "connection": "estate-kafka", "kafka_topic": "people_sink", "schedule_cron": "30 9 * * *"}
+
+
+def test_a_sink_pipe_is_made_run_paused_and_taken_back(tb: Tinybird) -> None:
+    node = {"name": "rows", "type": "sink", "sql": "SELECT * FROM members FINAL"}
+    body = {"name": "people_export", "nodes": [node], **EXPORT}
+    made = tb.client.post("/v0/pipes", json=body).json()
+    assert (made["type"], made["schedule"]["status"]) == ("sink", "running")
+    text = tb.client.get("/v1/pipes/people_export.pipe").text
+    assert "TYPE SINK\nEXPORT_SERVICE kafka\nEXPORT_CONNECTION_NAME estate-kafka\nEXPORT_SCHEDULE 30 9 * * *\n" in text
+    run = tb.client.post("/v0/pipes/people_export/sink").json()["job"]
+    done = tb.finished(run["id"])
+    assert (done["kind"], done["status"], done["statistics"]["row_count"]) == ("sink", "done", 200)
+    assert tb.client.post("/v0/pipes/people_export/copy").status_code == 400
+    paused = tb.client.post("/v0/pipes/people_export/sink/pause").json()
+    assert paused["schedule"]["status"] == "shutdown"
+    assert tb.client.delete(f"/v0/pipes/people_export/nodes/{made['sink_node']}/sink").status_code == 204
+    assert tb.client.get("/v0/pipes/people_export").json()["type"] == "default"
+
+
+def test_a_sink_pipe_runs_by_its_schedule(tb: Tinybird) -> None:
+    node = {"name": "rows", "type": "sink", "sql": "SELECT id FROM members"}
+    every = {"name": "often", "nodes": [node], **EXPORT, "schedule_cron": "*/10 * * * *"}
+    assert tb.client.post("/v0/pipes", json=every).status_code == 200
+    tb.world.clock.advance(1_800)
+    tb.run(tb.stand_in.platform.jobs.catch_up())
+    ran = [job for job in tb.client.get("/v0/jobs").json()["jobs"] if job["kind"] == "sink"]
+    assert len(ran) == 3
+
+
+@pytest.mark.parametrize("wrong", [{"service": "pigeon"}, {"kafka_topic": ""}, {"schedule_cron": "daily"}])
+def test_a_sink_pipe_that_goes_nowhere_is_refused(tb: Tinybird, wrong: dict[str, str]) -> None:
+    node = {"name": "rows", "type": "sink", "sql": "SELECT id FROM members"}
+    answer = tb.client.post("/v0/pipes", json={"name": "odd", "nodes": [node], **EXPORT, **wrong})
+    assert answer.status_code == 400
+    assert tb.client.get("/v0/pipes/odd").status_code == 404

@@ -1,4 +1,4 @@
-"""Datafiles as text, the way ``tb fmt`` writes them (facts/tinybird.md §11)."""
+"""Datafiles as text, the way ``tb fmt`` writes them (facts/tinybird.md §11); SQL as people wrote it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -106,8 +106,10 @@ def _export(source: str) -> tuple[str, str]:
         "TYPE SINK",
         "EXPORT_SERVICE kafka",
         "EXPORT_CONNECTION_NAME estate-kafka",
-        f"EXPORT_KAFKA_TOPIC {name}",
         "EXPORT_SCHEDULE 30 9 * * *",
+        "EXPORT_FORMAT csv",
+        "EXPORT_STRATEGY @new",
+        f"EXPORT_KAFKA_TOPIC {name}",
     )
     return f"pipes/{name}.pipe", pipe(
         f"Sends {source} to other systems.", "export", [(f"{name}_rows", f"SELECT *\nFROM {source}")], *settings

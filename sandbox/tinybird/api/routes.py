@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from sandbox.tinybird.api import datasources, events, jobs, pipes, sql, tokens, workspaces
+from sandbox.tinybird.api import datasources, events, jobs, pipes, sinks, sql, tokens, workspaces
 from sandbox.tinybird.errors import ApiError
 from sandbox.tinybird.platform import Platform
 
@@ -42,10 +42,14 @@ _ROUTES: list[tuple[str, str, Handler]] = [
     ("POST", "/v0/pipes/{file}/nodes/{node}/copy", pipes.copy_node),
     ("PUT", "/v0/pipes/{file}/nodes/{node}/copy", pipes.copy_node),
     ("DELETE", "/v0/pipes/{file}/nodes/{node}/copy", pipes.copy_node),
+    ("POST", "/v0/pipes/{file}/nodes/{node}/sink", sinks.node),
+    ("DELETE", "/v0/pipes/{file}/nodes/{node}/sink", sinks.node),
     ("DELETE", "/v0/pipes/{file}/nodes/{node}/materialization", pipes.unlink),
     ("POST", "/v0/pipes/{file}/nodes/{node}/population", pipes.populate),
     ("POST", "/v0/pipes/{file}/copy", pipes.run_copy),
     ("POST", "/v0/pipes/{file}/copy/{action}", pipes.pause_copy),
+    ("POST", "/v0/pipes/{file}/sink", sinks.run),
+    ("POST", "/v0/pipes/{file}/sink/{action}", sinks.pause),
     ("GET", "/v0/jobs", jobs.list_jobs),
     ("GET", "/v0/jobs/{job}", jobs.one_job),
     ("POST", "/v0/jobs/{job}/cancel", jobs.cancel_job),

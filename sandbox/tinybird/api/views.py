@@ -94,6 +94,8 @@ def pipe(workspace: Workspace, shown: Pipe) -> dict[str, Any]:
             "copy_mode": shown.copy_mode,
             "schedule": schedule(shown),
         }
+    elif shown.type == "sink":
+        value |= {"sink_node": output.id, "schedule": schedule(shown), **shown.export}
     return value
 
 
