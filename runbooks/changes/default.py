@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from runbooks.changes.made import made
-from runbooks.changes.postgres import column_of, migration, table_name
+from runbooks.changes.postgres import NOT_KNOWN, column_of, migration, table_name
 from runbooks.changes.target import existing
 from runbooks.datafile import schema_sql
 from runbooks.errors import Refused
@@ -55,9 +55,12 @@ def _resolved(column: Column, typed: str, source: PgColumn | None) -> literals.D
             column.name,
         )
     try:
-        return literals.resolve(kind, typed, source.type if source else None)
+        found = literals.resolve(kind, typed, source.type if source and source.type != NOT_KNOWN else None)
     except literals.BadDefault as exc:
         raise Refused(f"The default of `{column.name}` does not fit: {shown(str(exc))}.", typed) from exc
+    truth = typed.strip().lower()
+    guessed = source is not None and source.type == NOT_KNOWN and truth in ("true", "false")
+    return replace(found, postgres=truth) if guessed else found
 
 
 def _some(facts: Facts, key: str) -> bool:

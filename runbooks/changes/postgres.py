@@ -7,6 +7,7 @@ from runbooks.fields import Where
 from runbooks.proof.fields import pg_literal
 from runbooks.strategies import Migration
 
+NOT_KNOWN = ""  # the type of a column where Postgres was not asked
 _HEAD = ("SET LOCAL lock_timeout = '3s';", "SET LOCAL statement_timeout = '30s';")
 
 
@@ -22,10 +23,13 @@ def table_name(place: Where) -> str:
 
 
 def column_of(column: Column, place: Where) -> PgColumn | None:
-    """The column of Postgres that ``column`` is read from; None inside a jsonb column, or where there is none."""
-    if place.table is None or not place.replicated:
+    """The column of Postgres that ``column`` is read from; None inside a jsonb column, or where there is none. Where
+    Postgres was not asked it is taken to be there, of a type that is not known."""
+    if not place.replicated:
         return None
     path = (column.jsonpath or column.name).removesuffix("[:]").removeprefix(place.root)
+    if place.table is None:
+        return None if "." in path or "$" in path else PgColumn(path, NOT_KNOWN, nullable=True)
     return place.table.column(path)
 
 

@@ -27,7 +27,7 @@ def remove_fields(
     names = tuple(name for name in dict.fromkeys(_in_postgres(change, columns, after, place)))
     dropped, said = _droppable(names, place)
     sql = tuple(f"ALTER TABLE {table_name(place)} DROP COLUMN IF EXISTS {pg_name(name)};" for name in dropped)
-    request = {"kind": "migrate", "change": "remove fields", "datasource": target.name, "fields": list(change.names)}
+    request = {"kind": "migrate", "change": "remove fields", "datasource": target.name, "removed": list(change.names)}
     asked = Count(DEPENDENTS, "postgres", dependents(place, dropped))
     planned = replace(
         made(change.kind, {**request, "postgres": list(dropped)}, Altered(target, after), place, facts, lineage),

@@ -5,7 +5,7 @@ from typing import Any
 
 from runbooks.changes.casts import back, carries, kept_in, misfits, using
 from runbooks.changes.made import made
-from runbooks.changes.postgres import bound_to, column_of, dependents, migration, table_name
+from runbooks.changes.postgres import NOT_KNOWN, bound_to, column_of, dependents, migration, table_name
 from runbooks.changes.target import existing
 from runbooks.errors import Refused
 from runbooks.facts.model import Column, Datasource, Facts, PgColumn, PgTable
@@ -60,7 +60,7 @@ def _wanted(change: ChangeType, column: Column, source: PgColumn | None) -> tupl
         nullable = clickhouse.parse(column.type).nullable and change.default is None and not core.is_array
         kind = Type("Nullable", (str(core),)) if nullable else core
         return kind, pg_type if source and pg_type != source.type else None
-    if source is None or carries(source.type, kind):
+    if source is None or source.type == NOT_KNOWN or carries(source.type, kind):
         return kind, None
     if pg_type is None:
         raise Refused(f"`{change.name}` cannot be {kind}: Postgres has no type for it, and its own is {source.type}.")
@@ -134,12 +134,19 @@ def _statement(place: Where, retype: Retype) -> str:
     name, table = pg_name(retype.column), table_name(place)
     drop = f"ALTER COLUMN {name} DROP DEFAULT, " if retype.default_before is not None else ""
     again = f", ALTER COLUMN {name} SET DEFAULT {retype.default}" if retype.default is not None else ""
-    return (
-        f"DO $$ BEGIN IF (SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = "
-        f"{pg_literal(table)}::regclass AND attname = {pg_literal(retype.column)}) <> {pg_literal(retype.after)} THEN "
-        f"ALTER TABLE {table} {drop}ALTER COLUMN {name} TYPE {retype.after} USING {retype.using}{again}; "
-        "END IF; END $$;"
+    is_now = (
+        f"SELECT format_type(atttypid, atttypmod) FROM pg_attribute WHERE attrelid = {pg_literal(table)}::regclass "
+        f"AND attname = {pg_literal(retype.column)}"
     )
+    alter = f"ALTER TABLE {table} {drop}ALTER COLUMN {name} TYPE {retype.after} USING {retype.using}{again};"
+    lines = (
+        "DO $$ BEGIN",
+        f"  IF ({is_now}) <> {pg_literal(retype.after)} THEN",
+        f"    {alter}",
+        "  END IF;",
+        "END $$;",
+    )
+    return "\n".join(lines)
 
 
 def _source(table: PgTable | None, retype: Retype | None) -> PgTable | None:
@@ -171,8 +178,9 @@ def _questions(
 def _said(column: Column, after: Column, source: PgColumn | None, retype: Retype | None) -> list[str]:
     said = [f"{column.name}: {after.type} instead of {column.type}"]
     if retype:
-        said.append(f"{column.name}: {retype.after} in Postgres, which is {retype.before} there now")
-    elif source:
+        now = f", which is {retype.before} there now" if retype.before else ""
+        said.append(f"{column.name}: {retype.after} in Postgres{now}")
+    elif source and source.type:
         said.append(f"{column.name}: stays {source.type} in Postgres, which brings such values already")
     if after.default != column.default:
         said.append(f"{column.name}: {after.default or 'NULL'} where there is no value")

@@ -45,6 +45,8 @@ def new_sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
     change, key = at.planned, at.planned.target.after.sorting_key
     if not _replaced(at) or not _replacing(at) or (change.table and _kept_unique(at, change.table, key)):
         return
+    if change.replicated and change.table is None:
+        return  # Postgres was not asked, which the plan says
     count = count_of(at.facts.answers, DUPLICATES)
     if count == 0 and not change.replicated:
         return
@@ -67,7 +69,7 @@ def new_sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
 @on_plan
 def mutable_sorting_key(at: Context) -> Iterator[Hazard]:
     change = at.planned
-    if not _replaced(at) or not _replacing(at):
+    if not _replaced(at) or not _replacing(at) or (change.replicated and change.table is None):
         return
     fixed = _FIXED | set(change.table.primary_key if change.table else change.target.before.sorting_key)
     moving = [c for c in change.target.after.sorting_key if not _sources(at, {c}) <= fixed]

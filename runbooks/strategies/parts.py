@@ -138,7 +138,10 @@ def rewritten(of: Retype, source: PgTable, sql: str, fed: Standing) -> RewriteCo
 
 def backfill_s(change: PlannedChange, facts: Facts) -> tuple[int, str]:
     """How long a backfill of the target takes, with the formula."""
-    return filling((change.table.rows if change.table else None) or change.target.before.rows or 0, facts)
+    rows = (change.table.rows if change.table else None) or change.target.before.rows
+    if rows is None and change.table is None:
+        return RESTART_S, f"rows that nobody counted, and {RESTART_S} s until it starts"
+    return filling(rows or 0, facts)
 
 
 def filling(rows: int, facts: Facts) -> tuple[int, str]:

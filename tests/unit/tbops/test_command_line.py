@@ -59,6 +59,28 @@ def test_a_plan_in_words_names_what_changes_who_reads_and_what_it_costs(
     assert max(map(len, text.splitlines())) <= 120
 
 
+@pytest.mark.parametrize(
+    ("words", "sql"),
+    [
+        ("set default name 'x'", 'ALTER COLUMN "name" SET DEFAULT'),
+        ("add index by_made createdAt minmax", ""),
+        ("sort by name, id", ""),
+        ("change field name to LowCardinality(String)", ""),
+        ("change field name to integer", 'ALTER COLUMN "name" TYPE integer USING'),
+        ("remove field name", 'DROP COLUMN IF EXISTS "name"'),
+    ],
+)
+def test_every_change_is_planned_from_a_folder_and_shown_in_words(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: str, sql: str
+) -> None:
+    (tmp_path / "people.datasource").write_text(FILES["people.datasource"])
+    code = main(["plan", f"migrate people {words}", "--datafiles", str(tmp_path)])
+    said = capsys.readouterr()
+    assert code == 0, said.out + said.err
+    assert "people.datasource" in said.out
+    assert sql in said.out
+
+
 def test_findings_of_level_error_end_with_1(estate: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["lint", "--datafiles", str(estate)]) == 0
     assert capsys.readouterr().out == "No hazard found.\n"
