@@ -58,17 +58,30 @@ def raw_read_without_final(at: Context) -> Iterator[Hazard]:
 
 @on_plan
 def endpoint_reads_raw(at: Context) -> Iterator[Hazard]:
+    """Those that read through a pipe are told with it: most widgets of the estate inline the same one."""
     if not at.rebuilds:
         return
-    for reader in at.planned.endpoints:
+    change, through = at.planned, dict[tuple[str, ...], list[str]]()
+    direct = {reader.name for reader in change.readers if reader.direct}
+    for reader in change.endpoints:
+        via = () if reader.direct else tuple(sorted(direct.intersection(change.lineage.inlined(reader.name))))
+        through.setdefault(via or (reader.name,), []).append(reader.name)
+    for via, names in sorted(through.items()):
         yield found(
             "endpoint-reads-raw",
             "warning",
-            reader.name,
-            f"{reader.name} reads {at.planned.name} {'itself' if reader.direct else 'through other pipes'}: "
-            "it fails or answers short while the table is made anew.",
+            ", ".join(via),
+            f"{_who(via, names)} {change.name}: it fails or answers short while the table is made anew.",
             "Use alter, or let it read a copy.",
         )
+
+
+def _who(via: tuple[str, ...], names: list[str]) -> str:
+    """Of one endpoint its name; of those that read through ``via`` their number."""
+    others = counted(len(set(names) - set(via)), "endpoint")
+    if names == [*via]:
+        return f"{via[0]} reads"
+    return f"{via[0]}, and {others} through it, reads" if via[0] in names else f"{', '.join(via)}, for {others}, reads"
 
 
 @on_plan

@@ -21,18 +21,28 @@ _RUNS = 400  # looked at: a day and more of a copy that runs every few minutes
 def schedule_in_the_hold(at: Context) -> Iterator[Hazard]:
     """Copies behind a paused one go on: what they append meanwhile is of before (facts/procedures.md §2.4)."""
     hold = at.assessment.hold.seconds if at.assessment else 0
-    for pipe in _appending_behind(at) if hold else ():
-        period = period_s(pipe.output.schedule)
-        if period:
-            sure = period <= hold
+    periods = {pipe: period_s(pipe.output.schedule) for pipe in (_appending_behind(at) if hold else ())}
+    may = [pipe.name for pipe, period in periods.items() if period and period > hold]
+    reads = f"it reads what was made of {at.planned.name} before"
+    for pipe, period in periods.items():
+        if period and period <= hold:
             yield found(
                 "schedule-collision",
-                "warning" if sure else "note",
+                "warning",
                 pipe.name,
-                f"{pipe.name} appends to {pipe.output.target} every {period} s and {'starts' if sure else 'may start'} "
-                f"within the hold of about {hold} s: it reads what was made of {at.planned.name} before.",
+                f"{pipe.name} appends to {pipe.output.target} every {period} s, within the hold of about {hold} s: "
+                f"{reads}.",
                 "Pause it too, or let its next run make it good.",
             )
+    if may:
+        named = ", ".join(may[:3]) + (f" and {len(may) - 3} more" if len(may) > 3 else "")
+        yield found(
+            "schedule-collision",
+            "note",
+            at.planned.name,
+            f"{named} may append within the hold of about {hold} s what was made of {at.planned.name} before.",
+            "Nothing to do.",
+        )
 
 
 def _appending_behind(at: Context) -> Iterator[Pipe]:

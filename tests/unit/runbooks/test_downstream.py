@@ -170,12 +170,21 @@ def test_an_append_copy_misses_what_a_backfill_brings(sql: str, missed: bool) ->
     )
 
 
-@pytest.mark.parametrize(("hold_s", "level"), [(86_400, "warning"), (60, "note"), (0, None)])
-def test_a_copy_that_appends_behind_a_paused_one_is_named_by_its_schedule(hold_s: int, level: str | None) -> None:
-    facts = replace(estate(), limits=replace(estate().limits, slot_restart_s=hold_s // 2))
-    plan = planned("members", facts, strategy="recreate" if hold_s else "alter")
-    assert of(plan, "schedule-collision").get("leaderboards_commits") == level
-    assert "health_score_history_copy" not in {h.resource for h in plan.hazards if h.level == "warning"}
+def test_copies_that_append_behind_a_paused_one_are_named() -> None:
+    facts = replace(estate(), limits=replace(estate().limits, slot_restart_s=43_200))  # a hold of a day and more
+    levels = of(planned("members", facts, strategy="recreate"), "schedule-collision")
+    assert levels["leaderboards_commits"] == "warning"
+    assert "health_score_history_copy" not in levels  # once a month: it may
+    assert of(planned("members", strategy="recreate"), "schedule-collision") == {"members": "note"}
+    assert of(planned("members"), "schedule-collision") == {}
+
+
+def test_endpoints_behind_one_pipe_are_one_hazard_with_their_number() -> None:
+    plan = planned("insightsProjects", strategy="recreate")
+    raw = {h.resource: h.message for h in plan.hazards if h.slug == "endpoint-reads-raw"}
+    assert set(raw) == {"projects_index", "projects_widgets", "segments_filtered", "segments_of_collections"}
+    assert "and 95 endpoints through it, reads insightsProjects" in raw["segments_filtered"]
+    assert "endpoint-reads-raw" not in {h.slug for h in planned("insightsProjects").hazards}
 
 
 @pytest.mark.parametrize(
