@@ -31,6 +31,7 @@ from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
 from runbooks.steps.switch import Switch
 from runbooks.steps.tags import RestoreTags
+from runbooks.steps.writers import AwaitWriterReady, RestoreWriter, StartWriter
 from runbooks.strategies.parts import filling
 
 NAME = "finish"
@@ -233,13 +234,25 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
     target = again.job.datasources[0] if isinstance(again.job, Migrate) else ""
     unfinished = [past for past in rest.steps if not past.done]
     if len(unfinished) == len(rest.steps) or not (_begun_on(target, rest) or _switched(rest, facts)):
-        return again
+        started = tuple(_started(rest, facts))
+        reasons = ("only the writers that it stopped are started; ask for the migration itself again afterwards",)
+        return _plan(request, job.run, rest, facts, target, reasons, (in_one_block(started), ())) if started else again
     if not unfinished:
         raise Refused(f"Nothing of run {job.run} is left to finish: every step of it is done.")
     todo = [(steps.load(past.op, past.params), None) for past in unfinished]
     first = todo[0][0].title()
     reasons = (f"run {job.run} ended before this was done; what it did is kept: {first[:1].lower()}{first[1:]}",)
     return _plan(request, job.run, rest, facts, target, reasons, laid_out_in_blocks(todo))
+
+
+def _started(rest: Rest, facts: Facts) -> Iterator[Step]:
+    """The writers that the run could not start again, with the pods that they had."""
+    known = {writer.where: writer.replicas for writers in facts.writers.values() for writer in writers}
+    left = [each for each in _loaded(rest.left, RestoreWriter) if known.get(each.where, 0) < each.replicas]
+    for each in left:
+        yield StartWriter(namespace=each.namespace, deployment=each.deployment, replicas=each.replicas)
+    for each in left:
+        yield AwaitWriterReady(namespace=each.namespace, deployment=each.deployment)
 
 
 def _begun_on(target: str, rest: Rest) -> bool:

@@ -146,6 +146,10 @@ class RestoreWriter(Step):
     deployment: str
     replicas: int
 
+    @property
+    def where(self) -> str:
+        return f"{self.namespace}/{self.deployment}"
+
     def title(self) -> str:
         return f"Start the writer {self.deployment} again ({counted(self.replicas, 'pod')})"
 

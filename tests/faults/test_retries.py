@@ -6,6 +6,7 @@ import pytest
 from redis import Redis
 
 from tests.faults.test_aborts import FED, TOUCHED, aborted, change, watched
+from tests.support import activities
 from tests.support.drive import Drive
 from tests.support.ending import COPIES_OF_MEMBERS, Ending
 from tests.support.people import People
@@ -163,3 +164,23 @@ def test_two_who_retry_at_once_get_one_run(watched: Drive, people: People, left:
     assert watched.state(run + 1) == "proposed"
     said = f"Run {run + 1} goes on with what run {run} left already; it is being planned."
     assert said in [message.text for message in people.ben.sees()]
+
+
+def test_writers_that_could_not_be_started_again_are_started_by_a_retry(
+    drive: Drive, sandbox: Sandbox, people: People
+) -> None:
+    """The right to scale is lost while they are stopped, and somebody gives it back later."""
+    run = drive.run(activities.ASKED)
+    steps = drive.view(run).steps
+    drive.until_step(run, next(step.number for step in steps if step.op == "kubernetes.deployment.await-gone/1"))
+    sandbox.knobs(kubernetes__may_scale=False)
+    people.ben.types(f"/tb abort {run}")
+    drive.talk()
+    drive.until(run, "aborted")
+    assert not any(sandbox.replicas(name) for name in activities.WRITERS)
+    sandbox.knobs(kubernetes__may_scale=True)
+    unhurried(sandbox)
+    following = drive.run(f"/tb retry {run}")
+    assert len(titles(drive, following)) == 2 * len(activities.WRITERS), "started and awaited, and nothing else"
+    drive.until(following, "succeeded")
+    assert activities.writers_run(sandbox)

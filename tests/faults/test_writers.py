@@ -31,7 +31,7 @@ pytestmark = pytest.mark.faults
 
 RECORDED = {"data-sink-worker-system-dpl": 1, "data-sink-worker-normal-dpl": 2, "data-sink-worker-high-dpl": 1}
 SYSTEM, NORMAL, HIGH = RECORDED
-STOPPED, GONE, STARTED, STEPS = 3, 6, 9, 12  # so many steps are done when all of them are
+STOPPED, GONE, STARTED = 3, 6, 9  # so many steps are done when all of them are
 A_DAY = Hold(Estimate(seconds=24 * 3600, formula="a day"))
 
 
@@ -130,7 +130,7 @@ def test_a_lost_answer_is_found_and_a_conflict_is_looked_at_anew(
     assert _scalings(ending) == dict.fromkeys(RECORDED, 2)
 
 
-@pytest.mark.parametrize("done", [1, STOPPED, GONE, STARTED - 1, STARTED])
+@pytest.mark.parametrize("done", [1, *(pytest.param(n, marks=pytest.mark.long) for n in (STOPPED, GONE)), STARTED - 1])
 def test_an_abort_brings_every_writer_back(
     drive: Drive, run: int, people: People, ending: Ending, replicas: Callable[[], dict[str, int]], done: int
 ) -> None:
@@ -140,7 +140,7 @@ def test_an_abort_brings_every_writer_back(
     ending.the_ledger_is_sound(run)
 
 
-@pytest.mark.parametrize("pods", [1, 2, 5])
+@pytest.mark.parametrize("pods", [1, pytest.param(2, marks=pytest.mark.long), 5])
 def test_a_writer_that_somebody_scales_in_the_hold_stops_the_run_there(
     drive: Drive, run: int, sandbox: Sandbox, people: People, ending: Ending, pods: int
 ) -> None:
@@ -222,6 +222,7 @@ def test_pods_that_do_not_get_ready_are_told_of(drive: Drive, run: int, sandbox:
     assert {entry.state for entry in view.restore} == {"struck"}, "they are wanted again, so nothing is left stopped"
 
 
+@pytest.mark.long
 def test_pods_that_stay_are_not_taken_for_gone(drive: Drive, run: int, sandbox: Sandbox) -> None:
     sandbox.knobs(kubernetes__pod_end_s=3_600.0)
     drive.until(run, "held")
