@@ -24,7 +24,7 @@ class Unbuilt:
 
 
 def _exchange(change: PlannedChange) -> str:
-    return "it needs two tables of exactly the same schema, and the new column makes them differ"
+    return "it needs two tables of exactly the same schema, and the change makes them differ"
 
 
 def _pipe_by_pipe(change: PlannedChange) -> str:
