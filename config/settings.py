@@ -7,6 +7,7 @@ the environment instead, secrets always should: ``TBOPS_SLACK__BOT_TOKEN``,
 
 import os
 import re
+import ssl
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Literal
@@ -101,6 +102,10 @@ class KubernetesSettings(_Frozen):
         for name, file in (("token_file", self.token_file), ("ca_file", self.ca_file)):
             if file and not file.is_file():
                 raise ValueError(f"kubernetes.{name} names {file}, which is not a file")
+        try:
+            _ = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
+        except OSError as exc:  # ssl's own errors are such
+            raise ValueError(f"kubernetes.ca_file names {self.ca_file}, which holds no certificate: {exc}") from exc
 
 
 _DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")

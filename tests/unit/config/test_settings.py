@@ -147,3 +147,12 @@ def test_writers_that_could_not_be_stopped_are_refused(configured: Path, line: s
 
     with pytest.raises(settings.SettingsError, match=said):
         settings.load()
+
+
+def test_an_authority_that_is_no_certificate_is_refused(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """At the start, not when a writer is to be stopped."""
+    monkeypatch.setenv(KUBERNETES_TOKEN, "planted-secret")
+    configured.write_text(f"{WHOLE}{WRITERS}ca_file = {str(configured)!r}\n")
+
+    with pytest.raises(settings.SettingsError, match=r"kubernetes.ca_file names .* holds no certificate"):
+        settings.load()
