@@ -8,6 +8,7 @@ from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.browser.clicking import ARGUMENTS, CHROMIUM, DONE, approved_by_turns, card_of, opened, types
 from tests.support.sandbox import Sandbox
+from tests.support.tools import unavailable
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group("browser")]
 
@@ -25,7 +26,7 @@ def whole() -> Iterator[Sandbox]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
-        pytest.skip(f"the page's tests need Chromium at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)")
+        unavailable(f"the page's tests need Chromium at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)")
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield running

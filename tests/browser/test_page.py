@@ -13,6 +13,7 @@ from slack_bolt.adapter.socket_mode import SocketModeHandler
 
 from sandbox.slack import people
 from tests.support.slack_server import Workspace, slack_workspace
+from tests.support.tools import unavailable
 
 pytestmark = [pytest.mark.browser, pytest.mark.xdist_group("browser")]
 
@@ -172,7 +173,7 @@ def connected(served: Workspace) -> Iterator[App]:
 def browser() -> Iterator[Browser]:
     if not CHROMIUM.exists():
         why = f"the page's tests need Chromium at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)"
-        pytest.fail(why) if os.environ.get("CI") == "true" else pytest.skip(why)
+        unavailable(why)
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
         yield running

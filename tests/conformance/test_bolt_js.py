@@ -16,6 +16,7 @@ import pytest
 
 from sandbox.slack import people
 from tests.support.slack_server import Workspace, slack_workspace
+from tests.support.tools import unavailable
 
 pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("bolt_js")]
 
@@ -23,13 +24,6 @@ BOLT = "5.1.0"
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / ".tools" / "js"
 APP = Path(__file__).with_name("js") / "bolt_app.cjs"
-
-
-def unavailable(why: str) -> None:
-    """A missing tool is a skipped test on a desk and a failure in CI."""
-    if os.environ.get("CI") == "true":
-        pytest.fail(why)
-    pytest.skip(why)
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.sandbox import Sandbox
+from tests.support.tools import unavailable
 
 NORMAL = "data-sink-worker-normal-dpl"
 
@@ -18,7 +19,7 @@ class Kubectl:
     def __init__(self, sandbox: Sandbox, home: Path) -> None:
         program = shutil.which("kubectl")
         if program is None:
-            pytest.skip("kubectl is not installed (Debian: kubernetes-client)")
+            unavailable("kubectl is not installed (Debian: kubernetes-client)")
         self._start = [program, "--server", sandbox.ready["kubernetes"]["url"], "--namespace", sandbox.namespace]
         config = home / "config"
         config.write_text("apiVersion: v1\nkind: Config\n")

@@ -4,14 +4,14 @@ import os
 import subprocess
 from pathlib import Path
 
-import pytest
+from tests.support.tools import unavailable
 
 ROOT = Path(__file__).parents[2]
 TB_VERSION = "5.22.2"
 
 
 def tb_path() -> Path:
-    """The Tinybird CLI in a venv of its own (facts/tinybird.md §10); skips the test when it cannot be installed."""
+    """The Tinybird CLI in a venv of its own (facts/tinybird.md §10). Without it the test cannot be made."""
     folder = ROOT / ".tools" / f"tb-{TB_VERSION}"
     program = folder / "bin" / "tb"
     if not program.exists():
@@ -21,7 +21,7 @@ def tb_path() -> Path:
             subprocess.run(["uv", "venv", "-q", "--clear", "--python", "3.11", str(folder)], check=True)
             subprocess.run(["uv", "pip", "install", "-q", "--python", python, *wanted], check=True)
         except (OSError, subprocess.CalledProcessError) as exc:
-            pytest.skip(f"tinybird-cli {TB_VERSION} could not be installed: {exc}")
+            unavailable(f"tinybird-cli {TB_VERSION} could not be installed: {exc}")
     return program
 
 
