@@ -107,6 +107,7 @@ def _toml(platform: Platform) -> str:
         },
         f"{environment}.limits": {
             "copy_quota": knobs["tinybird.copy_quota"],
+            "copy_chunk_rows": 1_000,  # tables are small here, and are to be copied in several parts all the same
             "slot_restart_s": int(knobs["sequin.slot_restart_s"]),
         },
     }

@@ -11,6 +11,8 @@ from workers import asked, planning, reminding, watching
 from workers.context import Context, context
 from workers.engine import advance
 
+SOON_S = 0.25
+
 _log = logger("workers")
 
 
@@ -40,11 +42,13 @@ def remind(run: int) -> None:
 
 
 def _tick(context: Context, run: int) -> None:
+    """What is due in a moment is waited for here: the sweep would come up to a second later."""
     until = time.monotonic() + context.settings.engine.tick_budget_s
     while True:
         advanced = advance(context, run)
-        if not advanced.due_now:
+        if not advanced.due_soon(SOON_S):
             return
+        time.sleep(max(advanced.due_s or 0.0, 0.0))
         if time.monotonic() >= until:
             context.bell.ring("tick", run)
             return

@@ -4,6 +4,7 @@ One way for both steps: a range is compared before it is copied, so that what is
 and compared again after. They differ in what they make of a source that moves meanwhile.
 """
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
@@ -39,16 +40,19 @@ class _ByRanges(Step):
 
     def look(self, at: Site) -> Seen:
         memo = dict(at.memo) or self._begin(at)
-        if "job" in memo:
-            ended = copying.awaited(at, self.of.source, memo)
-            if not isinstance(ended, Ended):
-                return ended
-            what = memo.pop("job")["what"]
-            if not ended.well:
-                return self._failed(at, memo, what, ended)
-            if what == "delete":
-                return Wait(SETTLED_S, "the range is empty and is copied in other parts", progress_of(memo), memo)
-        return self._compared(at, memo)
+        if "job" not in memo:
+            return self._compared(at, self._settled(at, memo))
+        ended = copying.awaited(at, self.of.source, memo)
+        if isinstance(ended, Wait):
+            return self._meanwhile(at, ended)
+        if not isinstance(ended, Ended):
+            return ended
+        what = memo.pop("job")["what"]
+        if not ended.well:
+            return self._failed(at, self._settled(at, memo), what, ended)
+        if what == "delete":
+            return Wait(SETTLED_S, "the range is empty and is copied in other parts", progress_of(memo), memo)
+        return self._arrived(at, memo)
 
     def act(self, at: Site) -> None:
         copying.have(at, self.of.source)
@@ -77,11 +81,8 @@ class _ByRanges(Step):
             if found and found[0]["k"] == low:
                 found = at.tinybird.sql(chunks.following(self.of, str(low)))
             high = str(found[0]["k"]) if found else None
-        return {k: v for k, v in memo.items() if k not in ("before", "emptied")} | {
-            "low": low,
-            "high": high,
-            "tries": 0,
-        }
+        kept = {key: value for key, value in memo.items() if key not in ("before", "emptied", "ahead")}
+        return {**kept, "low": low, "high": high, "tries": 0}
 
     def _next(self, at: Site, memo: Memo, rows: int) -> Seen:
         memo = memo | {"done": memo["done"] + rows, "ranges": memo["ranges"] + 1, "failures": 0, "deletes": 0}
@@ -90,12 +91,27 @@ class _ByRanges(Step):
         opened = self._opened(at, memo, memo["high"])
         return Wait(0.0, "the next range of keys", progress_of(opened), opened)
 
+    # -- while a job works: nothing, unless more than one range is at hand
+
+    def _meanwhile(self, at: Site, wait: Wait) -> Wait:
+        return wait
+
+    def _arrived(self, at: Site, memo: Memo) -> Seen:
+        return self._compared(at, memo)
+
+    def _settled(self, at: Site, memo: Memo) -> Memo:
+        return memo
+
     # -- comparing
 
-    def _compared(self, at: Site, memo: Memo) -> Seen:
-        keys = Keys(memo["low"], memo["high"])
+    def _both(self, at: Site, low: str | None, high: str | None) -> tuple[Digest, Digest]:
+        """What the range is in the copy, and then what it should be."""
+        keys = Keys(low, high)
         there = self._digest(at, chunks.target_digest(self.of, beside_name(self.of.source, at.run), keys))
-        here = self._digest(at, chunks.source_digest(self.of, keys))
+        return there, self._digest(at, chunks.source_digest(self.of, keys))
+
+    def _compared(self, at: Site, memo: Memo) -> Seen:
+        there, here = self._both(at, memo["low"], memo["high"])
         if here == there:
             return self._next(at, memo, here[0])
         if memo.get("emptied") and there[0]:
@@ -169,16 +185,57 @@ class _ByRanges(Step):
 class CopyChunks(_ByRanges):
     """Fill the table beside while writes go on. A range that stood still is proven; one that was written to meanwhile
     is compared again when everything stands still. Fewer rows than there were before the copy is no writing: such a
-    range is copied again at once."""
+    range is copied again at once. While one range is copied the next is looked at and the last one is compared, so
+    that from one job to the next little time passes."""
 
     op: ClassVar[str] = "tinybird.copy.chunks/1"
 
     def title(self) -> str:
         return f"Copy {self.of.source} into the table beside it, in proven ranges of {self.of.span or 'all rows'}"
 
+    def _meanwhile(self, at: Site, wait: Wait) -> Wait:
+        memo = dict(wait.memo or {})
+        if "behind" in memo:
+            return replace(wait, after=0.0, memo=self._settled(at, memo))
+        if "ahead" in memo or "bad" in memo or memo["high"] is None or memo["tries"] != 1:
+            return wait
+        ahead = self._opened(at, memo, memo["high"])
+        there, here = self._both(at, ahead["low"], ahead["high"])
+        found = {"low": ahead["low"], "high": ahead["high"], "before": list(here), "same": here == there}
+        return replace(wait, after=0.0, memo=memo | {"ahead": found})
+
+    def _arrived(self, at: Site, memo: Memo) -> Seen:
+        """On to the next range at once; what was just copied is compared while that one is."""
+        memo = self._settled(at, memo)
+        ahead = memo.get("ahead")
+        if ahead is None or ahead["same"] or "bad" in memo or memo["tries"] != 1:
+            return self._compared(at, memo)
+        behind = {key: memo[key] for key in ("low", "high", "before")}
+        kept = {key: value for key, value in memo.items() if key != "ahead"}
+        onward = {**kept, "behind": behind, "low": ahead["low"], "high": ahead["high"], "tries": 0}
+        return self._copied(at, onward, (int(ahead["before"][0]), str(ahead["before"][1])))
+
+    def _settled(self, at: Site, memo: Memo) -> Memo:
+        """The range behind compared. A bad one is gone back to when the one at hand is done; the counts go back too."""
+        if "behind" not in memo:
+            return memo
+        behind: Memo = memo["behind"]
+        memo = {key: value for key, value in memo.items() if key != "behind"}
+        there, here = self._both(at, behind["low"], behind["high"])
+        if here != there and _bad(behind, here, there):
+            counts = {key: memo[key] for key in ("done", "ranges", "moving")}
+            return memo | {"bad": {**behind, **counts, "tries": 1}}
+        moving = memo["moving"] + (here != there)
+        return memo | {"done": memo["done"] + there[0], "ranges": memo["ranges"] + 1, "moving": moving}
+
+    def _next(self, at: Site, memo: Memo, rows: int) -> Seen:
+        if "bad" not in memo:
+            return super()._next(at, memo, rows)
+        back = {key: value for key, value in memo.items() if key != "bad"} | memo["bad"]
+        return Wait(0.0, "a range that was copied badly is gone back to", progress_of(back), back)
+
     def _unlike(self, at: Site, memo: Memo, here: Digest, there: Digest) -> Seen:
-        before = (int(memo["before"][0]), str(memo["before"][1]))
-        if here == before or there[0] < before[0]:
+        if _bad(memo, here, there):
             return self._repaired(at, memo, here, there)
         return self._next(at, memo | {"moving": memo["moving"] + 1}, there[0])
 
@@ -253,3 +310,9 @@ class CatchUp(Step):
         began = at.found.get(f"copied/{self.of.source}")
         since = datetime.fromisoformat(str(began)) if began else datetime.fromtimestamp(0, UTC)
         return since.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _bad(memo: Memo, here: Digest, there: Digest) -> bool:
+    """Whether a copy that differs is at fault itself: the source stood still, or had more rows before already."""
+    before = (int(memo["before"][0]), str(memo["before"][1]))
+    return here == before or there[0] < before[0]

@@ -23,7 +23,11 @@ class Advanced:
 
     @property
     def due_now(self) -> bool:
-        return self.state is not None and self.due_s is not None and self.due_s <= 0
+        return self.due_soon(0.0)
+
+    def due_soon(self, within_s: float) -> bool:
+        """Whether it is due within so many seconds of the calendar."""
+        return self.state is not None and self.due_s is not None and self.due_s <= within_s
 
 
 def advance(context: Context, run: int) -> Advanced:
