@@ -102,10 +102,15 @@ class KubernetesSettings(_Frozen):
         for name, file in (("token_file", self.token_file), ("ca_file", self.ca_file)):
             if file and not file.is_file():
                 raise ValueError(f"kubernetes.{name} names {file}, which is not a file")
-        try:
-            _ = ssl.create_default_context(cafile=self.ca_file) if self.ca_file else None
-        except OSError as exc:  # ssl's own errors are such
-            raise ValueError(f"kubernetes.ca_file names {self.ca_file}, which holds no certificate: {exc}") from exc
+        if self.ca_file:
+            _require_certificate(self.ca_file)
+
+
+def _require_certificate(file: Path) -> None:
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as exc:  # ssl's own errors are such
+        raise ValueError(f"kubernetes.ca_file names {file}, which holds no certificate: {exc}") from exc
 
 
 _DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
