@@ -43,6 +43,10 @@ def hazards(plan: Plan, slug: str) -> dict[str, str]:
     return {h.resource: h.level for h in plan.hazards if h.slug == slug}
 
 
+def said(plan: Plan) -> str:
+    return " ".join(h.message for h in plan.hazards if h.level == "warning")
+
+
 def ops(plan: Plan) -> list[str]:
     return [step.op.partition("/")[0] for step in plan.steps]
 
@@ -70,6 +74,18 @@ def test_deleted_at_is_added_without_a_hold_and_read_from_its_own_path(table: st
     assert "`deletedAt` Nullable(DateTime64(3)) `json:$.record.deletedAt`" in plan.datafiles[f"{table}.datasource"]
     assert len(plan.sql) == 1
     assert "ADD COLUMN IF NOT EXISTS" in plan.sql[0]
+
+
+def test_a_key_that_deleted_rows_would_share_is_warned_of() -> None:
+    facts = without(estate(), "deletedAt")
+    by_slug = replace(facts.datasources["categoryGroups"], sorting_key=("slug",))
+    facts = replace(facts, datasources={**facts.datasources, "categoryGroups": by_slug})
+    deleted = adding(NewField(name="deletedAt", type="timestamptz"))
+    other = adding(NewField(name="shownAt", type="timestamptz"))
+    shared = "once rows are marked as deleted instead of removed, several may share it"
+    assert shared in said(planned("categoryGroups", deleted, facts=facts))
+    assert shared not in said(planned("categoryGroups", other, facts=facts))
+    assert shared not in said(planned("collections", deleted, facts=facts))  # by its id
 
 
 def test_fifteen_fields_of_activities_are_altered_in_or_copied_beside_while_writers_run() -> None:
@@ -134,8 +150,10 @@ def test_a_truncate_with_full_backfill_takes_rows_away_that_postgres_no_longer_h
     field = adding(NewField(name="deletedAt", type="timestamptz"))
     altered = planned("advisoryRanges", field, facts=facts)
     assert "alter keeps them" in altered.ghosts
+    assert hazards(altered, "deleted-rows-stay") == {"advisoryRanges": "warning"}
     rebuilt = planned("advisoryRanges", field, facts=facts, strategy="recreate")
     assert "they disappear" in rebuilt.ghosts
+    assert hazards(rebuilt, "deleted-rows-stay") == {}
     assert ops(rebuilt).index("sequin.backfill.await") < ops(rebuilt).index("proof.values")
     assert rebuilt.downtime.seconds == 0  # nobody reads it
 
