@@ -38,7 +38,10 @@ class Writer:
             self._task.cancel()
             with suppress(asyncio.CancelledError):
                 await self._task
-        self._task = self._producer = None
+        self._task = None
+        if self._producer is not None:
+            ending, self._producer = [self._producer], None
+            await asyncio.to_thread(_end, ending)
 
     async def _write(self) -> None:
         loop, owed, last = asyncio.get_running_loop(), 0.0, asyncio.get_running_loop().time()
@@ -81,3 +84,9 @@ class Writer:
             "title": f"written while it ran {self._written}",
             "channel": f"https://github.example/project-{self._written % 40}/repo",
         }
+
+
+def _end(producers: list[Producer]) -> None:
+    """Give up what is not sent yet. Letting go of the last reference waits for the library's threads."""
+    producers[0].purge()
+    producers.clear()
