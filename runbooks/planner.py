@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
-from runbooks import finish, guards, hazards, retire
+from runbooks import finish, guards, hazards, retire, several
 from runbooks.budget import sink_budget
 from runbooks.changes import resolve
 from runbooks.datafile import write_datasource
@@ -14,7 +14,7 @@ from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import Question
-from runbooks.request import Finish, Request, Retire
+from runbooks.request import Finish, Migrate, Request, Retire
 from runbooks.strategies import NAMES, Assessment, PlannedChange, laid_out, strategies
 
 __all__ = ["make_plan", "questions_of", "sink_budget"]
@@ -35,6 +35,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         return make_plan(made, facts) if isinstance(made, Request) else made
     if isinstance(request.job, Retire):
         return retire.plan_of(request, request.job, facts)
+    if isinstance(request.job, Migrate) and len(request.job.datasources) > 1:
+        return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, request.job)))
     lineage = Lineage.of(facts)
     change, inferred = resolve(request.job, facts, lineage)
     assessed = {name: strategy.assess(change, facts) for name, strategy in strategies().items()}

@@ -77,3 +77,16 @@ def test_killed_right_behind_each_effect_it_is_found_done(drive: Drive, sandbox:
     here = sandbox.pg("SELECT count(*)::text AS n, sum(employees)::text AS s FROM organizations")
     assert sandbox.tb(counted) == here
     nothing_is_paused(sandbox, "organizations_sink")
+
+
+def test_a_field_of_several_tables_comes_with_one_run(drive: Drive, sandbox: Sandbox) -> None:
+    tables = ("members", "organizations", "collections")
+    run = drive.run(f"/tb migrate {', '.join(tables)} add field remark text default 'none'")
+    drive.until(run, "succeeded")
+    for table in tables:
+        assert sandbox.pg(f"SELECT count(*)::text AS n FROM {table} WHERE remark = 'none'") == sandbox.tb(
+            f"SELECT toString(countIf(remark = 'none')) AS n FROM {table} FINAL"
+        )
+    card = drive.card(run).text
+    assert all(table in card for table in tables)
+    assert sandbox.log.count("sequin", "POST /api/postgres_databases/*/refresh_tables") == 1

@@ -335,12 +335,6 @@ def test_fields_of_mixed_nullability_make_one_plan() -> None:
     ]
 
 
-def test_a_field_for_several_data_sources_at_once_is_not_carried_out_yet() -> None:
-    job = Migrate(datasources=("people", "events"), change=AddFields(fields=(NICK,)))
-    with pytest.raises(Refused, match="one after the other"):
-        make_plan(Request(text="…", job=job), live())
-
-
 def test_a_plan_from_a_folder_is_the_same_change() -> None:
     offline = planned(facts=from_files(FILES, {"people": PEOPLE_TABLE}))
     assert offline.sql == planned().sql
