@@ -62,6 +62,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         limits=_sampled(site),
         capabilities=dict(site.capabilities),
         calls=calls,
+        in_flight={j.pipe_name: j.status for j in site.tinybird.jobs(kind="copy") if j.pipe_name and j.live},
         writers=_writers(site),
     )
 

@@ -212,6 +212,7 @@ class Facts:
     limits: Limits = Limits()
     capabilities: Mapping[str, str] = field(default_factory=dict[str, str])  # probed: {"rename": "keeps-references"}
     calls: Mapping[str, int] | None = None  # endpoint name -> requests in the last 7 days, where known
+    in_flight: Mapping[str, str] = field(default_factory=dict[str, str])  # copy pipe -> its job: waiting | working
     live: bool = True  # False: from a folder
     broken: Mapping[str, str] = field(default_factory=dict[str, str])  # datafile -> why it could not be read
     answers: Mapping[str, int | str | None] = field(  # to the questions of one change: see runbooks/questions.py

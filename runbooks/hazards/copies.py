@@ -24,6 +24,22 @@ def copy_replace_empties(at: Context) -> Iterator[Hazard]:
 
 
 @on_plan
+def copy_in_flight(at: Context) -> Iterator[Hazard]:
+    """What runs now is told and binds nothing: it may have ended when the plan is approved."""
+    hold = at.assessment.hold.seconds if at.assessment else 0
+    for copy in at.planned.copies if hold else ():
+        if status := at.facts.in_flight.get(copy.name):
+            yield found(
+                "copy-in-flight",
+                "note",
+                copy.name,
+                f"A run of {copy.name} is {status}: the pause {'cancels' if status == 'waiting' else 'awaits'} it, "
+                f"for {at.facts.limits.copy_timeout_s} s at most.",
+                "Nothing to do.",
+            )
+
+
+@on_plan
 def planned_replace_over_incremental(at: Context) -> Iterator[Hazard]:
     for copy in at.planned.copies:
         pipe = at.facts.pipes[copy.name]

@@ -55,6 +55,7 @@ class Platform:
             "/v0/workspace": {"id": "w", "name": "w"},
             "/v0/tokens": {"tokens": []},
             "/v0/sql": {"meta": [], "data": []},
+            "/v0/jobs": {"jobs": []},
             "/api/sinks": {"data": []},
         }
         if path in bodies:

@@ -200,6 +200,16 @@ def test_a_look_back_is_held_against_the_longest_time_between_two_runs(schedule:
     assert of(planned("organizations", facts), "append-lookback") == {}
 
 
+@pytest.mark.parametrize(("status", "said"), [("working", "awaits it"), ("waiting", "cancels it")])
+def test_a_copy_under_way_is_told_and_binds_nothing(status: str, said: str) -> None:
+    facts = replace(estate(), in_flight={"members_sorted_copy_pipe": status, "health_score_copy": "working"})
+    plan = planned("members", facts, strategy="recreate")
+    assert of(plan, "copy-in-flight") == {"members_sorted_copy_pipe": "note"}
+    assert said in next(h.message for h in plan.hazards if h.slug == "copy-in-flight")
+    assert plan.hash == planned("members", strategy="recreate").hash
+    assert of(planned("members", facts), "copy-in-flight") == {}  # alter pauses nothing
+
+
 def test_a_copy_that_merges_into_its_own_target_is_not_taken_for_one_that_empties_it() -> None:
     levels = {h.resource: h.level for h in lint(estate()) if h.slug == "replace-over-incremental"}
     assert levels == {f"activityRelations_snapshot_merger_copy_{n}": "warning" for n in range(3)}
