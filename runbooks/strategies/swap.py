@@ -18,7 +18,7 @@ from runbooks.steps.switch import Switch
 from runbooks.steps.tags import RestoreTags
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
-from runbooks.strategies.parts import alteration, proof, proven, standing
+from runbooks.strategies.parts import alteration, contracted, proof, proven, standing
 from runbooks.types import clickhouse
 
 _LESS = {("DateTime64", "DateTime"), ("DateTime64", "Date32"), ("DateTime", "Date"), ("Float64", "Float32")}
@@ -89,6 +89,7 @@ class Swap:
                 yield ResumeCopy(pipe=copy.name)
         if change.target.before.tags:
             yield RestoreTags(table=change.name, tags=change.target.before.tags)
+        yield from contracted(change)
 
 
 def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
@@ -97,7 +98,7 @@ def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
     strange = next((c for c in change.concerned if not _derivable(change.target.before.column(c.name), c)), None)
     if change.retype:
         return "Postgres gets the type too, and what it sends from then on the old table does not take"
-    if change.sql or change.holds_values:
+    if (change.sql and not change.dropped) or change.holds_values:
         return "the new column's values are not derivable from the old table, which a swap is filled from"
     if strange:
         return f"the old table has not what the new {strange.name} holds: {strange.type} takes more of Postgres than it"

@@ -35,7 +35,7 @@ def ops(plan: Plan) -> list[str]:
 
 def test_postgres_loses_it_last_in_a_block_of_strong_approval() -> None:
     plan = planned("karma")
-    assert plan.strategy.name == "recreate"
+    assert plan.strategy.name == "swap"
     assert "karma" not in plan.datafiles["people.datasource"]
     drop = plan.steps[-2]
     assert (drop.op, drop.gate, drop.hold) == ("postgres.drop-columns/1", "strong", None)
