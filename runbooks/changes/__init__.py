@@ -5,12 +5,13 @@ from runbooks.changes.default import set_default
 from runbooks.changes.index import add_index
 from runbooks.changes.removal import remove_fields
 from runbooks.changes.retype import change_type
+from runbooks.changes.revert import revert
 from runbooks.changes.sorting import sort_by
 from runbooks.changes.target import target_of
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage
-from runbooks.request import AddFields, AddIndex, ChangeType, Job, Migrate, RemoveFields, SetDefault, SortBy
+from runbooks.request import AddFields, AddIndex, ChangeType, Job, Migrate, RemoveFields, Revert, SetDefault, SortBy
 from runbooks.strategies import PlannedChange
 
 __all__ = ["resolve"]
@@ -18,10 +19,12 @@ __all__ = ["resolve"]
 
 def resolve(job: Job, facts: Facts, lineage: Lineage) -> tuple[PlannedChange, list[str]]:
     """The change with everything inferred, and the sentences on what was. Raises ``Refused``."""
+    if isinstance(job, Revert):
+        return revert(job, facts, lineage)
     if not isinstance(job, Migrate):
         raise Refused(f"`{job.kind}` is understood, but not carried out yet; nothing was changed.", job.kind)
     if len(job.datasources) != 1:
-        raise Refused("Several data sources in one run are not carried out yet: ask for one after the other.")
+        raise Refused("A change is planned for one data source at a time: ask for one after the other.")
     target = target_of(job.datasources[0], job.change.kind, facts, lineage)
     match job.change:
         case AddFields() as change:
