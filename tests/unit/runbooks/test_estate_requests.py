@@ -1,7 +1,6 @@
 """The requests of the estate's history (facts/estate.md §9), on the large seed's data sources of those shapes.
 
-Not here, as they are not carried out yet: replicating and unreplicating a table, renaming a replicated one, and one
-request on several data sources at once.
+Not here, as they are not carried out yet: replicating and unreplicating a table, renaming a replicated one.
 """
 
 from collections.abc import Iterator
@@ -29,10 +28,9 @@ def estate() -> Facts:
     return replace(facts, pipes=pipes, writers={"activities": DEPLOYMENTS})
 
 
-def planned(on: str, change: Change, *, facts: Facts | None = None, strategy: str | None = None) -> Plan:
-    return make_plan(
-        Request(text="", job=Migrate(datasources=(on,), change=change), strategy=strategy), facts or estate()
-    )
+def planned(*on: str, change: Change, facts: Facts | None = None, strategy: str | None = None) -> Plan:
+    request = Request(text="", job=Migrate(datasources=on, change=change), strategy=strategy)
+    return make_plan(request, facts or estate())
 
 
 def adding(*fields: NewField) -> AddFields:
@@ -65,15 +63,29 @@ def without(facts: Facts, *names: str) -> Facts:
     return replace(facts, datasources=sources, tables=tables)
 
 
-@pytest.mark.parametrize("table", ["categoryGroups", "collections", "insightsProjects"])
-def test_deleted_at_is_added_without_a_hold_and_read_from_its_own_path(table: str) -> None:
-    facts = without(estate(), "deletedAt")
-    plan = planned(table, adding(NewField(name="deletedAt", type="Nullable(DateTime64(3))")), facts=facts)
+def test_deleted_at_is_added_to_four_data_sources_with_one_file_of_sql_and_no_hold() -> None:
+    tables = ("insightsProjects", "collections", "categoryGroups", "activityTypes")
+    deleted = adding(NewField(name="deletedAt", type="Nullable(DateTime64(3))"))
+    plan = planned(*tables, change=deleted, facts=without(estate(), "deletedAt"))
     assert plan.strategy.name == "alter"
     assert plan.hold.seconds == plan.downtime.seconds == 0
-    assert "`deletedAt` Nullable(DateTime64(3)) `json:$.record.deletedAt`" in plan.datafiles[f"{table}.datasource"]
-    assert len(plan.sql) == 1
-    assert "ADD COLUMN IF NOT EXISTS" in plan.sql[0]
+    line = "`deletedAt` Nullable(DateTime64(3)) `json:$.record.deletedAt`"
+    assert all(line in plan.datafiles[f"{table}.datasource"] for table in tables)
+    written = [text for name, text in plan.datafiles.items() if name.endswith(".sql")]
+    assert len(written) == 1
+    assert all(f'"{table}" ADD COLUMN IF NOT EXISTS "deletedAt"' in written[0] for table in tables)
+    assert ops(plan).count("proof.values") == 4
+    assert len(plan.readers) > 120
+
+
+def test_a_data_source_that_is_not_called_like_its_topic_gets_no_rows() -> None:
+    """As when packages became another name while the topic stayed (facts/estate.md §4b)."""
+    facts = estate()
+    named = replace(facts.datasources["packages"], name="ossPackages")
+    facts = replace(facts, datasources={**facts.datasources, "ossPackages": named})
+    field = adding(NewField(name="wanted", type="text"))
+    assert hazards(planned("ossPackages", change=field, facts=facts), "name-is-not-topic") == {"ossPackages": "error"}
+    assert hazards(planned("packages", change=field, facts=facts), "name-is-not-topic") == {}
 
 
 def test_a_key_that_deleted_rows_would_share_is_warned_of() -> None:
@@ -83,19 +95,19 @@ def test_a_key_that_deleted_rows_would_share_is_warned_of() -> None:
     deleted = adding(NewField(name="deletedAt", type="timestamptz"))
     other = adding(NewField(name="shownAt", type="timestamptz"))
     shared = "once rows are marked as deleted instead of removed, several may share it"
-    assert shared in said(planned("categoryGroups", deleted, facts=facts))
-    assert shared not in said(planned("categoryGroups", other, facts=facts))
-    assert shared not in said(planned("collections", deleted, facts=facts))  # by its id
+    assert shared in said(planned("categoryGroups", change=deleted, facts=facts))
+    assert shared not in said(planned("categoryGroups", change=other, facts=facts))
+    assert shared not in said(planned("collections", change=deleted, facts=facts))  # by its id
 
 
 def test_fifteen_fields_of_activities_are_altered_in_or_copied_beside_while_writers_run() -> None:
     deleted = NewField(name="deletedAt", type="DateTime64(3)")
     fields = (*(NewField(name=f"part{n}", type="String") for n in range(14)), deleted)
-    plan = planned("activities", adding(*fields))
+    plan = planned("activities", change=adding(*fields))
     assert plan.strategy.name == "alter"
     line = "`deletedAt` DateTime64(3) `json:$.deletedAt` DEFAULT toDateTime64(0, 3)"
     assert line in plan.datafiles["activities.datasource"]
-    switched = ops(planned("activities", adding(*fields), strategy="rename"))
+    switched = ops(planned("activities", change=adding(*fields), strategy="rename"))
     stops = [at for at, op in enumerate(switched) if op == "kubernetes.deployment.stop"]
     assert len(stops) == 3
     assert switched.index("tinybird.copy.chunks") < stops[0]  # copy first, stop last
@@ -110,7 +122,7 @@ def test_fields_of_mixed_nullability_keep_each_their_own() -> None:
         NewField(name="start", type="Nullable(Int32)"),
         NewField(name="changes", type="jsonb", default="NULL"),
     )
-    plan = planned("securityAssessments", adding(*fields), facts=facts)
+    plan = planned("securityAssessments", change=adding(*fields), facts=facts)
     assert [(f["type"], f["default"]) for f in plan.request["fields"]] == [
         ("String", "''"), ("Nullable(Int32)", None), ("Nullable(String)", None),
     ]  # fmt: skip
@@ -118,7 +130,7 @@ def test_fields_of_mixed_nullability_keep_each_their_own() -> None:
 
 
 def test_removing_fields_of_activities_is_blocked_by_the_copy_that_names_them() -> None:
-    plan = planned("activities", RemoveFields(names=("title", "url", "attributes")))
+    plan = planned("activities", change=RemoveFields(names=("title", "url", "attributes")))
     assert plan.strategy.name == "rename"
     assert hazards(plan, "column-still-used") == {"activities.title": "error", "activities.url": "error"}
     readers = {h.message.split()[0] for h in plan.blocked}
@@ -128,15 +140,17 @@ def test_removing_fields_of_activities_is_blocked_by_the_copy_that_names_them() 
 def test_removing_fields_of_a_table_that_views_hang_on_names_them() -> None:
     facts = replace(seeded(), writers={"activities": DEPLOYMENTS})
     with pytest.raises(Refused, match="the materialized view activities_backup_cleaned_mv hangs on the table"):
-        planned("activities", RemoveFields(names=("attributes",)), facts=facts)
+        planned("activities", change=RemoveFields(names=("attributes",)), facts=facts)
 
 
 def test_a_field_goes_only_after_its_readers_stopped_using_it() -> None:
-    blocked = planned("insightsProjects", RemoveFields(names=("repositories",)))
+    blocked = planned("insightsProjects", change=RemoveFields(names=("repositories",)))
     assert hazards(blocked, "column-still-used") == {"insightsProjects.repositories": "error"}
     assert len(blocked.blocked) == 22
     changed = {name: replace(pipe, nodes=tuple(_unread(pipe))) for name, pipe in estate().pipes.items()}
-    free = planned("insightsProjects", RemoveFields(names=("repositories",)), facts=replace(estate(), pipes=changed))
+    free = planned(
+        "insightsProjects", change=RemoveFields(names=("repositories",)), facts=replace(estate(), pipes=changed)
+    )
     assert free.blocked == ()
     assert ops(free)[-2:] == ["postgres.drop-columns", "sequin.tables.refresh-after"]
 
@@ -148,10 +162,10 @@ def _unread(pipe: Pipe) -> Iterator[Node]:
 def test_a_truncate_with_full_backfill_takes_rows_away_that_postgres_no_longer_has() -> None:
     facts = without(estate(), "deletedAt")
     field = adding(NewField(name="deletedAt", type="timestamptz"))
-    altered = planned("advisoryRanges", field, facts=facts)
+    altered = planned("advisoryRanges", change=field, facts=facts)
     assert "alter keeps them" in altered.ghosts
     assert hazards(altered, "deleted-rows-stay") == {"advisoryRanges": "warning"}
-    rebuilt = planned("advisoryRanges", field, facts=facts, strategy="recreate")
+    rebuilt = planned("advisoryRanges", change=field, facts=facts, strategy="recreate")
     assert "they disappear" in rebuilt.ghosts
     assert hazards(rebuilt, "deleted-rows-stay") == {}
     assert ops(rebuilt).index("sequin.backfill.await") < ops(rebuilt).index("proof.values")
@@ -168,7 +182,7 @@ def test_another_sorting_key_is_a_rebuild_that_is_unique_first() -> None:
 
     def sorting(source: PgTable) -> Plan:
         known = replace(facts, tables={**(facts.tables or {}), before.name: source})
-        return planned(before.name, SortBy(columns=RELATION_KEY), facts=known)
+        return planned(before.name, change=SortBy(columns=RELATION_KEY), facts=known)
 
     plan = sorting(filled)
     assert plan.strategy.name in ("swap", "recreate")
