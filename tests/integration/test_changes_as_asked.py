@@ -24,10 +24,13 @@ def types(sandbox: Sandbox, column: str) -> tuple[str, str]:
 
 
 def test_segments_sorted_by_slug_and_id(drive: Drive, sandbox: Sandbox) -> None:
+    """Sorted by the slug alone, segments that share one have replaced each other until now."""
+    counted = "SELECT toString(count()) AS n FROM segments FINAL"
+    there = sandbox.pg("SELECT count(*)::text AS n FROM segments")
+    assert sandbox.tb(counted) != there
     run = drive.run("/tb migrate segments sort by slug, id")
     drive.until(run, "succeeded")
-    there = sandbox.pg("SELECT count(*)::text AS n FROM segments")
-    assert sandbox.tb("SELECT toString(count()) AS n FROM segments FINAL") == there
+    assert sandbox.tb(counted) == there
     assert sandbox.tinybird.get("/v0/datasources/segments").json()["engine"]["engine_sorting_key"] == "slug, id"
     nothing_is_paused(sandbox, "segments_sink")
 
@@ -44,11 +47,17 @@ def test_a_field_that_is_read_cannot_be_removed_and_one_that_is_not_can(
     node = found["nodes"][0]
     changed = node["sql"].replace("starred DESC, ", "")
     assert sandbox.tinybird.put(f"/v0/pipes/{found['id']}/nodes/{node['id']}", content=changed).is_success
+    before = sandbox.pg("SELECT id::text AS id, starred FROM collections ORDER BY id")
     run = drive.run("/tb migrate collections remove field starred")
     drive.until(run, "succeeded")
-    kept = sandbox.pg(f"SELECT count(*)::text AS n FROM collections__starred_before_run_{run}")
-    assert kept == sandbox.pg("SELECT count(*)::text AS n FROM collections")
-    assert kept == sandbox.tb("SELECT toString(count()) AS n FROM collections FINAL")
+    kept = f"SELECT id::text AS id, starred FROM collections__starred_before_run_{run} ORDER BY id"
+    assert sandbox.pg(kept) == before
+    columns = "SELECT column_name AS c FROM information_schema.columns WHERE table_name = 'collections'"
+    assert "starred" not in {row["c"] for row in sandbox.pg(columns)}
+    assert "starred" not in {c["name"] for c in sandbox.tinybird.get("/v0/datasources/collections").json()["columns"]}
+    assert sandbox.tinybird.get("/v0/pipes/collections_list.json").json()["rows"] > 0
+    sandbox.pg("INSERT INTO collections (name, slug) VALUES ('new', 'new')")
+    sandbox.until(lambda: sandbox.tb("SELECT id FROM collections FINAL WHERE slug = 'new'"), what="a row without it")
     nothing_is_paused(sandbox, "collections_sink")
 
 
@@ -61,6 +70,24 @@ def test_a_type_given_up_while_ingestion_is_held_is_what_it_was(drive: Drive, pe
     drive.until(run, "aborted")
     assert types(sandbox, "employees") == ("integer", "Int32")
     assert {entry.state for entry in drive.view(run).restore} <= {"struck", "done"}, drive.thread(run)
+    nothing_is_paused(sandbox, "organizations_sink")
+
+
+def test_given_up_once_the_new_table_is_fed_the_rest_is_finished_by_a_retry(
+    drive: Drive, people: People, sandbox: Sandbox
+) -> None:
+    run = drive.run("/tb migrate organizations change field employees to bigint")
+    fed = next(s.number for s in drive.view(run).steps if s.op == "sequin.backfill.await/1")
+    drive.until_step(run, fed + 1)
+    people.ben.types(f"/tb abort {run}")
+    drive.until(run, "aborted")
+    assert types(sandbox, "employees") == ("bigint", "Int64")
+    assert "stays bigint in Postgres" in drive.thread(run)
+    again = drive.run(f"/tb retry {run}")
+    drive.until(again, "succeeded")
+    counted = "SELECT toString(count()) AS n, toString(sum(employees)) AS s FROM organizations FINAL"
+    here = sandbox.pg("SELECT count(*)::text AS n, sum(employees)::text AS s FROM organizations")
+    assert sandbox.tb(counted) == here
     nothing_is_paused(sandbox, "organizations_sink")
 
 

@@ -16,7 +16,6 @@ from runbooks.request import (
     ChangeType,
     Migrate,
     NewField,
-    RemoveFields,
     Request,
     SetDefault,
     SortBy,
@@ -122,18 +121,6 @@ def test_an_index_is_there_and_answers_stay_what_they_were(sandbox: Sandbox, run
     assert one(sandbox, counted) == before
 
 
-def test_sorted_by_a_unique_key_every_row_of_postgres_is_there(sandbox: Sandbox, run: Story) -> None:
-    """Sorted by the slug alone, segments that share one have replaced each other until now."""
-    there = int(sandbox.pg("SELECT count(*) AS n FROM segments")[0]["n"])
-    assert int(one(sandbox, "SELECT count() AS n FROM segments FINAL")) < there
-    plan = carried_out(run, planned(run, "segments", SortBy(columns=("slug", "id"))))
-    assert plan.strategy.name == "recreate"
-    assert int(one(sandbox, "SELECT count() AS n FROM segments FINAL")) == there
-    engine = sandbox.tinybird.get("/v0/datasources/segments").json()["engine"]
-    assert engine["engine_sorting_key"] == "slug, id"
-    assert sandbox.sink("segments_sink")["status"] == "active"
-
-
 def test_a_key_that_is_not_unique_is_counted_before_anything_is_touched(sandbox: Sandbox, run: Story) -> None:
     sandbox.pg("UPDATE collections SET name = 'the same' WHERE slug IN (SELECT slug FROM collections LIMIT 3)")
     names = sandbox.pg("SELECT count(*) - count(DISTINCT name) AS n FROM collections")[0]["n"]
@@ -219,28 +206,3 @@ def test_given_up_the_type_goes_back_as_long_as_the_old_table_stands(
         assert "stays bigint in Postgres" in left["postgres.rewrite-back/1"]
     assert sandbox.sink("organizations_sink")["status"] == "active"
     assert sandbox.connector()["connector"]["state"] == "RUNNING"
-
-
-def test_a_removed_field_is_kept_by_key_and_gone_once_nobody_names_it(sandbox: Sandbox, run: Story) -> None:
-    starred = RemoveFields(names=("starred",))
-    blocked = planned(run, "collections", starred).blocked
-    assert [(h.slug, h.message.split()[0]) for h in blocked] == [("column-still-used", "collections_list")]
-    _rewritten(sandbox, "collections_list", "ORDER BY starred DESC, name", "ORDER BY name")
-    before = sandbox.pg("SELECT id::text AS id, starred FROM collections ORDER BY id")
-    plan = carried_out(run, planned(run, "collections", starred))
-    assert plan.steps[-2].gate == "strong"
-    columns = [c["name"] for c in sandbox.tinybird.get("/v0/datasources/collections").json()["columns"]]
-    assert "starred" not in columns
-    assert sandbox.pg("SELECT id::text AS id, starred FROM collections__starred_before_run_7 ORDER BY id") == before
-    with pytest.raises(AssertionError):
-        type_in_postgres(sandbox, "collections", "starred")
-    assert sandbox.tinybird.get("/v0/pipes/collections_list.json").json()["rows"] > 0
-    sandbox.pg("INSERT INTO collections (name, slug) VALUES ('new', 'new')")
-    sandbox.until(lambda: sandbox.tb("SELECT id FROM collections FINAL WHERE slug = 'new'"), what="a row without it")
-
-
-def _rewritten(sandbox: Sandbox, pipe: str, old: str, new: str) -> None:
-    found = sandbox.tinybird.get(f"/v0/pipes/{pipe}").json()
-    node = next(n for n in found["nodes"] if old in n["sql"])
-    changed = sandbox.tinybird.put(f"/v0/pipes/{found['id']}/nodes/{node['id']}", content=node["sql"].replace(old, new))
-    assert changed.is_success, changed.text
