@@ -49,13 +49,17 @@ def _copies(where: str, copies: Sequence[Json]) -> Card:
 
 def _icon(found: Json) -> str:
     last: Json = found.get("last") or {}
-    paused = not found.get("running") and bool(found.get("schedule"))
+    paused = not found.get("running") and _scheduled(found)
     return _PAUSED if paused else _FAILED if last.get("status") == "error" else _WELL
+
+
+def _scheduled(found: Json) -> bool:
+    return bool(found.get("schedule")) and not str(found["schedule"]).startswith("@")
 
 
 def _copy(found: Json) -> str:
     last: Json = found.get("last") or {}
-    schedule = f"{code(str(found['schedule']))} UTC" if found.get("schedule") else "by hand"
+    schedule = f"{code(str(found['schedule']))} UTC" if _scheduled(found) else "by hand"
     ran = f"last run {_at(str(last['created_at']))}: {prose(str(last['status']))}" if last else "never ran"
     how = f"{prose(str(found['mode']))}, {schedule}, {ran}"
     why = f" – {cut(prose(str(last['error'])), 160)}" if last.get("error") else ""

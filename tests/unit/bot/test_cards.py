@@ -344,10 +344,14 @@ def test_copies_that_need_somebody_are_shown_before_the_rest_is_counted() -> Non
         return {"pipe": name, "target": "t", "mode": "replace", "schedule": "0 * * * *", "running": True, **more}
 
     failed = copy("z_failed", last={"status": "error", "created_at": "2026-11-22 10:00:00", "error": "too <big>"})
-    copies = [*(copy(f"a{n}") for n in range(40)), failed, copy("y_paused", running=False)]
+    by_hand = copy("x_by_hand", schedule="@on-demand", running=False)
+    copies = [*(copy(f"a{n}") for n in range(39)), failed, copy("y_paused", running=False), by_hand]
     card = found("copies", {"environment": "prod", "copies": copies})
     assert card.text == "There are 42 copy pipes in prod: 1 failed the last time and 1 paused."
     told = "\n".join(block["text"]["text"] for block in card.blocks)
     assert told.index("z_failed") < told.index("y_paused") < told.index("a0")
     assert "too &lt;big&gt;" in told
     assert "_and 17 more_" in told
+    alone = found("copies", {"environment": "prod", "copies": [by_hand]})
+    assert alone.text == "There is 1 copy pipe in prod."
+    assert "✅ `x_by_hand` → `t` (replace, by hand, never ran)" in alone.blocks[1]["text"]["text"]
