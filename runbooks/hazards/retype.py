@@ -37,13 +37,15 @@ def used_in_postgres(at: Context) -> Iterator[Hazard]:
     """Views, triggers and policies: Postgres refuses to change or drop a column that they name."""
     change = at.planned
     columns = (change.retype.column,) if change.retype else change.dropped
-    if not columns or DEPENDENTS not in at.facts.answers or not (count := _or_many(at, DEPENDENTS)):
+    count = count_of(at.facts.answers, DEPENDENTS)
+    if not columns or DEPENDENTS not in at.facts.answers or count == 0:
         return
     yield found(
         "column-still-used",
         "error",
         f"postgres/{change.table.name if change.table else change.name}",
-        f"{count} in Postgres name {', '.join(columns)}, and Postgres refuses to change what they name.",
+        f"Views, triggers or policies of Postgres name {', '.join(columns)} ({count or 'not counted'}), and Postgres "
+        "changes nothing that they name.",
         "Drop or change them first (`\\d+` of the table names views; triggers and policies too).",
     )
 
@@ -132,9 +134,3 @@ def _family(kind: Type) -> str:
     if kind.is_integer or kind.is_float or kind.core.name.startswith("Decimal"):
         return "number"
     return "time" if kind.is_time else "text" if kind.is_text else kind.core.name
-
-
-def _or_many(at: Context, key: str) -> str:
-    """The count in words; empty where it is none."""
-    count = count_of(at.facts.answers, key)
-    return "" if count == 0 else "Some views or triggers" if count is None else f"{count} views, triggers or policies"

@@ -16,6 +16,7 @@ from runbooks.request import (
     ChangeType,
     Migrate,
     NewField,
+    RemoveFields,
     Request,
     SetDefault,
     SortBy,
@@ -206,3 +207,12 @@ def test_given_up_the_type_goes_back_as_long_as_the_old_table_stands(
         assert "stays bigint in Postgres" in left["postgres.rewrite-back/1"]
     assert sandbox.sink("organizations_sink")["status"] == "active"
     assert sandbox.connector()["connector"]["state"] == "RUNNING"
+
+
+def test_what_names_the_column_in_postgres_is_found_before_postgres_refuses(sandbox: Sandbox, run: Story) -> None:
+    sandbox.pg("CREATE VIEW large AS SELECT id FROM organizations WHERE employees > 1000")
+    retyped = planned(run, "organizations", ChangeType(name="employees", type="bigint"))
+    removed = planned(run, "organizations", RemoveFields(names=("employees",)))
+    for plan in (retyped, removed):
+        assert any("policies of Postgres name employees (1)" in h.message for h in plan.blocked)
+    assert not planned(run, "organizations", ChangeType(name="founded", type="bigint")).blocked
