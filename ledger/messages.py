@@ -63,6 +63,11 @@ def touch(conn: Conn, *refs: str) -> list[int]:
     return [row["id"] for row in conn.execute(_sql["touch"], {"refs": list(refs)})]
 
 
+def answered(conn: Conn, *refs: str) -> list[int]:
+    """The same where they were put off until now: whoever is rung for them finds them due, and no sweep is awaited."""
+    return [row["id"] for row in conn.execute(_sql["answered"], {"refs": list(refs)})]
+
+
 def root(conn: Conn, run: int) -> Message | None:
     """The message whose thread is the run's; None for runs of the command line."""
     with conn.cursor(row_factory=row_of(Message)) as cursor:

@@ -55,7 +55,7 @@ def answer(conn: Conn, question: int, value: Mapping[str, Any]) -> list[int]:
     with conn.transaction():
         if conn.execute(_sql["answer"], {"id": question, "answer": stored.json(value)}).fetchone() is None:
             return []
-        return messages.touch(conn, question_ref(question))
+        return messages.answered(conn, question_ref(question))
 
 
 def sweep(conn: Conn, *, again_s: float) -> list[int]:

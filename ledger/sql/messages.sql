@@ -10,6 +10,10 @@ RETURNING id
 -- What these messages show has changed
 UPDATE ledger.message SET wanted_rev = wanted_rev + 1 WHERE ref = ANY(%(refs)s) RETURNING id
 
+-- answered --
+-- What these messages waited for is there: they are not put off any longer
+UPDATE ledger.message SET wanted_rev = wanted_rev + 1, not_before = NULL WHERE ref = ANY(%(refs)s) RETURNING id
+
 -- root --
 -- The root message of a run
 SELECT * FROM ledger.message WHERE purpose = 'root' AND ref = %(ref)s ORDER BY id LIMIT 1

@@ -2,7 +2,7 @@
 
 import pytest
 
-from ledger import messages, runs
+from ledger import messages, questions, runs
 from ledger.connection import Conn
 from tests.support.ledger_story import asked, proposed
 
@@ -69,6 +69,16 @@ def test_spacing_postponing_and_trouble(conn: Conn) -> None:
     messages.trouble(conn, message, "channel_not_found")
     assert messages.claim(conn, message) is None
     assert messages.behind(conn, 10) == []
+
+
+def test_a_message_that_waits_for_an_answer_is_due_when_it_is_there(conn: Conn) -> None:
+    number = questions.ask(conn, kind="doctor", asked={}, asker="slack:T:U1")
+    message = messages.want(conn, "answer", questions.question_ref(number), "C1")
+    claimed(conn, message)
+    messages.postpone(conn, message, 60)
+    assert messages.claim(conn, message) is None
+    assert questions.answer(conn, number, {"checks": []}) == [message]
+    claimed(conn, message)
 
 
 def test_wanting_again_renders_again_and_keeps_the_body_unless_a_new_one_is_given(conn: Conn) -> None:
