@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from runbooks.changes.default import HELD
 from runbooks.facts.model import Column, PgColumn
-from runbooks.hazards import Context, found, on_datasource
+from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard
+from runbooks.questions import count_of
 from runbooks.strategies import PlannedField
 from runbooks.types import clickhouse, literals, postgres
 from runbooks.types.clickhouse import Type
@@ -89,6 +91,24 @@ def default_does_not_fit(at: Context) -> Iterator[Hazard]:
                 f"{column.name} is {column.type}, which cannot hold its default {column.default}.",
                 f"Give it DEFAULT {literals.implied(clickhouse.parse(column.type))}, or make it Nullable.",
             )
+
+
+@on_plan
+def old_parts_read_the_default(at: Context) -> Iterator[Hazard]:
+    """A part written before its column was added reads the default of the day. Rows that come from Postgres are
+    written again first; nobody can do that for a table with writers of its own."""
+    change = at.planned
+    if change.kind != "set default" or change.replicated or count_of(at.facts.answers, HELD) == 0:
+        return
+    for column in change.concerned:
+        yield found(
+            "default-changes-old-rows",
+            "warning",
+            _name(at, column),
+            f"Rows that were there before {column.name} was added to {at.subject.name} read its default: they turn to "
+            f"{column.default or 'NULL'}.",
+            "Nothing to do where the column was there from the first row on.",
+        )
 
 
 def _new(at: Context) -> tuple[PlannedField, ...]:

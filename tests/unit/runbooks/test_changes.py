@@ -98,6 +98,17 @@ def test_a_default_of_a_table_in_tinybird_alone_needs_no_sql() -> None:
     assert plan.sql == ()
 
 
+def test_old_rows_of_a_table_with_writers_of_its_own_may_turn_to_the_new_default() -> None:
+    def told(answers: dict[str, int | str | None]) -> list[str]:
+        plan = planned(SetDefault(name="score", default="0"), on="events", facts=replace(live(), answers=answers))
+        return [h.level for h in plan.hazards if h.slug == "default-changes-old-rows"]
+
+    assert told({"alter": TAKEN, "rows that hold the default": 5}) == ["warning"]
+    assert told({"alter": TAKEN, "rows that hold the default": None}) == ["warning"]
+    assert told({"alter": TAKEN, "rows that hold the default": 0}) == []
+    assert not [h for h in planned(ANONYMOUS).hazards if h.slug == "default-changes-old-rows"]
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [
