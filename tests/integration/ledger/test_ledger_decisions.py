@@ -185,9 +185,7 @@ def test_rules_may_allow_self_approval(conn: Conn) -> None:
     assert approve(conn, run, ANA, rules=SELF.model_copy(update={"self_approval": True})).accepted
 
 
-@pytest.mark.parametrize(
-    "action", ["approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore"]
-)
+@pytest.mark.parametrize("action", ["approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore"])
 def test_somebody_without_rights_changes_nothing(conn: Conn, action: decisions.Decided) -> None:
     run = proposed(conn)
     before = runs.get(conn, run)
