@@ -36,7 +36,9 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.parametrize(
     ("line", "held", "who"),
     [
-        ("/tb migrate members add field nickname text", "Held: nothing", "approved by ben"),
+        pytest.param(
+            "/tb migrate members add field nickname text", "Held: nothing", "approved by ben", marks=pytest.mark.long
+        ),
         ("/tb migrate members add field motto text --strategy recreate", "Held: ingestion for", "by ben and chen"),
     ],
     ids=["alter", "recreate"],

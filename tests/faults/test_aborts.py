@@ -19,7 +19,18 @@ ALTER, RECREATE = 5, 20  # steps of each
 SINK_HELD = 5  # after this step of recreate changes queue up in Sequin
 TOUCHED = 8
 FED = 14  # after this one the new table takes rows
-LIKE_THEIR_NEIGHBOURS = (1, 2, 6, 11, 16, 17)  # nothing is stopped, touched or fed between; for time alone
+LIKE_THEIR_NEIGHBOURS = (
+    1,
+    2,
+    4,
+    6,
+    11,
+    12,
+    15,
+    16,
+    17,
+    18,
+)  # nothing is stopped, touched or fed between; for time alone
 CHANGED = "changed while it lasted"
 A_WHILE_S = 5.0  # more than the slot's restart
 

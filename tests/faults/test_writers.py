@@ -212,6 +212,7 @@ def test_a_right_that_is_lost_in_the_hold_leaves_what_it_must_and_says_so(
     assert any(SYSTEM in message.text for message in people.ana.sees(channel="alerts"))
 
 
+@pytest.mark.long
 def test_pods_that_do_not_get_ready_are_told_of(drive: Drive, run: int, sandbox: Sandbox) -> None:
     drive.until_step(run, GONE + 1)
     sandbox.knobs(kubernetes__pods_fail=True)

@@ -25,7 +25,9 @@ def number_of(drive: Drive, run: int, op: str) -> int:
     return next(step.number for step in drive.view(run).steps if step.op == op)
 
 
-@pytest.mark.parametrize("rewrites", [False, True], ids=["names stay", "rename rewrites"])
+@pytest.mark.parametrize(
+    "rewrites", [pytest.param(False, marks=pytest.mark.long), True], ids=["names stay", "rename rewrites"]
+)
 def test_nothing_is_lost_and_everything_runs_again(
     drive: Drive, sandbox: Sandbox, seeded: set[str], rewrites: bool
 ) -> None:
@@ -68,6 +70,7 @@ def test_a_crash_between_the_two_renames_is_mended_at_the_next_look(
     activities.all_is_there(sandbox, seeded)
 
 
+@pytest.mark.long  # the next one finds such a writer earlier
 def test_rows_of_a_writer_that_nobody_named_stop_the_run_before_the_switch(
     drive: Drive, sandbox: Sandbox, seeded: set[str]
 ) -> None:

@@ -188,7 +188,8 @@ def test_a_type_of_tinybird_alone_leaves_postgres_as_it_is(sandbox: Sandbox, run
 
 
 @pytest.mark.parametrize(
-    ("last", "stays"), [("postgres.rewrite/1", "integer"), ("sequin.backfill.await/1", "bigint")],
+    ("last", "stays"),
+    [("postgres.rewrite/1", "integer"), pytest.param("sequin.backfill.await/1", "bigint", marks=pytest.mark.long)],
     ids=["before the table is touched", "once the new table has rows"],
 )  # fmt: skip
 def test_given_up_the_type_goes_back_as_long_as_the_old_table_stands(

@@ -15,10 +15,10 @@ REFRESH = ("sequin", "POST /api/postgres_databases/*/refresh_tables")
 BREAKS = [
     (*ALTER, "drop_after"),
     (*READ, "html"),
-    (*READ, "garble"),
+    pytest.param(*READ, "garble", marks=pytest.mark.long),
     (*READ, "stall:2"),
     (*REFRESH, "status:503"),
-    (*REFRESH, "drop_after"),
+    pytest.param(*REFRESH, "drop_after", marks=pytest.mark.long),
 ]
 
 
