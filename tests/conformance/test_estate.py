@@ -56,6 +56,7 @@ def test_a_folder_as_tb_pulls_it_is_read_as_the_seeds_own_files(workspace: Tinyb
     assert lint(pulled) == lint(seed)
 
 
+@pytest.mark.long
 def test_a_sink_pipe_that_tb_pushes_stays_one(workspace: Tinybird, tmp_path: Path) -> None:
     tb = Tb(tmp_path)
     tb("auth", "--token", workspace.stand_in.admin_token, "--host", workspace.url)

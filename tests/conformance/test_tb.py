@@ -183,6 +183,7 @@ def test_a_bad_row_fails_the_append_and_is_kept_aside(pushed: Tb, tinybird: Tiny
     ]
 
 
+@pytest.mark.long
 def test_wrong_sql_is_told_in_clickhouses_words(pushed: Tb) -> None:
     assert "UNKNOWN_IDENTIFIER" in pushed("sql", "SELECT nope FROM things", exits=1)
     assert "UNKNOWN_TABLE" in pushed("sql", "SELECT 1 FROM nothing_here", exits=1)
@@ -199,6 +200,7 @@ def test_a_copy_run_is_awaited_and_listed(pushed: Tb) -> None:
     pushed("pipe", "copy", "resume", "things_copy")
 
 
+@pytest.mark.long
 def test_a_failing_copy_run_fails_the_command(pushed: Tb) -> None:
     pushed("datasource", "rm", "things", "--yes")
     assert "things" in pushed("pipe", "copy", "run", "things_copy", "--wait", "--yes", exits=1)

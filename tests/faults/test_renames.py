@@ -24,7 +24,7 @@ pytestmark = pytest.mark.faults
 SEED = random.SystemRandom().randrange(2**32)
 STEPS = 29
 SWITCHED, FED = 16, 19  # after these the new table stands, and takes rows
-CHOSEN = (3, 16, 19)  # the others lie between two like them; for time alone
+CHOSEN = (3, 19)  # the others lie between two like them; for time alone
 
 
 @pytest.fixture
@@ -103,6 +103,7 @@ def mortal(drive: Drive, sandbox: Sandbox, ending: Ending, seeded: set[str]) -> 
     return run_through
 
 
+@pytest.mark.long
 def test_killed_while_names_are_switched_a_rename_has_each_effect_once(mortal: Callable[..., Mortal]) -> None:
     """At every boundary of the switch itself, and at some that matter elsewhere."""
     print(f"seed {SEED}")

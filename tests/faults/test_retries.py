@@ -67,6 +67,7 @@ def test_what_an_abort_behind_the_switch_left_is_finished(
     assert "Finish what is left" not in old.buttons
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("done", [pytest.param(3, marks=pytest.mark.long), TOUCHED])
 def test_a_run_that_left_nothing_is_planned_anew(
     watched: Drive, ending: Ending, left: Callable[[int], int], done: int
@@ -115,6 +116,7 @@ def test_a_table_that_was_deleted_is_made_filled_and_read_again(
     assert titles(watched, following)[-1] == "Put the tags members, raw on members again"
 
 
+@pytest.mark.long
 def test_what_people_did_by_hand_meanwhile_is_found_done(
     watched: Drive, sandbox: Sandbox, ending: Ending, left: Callable[[int], int]
 ) -> None:
@@ -128,6 +130,7 @@ def test_what_people_did_by_hand_meanwhile_is_found_done(
     assert not any("Start a backfill" in title for title in titles(watched, following))
 
 
+@pytest.mark.long
 def test_a_retry_that_is_aborted_leaves_the_same_and_is_retried(
     watched: Drive, people: People, ending: Ending, left: Callable[[int], int]
 ) -> None:

@@ -16,6 +16,7 @@ AWAITED = 15  # the step of a recreate that waits for the backfill
 LATE_S = STALLED_S + 300.0
 
 
+@pytest.mark.long
 def test_a_backfill_that_stood_still_is_waited_for_again_when_people_have_it_tried_again(
     drive: Drive, people: People, sandbox: Sandbox, ending: Ending, migrate: Callable[[str], int]
 ) -> None:

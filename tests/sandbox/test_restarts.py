@@ -16,6 +16,7 @@ def _status(sandbox: Sandbox, backfill: Json) -> Json:
     return sandbox.backfill("members_sink", backfill["id"])
 
 
+@pytest.mark.long
 def test_restarts_at_any_moment_of_a_backfill_leave_no_row_out(
     sandbox: Sandbox, request: pytest.FixtureRequest
 ) -> None:

@@ -488,6 +488,7 @@ def test_schedules_fire_once_for_each_tick_that_the_clock_passes(tb: Tinybird) -
     assert ticks[-1] <= tb.world.clock.now()
 
 
+@pytest.mark.long
 def test_a_jump_of_days_leaves_no_run_of_an_append_copy_out(tb: Tinybird) -> None:
     """Each run of it adds rows; of a replace copy only the newest 50 are run."""
     pipe = tb.client.get("/v0/pipes/members_sorted_copy_pipe").json()

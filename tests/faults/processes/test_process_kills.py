@@ -72,6 +72,7 @@ def test_fifty_kills(sandbox: Sandbox, crew: Crew, people: People, seed: int) ->
     kills(sandbox, crew, people, seed=seed, wanted=10)
 
 
+@pytest.mark.long
 def test_a_killed_pool_is_followed_by_a_new_one(sandbox: Sandbox, crew: Crew, people: People) -> None:
     with holding_drains(sandbox):
         job = Job(sandbox, people, "recreate")

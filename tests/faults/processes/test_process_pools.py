@@ -9,6 +9,7 @@ from tests.support.sandbox import Sandbox
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
 
+@pytest.mark.long
 def test_pools_side_by_side_and_one_after_the_other_do_each_thing_once(
     sandbox: Sandbox, crew: Crew, people: People
 ) -> None:
@@ -27,6 +28,7 @@ def test_pools_side_by_side_and_one_after_the_other_do_each_thing_once(
     everything_arrived(sandbox)
 
 
+@pytest.mark.long
 def test_who_waits_for_a_worker_is_told_so_once(sandbox: Sandbox, crew: Crew, people: People) -> None:
     crew.pool.stop()
     crew.start("worker", "work")

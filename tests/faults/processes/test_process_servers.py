@@ -26,6 +26,7 @@ AWAY_S = 17.0  # waits that double from 1 s end after 15 s and after 31 s
 SOON_S = 8.0
 
 
+@pytest.mark.long
 def test_redis_flushed_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
     def flush(at: str) -> None:
         job.reaches(at)

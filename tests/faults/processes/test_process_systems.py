@@ -66,6 +66,7 @@ def test_a_recreation_survives_the_loss_of_every_answer(
     everything_arrived(sandbox)
 
 
+@pytest.mark.long
 def test_a_recreation_survives_systems_that_are_away_for_a_moment(
     sandbox: Sandbox, crew: Crew, people: People, faults: Faults
 ) -> None:
