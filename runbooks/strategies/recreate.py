@@ -10,7 +10,7 @@ from runbooks.questions import Count
 from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
-from runbooks.steps.copies import PauseCopy, ResumeCopy, RunCopy
+from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery, Drain
 from runbooks.steps.postgres_migrate import RefreshTables
@@ -18,7 +18,6 @@ from runbooks.steps.postgres_rewrite import CheckValues
 from runbooks.steps.set_aside import DeleteDatasource, SetAside
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
-from runbooks.steps.tags import RestoreTags
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.parts import (
     MISFITS,
@@ -29,8 +28,10 @@ from runbooks.strategies.parts import (
     migrations,
     proof,
     proven,
+    read_again,
     rewritten,
     standing,
+    tagged_again,
 )
 
 _SWITCH_S = 15  # connector paused, table set aside and made, scopes, connector resumed
@@ -98,16 +99,10 @@ class Recreate:
         yield AwaitBackfill(sink=sink.name, table=sink.table)
         yield AwaitDelivery(topic=sink.topic)
         yield from proven(found)
-        for copy in change.copies:
-            if copy.mode == "replace" and not copy.paused:
-                yield RunCopy(pipe=copy.name, target=copy.target)
-        for copy in change.copies:
-            if copy.schedule and not copy.paused:
-                yield ResumeCopy(pipe=copy.name)
+        yield from read_again(change)
         if change.copies:
             yield from proven(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
-        if change.target.before.tags:
-            yield RestoreTags(table=change.name, tags=change.target.before.tags)
+        yield from tagged_again(change)
         yield from contracted(change)
 
 

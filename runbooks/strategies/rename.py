@@ -10,16 +10,15 @@ from runbooks.step import Step
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
-from runbooks.steps.copies import PauseCopy, ResumeCopy, RunCopy
+from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery
 from runbooks.steps.still import AwaitStill
 from runbooks.steps.switch import SwitchWritten
-from runbooks.steps.tags import RestoreTags
 from runbooks.steps.writers import AwaitWriterGone, AwaitWriterReady, StartWriter, StopWriter
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
-from runbooks.strategies.parts import alteration, standing
+from runbooks.strategies.parts import alteration, read_again, standing, tagged_again
 from runbooks.words import counted
 
 PODS_S = 30  # pods have so long to end (facts/systems.md §5)
@@ -86,14 +85,8 @@ class Rename:
         for each in facts.writers[change.name]:
             yield AwaitWriterReady(namespace=each.namespace, deployment=each.name)
         yield AwaitDelivery(topic=change.name)
-        for copy in change.copies:
-            if copy.mode == "replace" and not copy.paused:
-                yield RunCopy(pipe=copy.name, target=copy.target)
-        for copy in change.copies:
-            if copy.schedule and not copy.paused:
-                yield ResumeCopy(pipe=copy.name)
-        if change.target.before.tags:
-            yield RestoreTags(table=change.name, tags=change.target.before.tags)
+        yield from read_again(change)
+        yield from tagged_again(change)
 
 
 def _stop(writers: tuple[Deployment, ...]) -> Iterator[Step]:

@@ -10,15 +10,14 @@ from runbooks.step import Step
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
-from runbooks.steps.copies import PauseCopy, ResumeCopy, RunCopy
+from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, AwaitDelivery
 from runbooks.steps.still import AwaitSettled
 from runbooks.steps.switch import Switch
-from runbooks.steps.tags import RestoreTags
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
-from runbooks.strategies.parts import alteration, contracted, proof, proven, standing
+from runbooks.strategies.parts import alteration, contracted, proof, proven, read_again, standing, tagged_again
 from runbooks.types import clickhouse
 
 _LESS = {("DateTime64", "DateTime"), ("DateTime64", "Date32"), ("DateTime", "Date"), ("Float64", "Float32")}
@@ -81,14 +80,8 @@ class Swap:
             yield ResumeConnector(connector=connector.name)
         yield AwaitDelivery(topic=sink.topic)
         yield from proven(found)
-        for copy in change.copies:
-            if copy.mode == "replace" and not copy.paused:
-                yield RunCopy(pipe=copy.name, target=copy.target)
-        for copy in change.copies:
-            if copy.schedule and not copy.paused:
-                yield ResumeCopy(pipe=copy.name)
-        if change.target.before.tags:
-            yield RestoreTags(table=change.name, tags=change.target.before.tags)
+        yield from read_again(change)
+        yield from tagged_again(change)
         yield from contracted(change)
 
 
