@@ -15,10 +15,10 @@ REFUSED, ACCEPTED = "refused", "accepted"
 
 @dataclass(frozen=True)
 class Finding:
-    """``value`` is None where the probe could not tell, which ``said`` then explains."""
+    """``value`` is what strategies go by, ``said`` what people read."""
 
     name: str
-    value: str | None
+    value: str
     said: str
 
 

@@ -55,7 +55,7 @@ def _probe(context: Context, environment: str, question: Question) -> dict[str, 
         return {"error": f"{environment} is a production environment: nothing is tried out there. Ask in staging."}
     found = probe.probe(context.site(environment, 0, _throwaway).tinybird, question.id)
     with context.pool.connection() as conn:
-        capability.learn(conn, environment, {f.name: f.value for f in found if f.value}, actor=question.asker)
+        capability.learn(conn, environment, {f.name: f.value for f in found}, actor=question.asker)
     return {"findings": [{"name": f.name, "value": f.value, "said": f.said} for f in found]}
 
 

@@ -29,6 +29,8 @@ def _kept(conn: Conn, job: Retire | Revert) -> Kept:
         raise Refused(f"Run {run.id} is not over; abort it, and it puts things back.")
     if kept := run.found.get("kept"):
         return Kept.model_validate(kept)
+    if gone := run.found.get("retired"):
+        raise Refused(f"`{gone['name']}`, which run {run.id} set aside, is gone already.")
     if isinstance(job, Retire):
         raise Refused(f"Run {run.id} keeps no table aside, so there is nothing to retire.")
     raise Refused(

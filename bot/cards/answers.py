@@ -76,9 +76,9 @@ def _at(said: str) -> str:
 
 def _probe(where: str, findings: Sequence[Json]) -> Card:
     text = f"What {where} can do, tried on throwaway resources: {count(len(findings), 'findings')}, recorded for plans."
-    icons = {"refused": "➖", None: "❔"}
     lines = [
-        f"{icons.get(f['value'], '✔️')} *{prose(str(f['name']))}* – {cut(prose(str(f['said'])), 300)}" for f in findings
+        f"{'➖' if f['value'] == 'refused' else '✔️'} *{prose(str(f['name']))}* – {cut(prose(str(f['said'])), 300)}"
+        for f in findings
     ]
     return Card(text, (section(f"*{text}*"), *sections(lines[:MOST])))
 

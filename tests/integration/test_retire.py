@@ -52,7 +52,7 @@ def test_a_kept_table_is_told_of_and_dropped_with_two_approvals(sandbox: Sandbox
     sandbox.clock.advance(DAYS)
     assert due(drive) == []
     assert refused(drive, people, f"/tb retire {run} --note again", dropping + 1) == (
-        f"Run {run} keeps no table aside, so there is nothing to retire."
+        f"`{KEPT}`, which run {run} set aside, is gone already."
     )
 
 
