@@ -55,7 +55,7 @@ def _steps(toys: Toys, steps: list[Step]) -> float:
     """A step's share of a run that is carried out, in ms."""
     run = toys.running(*plain(*steps))
     begun = time.perf_counter()
-    while toys.tick(run).due_now:
+    while toys.tick(run).due_soon(0.0):
         pass
     took = (time.perf_counter() - begun) * 1000
     assert toys.state(run) == "succeeded"
@@ -74,7 +74,7 @@ def test_round_trips_of_a_tick(server: LedgerServer) -> None:
             run = toys.running(*plain(*[kind(number=200 + n) for n in range(STEPS)]))  # no effect that was had before
             toys.tick(run)
             trips = engine.round_trips(pool, lambda run=run: toys.tick(run))
-            while toys.tick(run).due_now:
+            while toys.tick(run).due_soon(0.0):
                 pass
             report.show(f"round trips of a tick, {name}", goal="–", floor=None, result=trips, unit="trips")
             assert trips == TRIPS[name]

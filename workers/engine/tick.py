@@ -21,10 +21,6 @@ class Advanced:
     due_s: float | None = None
     settle_s: float = 0.0
 
-    @property
-    def due_now(self) -> bool:
-        return self.due_soon(0.0)
-
     def due_soon(self, within_s: float) -> bool:
         """Whether it is due within so many seconds of the calendar."""
         return self.state is not None and self.due_s is not None and self.due_s <= within_s
