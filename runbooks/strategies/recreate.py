@@ -19,6 +19,7 @@ from runbooks.steps.set_aside import DeleteDatasource, SetAside
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
+from runbooks.strategies.around import ALONE, Around
 from runbooks.strategies.parts import (
     MISFITS,
     REWRITE_BYTES_PER_S,
@@ -70,7 +71,7 @@ class Recreate:
             breaks_reads=bool(broken),
         )
 
-    def steps(self, change: PlannedChange, facts: Facts) -> Iterator[Step]:
+    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
         sink, connector, table = change.sink, facts.connector, standing(change, facts)
         found = proof(change, tuple(column.name for column in change.target.after.columns))
         if sink is None or connector is None:
@@ -89,6 +90,7 @@ class Recreate:
                 yield rewritten(change.retype, change.table, change.sql[0], table)
                 yield RefreshTables(database=sink.database)
             yield PauseConnector(connector=connector.name, table=table)
+            yield from around.still()
             yield _away(change, facts, table)
             yield CreateDatasource.of(table, change.target.after)
             yield RestoreScopes(table=change.name, grants=table.grants)
@@ -99,6 +101,7 @@ class Recreate:
         yield AwaitBackfill(sink=sink.name, table=sink.table)
         yield AwaitDelivery(topic=sink.topic)
         yield from proven(found)
+        yield from around.proven()
         yield from read_again(change)
         if change.copies:
             yield from proven(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)

@@ -17,6 +17,7 @@ from runbooks.steps.still import AwaitStill
 from runbooks.steps.switch import SwitchWritten
 from runbooks.steps.writers import AwaitWriterGone, AwaitWriterReady, StartWriter, StopWriter
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
+from runbooks.strategies.around import ALONE, Around
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
 from runbooks.strategies.parts import alteration, read_again, standing, tagged_again
 from runbooks.words import counted
@@ -58,7 +59,7 @@ class Rename:
             breaks_reads=bool(broken),
         )
 
-    def steps(self, change: PlannedChange, facts: Facts) -> Iterator[Step]:
+    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
         connector, table, of = facts.connector, standing(change, facts), copying(change)
         if connector is None:
             return  # not eligible
@@ -76,6 +77,7 @@ class Rename:
             yield ProveCopy(of=of, rows=facts.limits.copy_chunk_rows)
             yield RemoveRunsCopyPipe(source=change.name)  # before the switch: it would copy the table into itself
             yield PauseConnector(connector=connector.name, table=table)  # an event between would make the table anew
+            yield from around.still()
             yield SwitchWritten(table=table, topic=change.name, copies=tuple(copy.name for copy in change.copies))
             yield CheckReferences(table=table)
             yield RestoreScopes(table=change.name, grants=table.grants)
@@ -85,6 +87,7 @@ class Rename:
         for each in facts.writers[change.name]:
             yield AwaitWriterReady(namespace=each.namespace, deployment=each.name)
         yield AwaitDelivery(topic=change.name)
+        yield from around.proven()
         yield from read_again(change)
         yield from tagged_again(change)
 

@@ -16,6 +16,7 @@ from runbooks.steps.delivery import COUNTS_APART_S, AwaitDelivery
 from runbooks.steps.still import AwaitSettled
 from runbooks.steps.switch import Switch
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
+from runbooks.strategies.around import ALONE, Around
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
 from runbooks.strategies.parts import alteration, contracted, proof, proven, read_again, standing, tagged_again
 from runbooks.types import clickhouse
@@ -56,7 +57,7 @@ class Swap:
             breaks_reads=bool(broken),
         )
 
-    def steps(self, change: PlannedChange, facts: Facts) -> Iterator[Step]:
+    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
         sink, connector, table, of = change.sink, facts.connector, standing(change, facts), copying(change)
         found = proof(change, tuple(column.name for column in change.target.after.columns))
         if sink is None or connector is None:
@@ -74,12 +75,14 @@ class Swap:
             yield CatchUp(of=of)
             yield ProveCopy(of=of, rows=facts.limits.copy_chunk_rows)
             yield RemoveRunsCopyPipe(source=change.name)  # before the switch: it would copy the table into itself
+            yield from around.still()
             yield Switch(table=table, copies=tuple(copy.name for copy in change.copies))
             yield CheckReferences(table=table)
             yield RestoreScopes(table=change.name, grants=table.grants)
             yield ResumeConnector(connector=connector.name)
         yield AwaitDelivery(topic=sink.topic)
         yield from proven(found)
+        yield from around.proven()
         yield from read_again(change)
         yield from tagged_again(change)
         yield from contracted(change)
