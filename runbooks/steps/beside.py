@@ -1,5 +1,6 @@
 """A table beside another, made for a run, and the copy pipe that fills it; both go away if they are not taken."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from runbooks.facts import live
@@ -22,28 +23,45 @@ def pipe_name(name: str, run: int) -> str:
     return f"{name}__copy_run_{run}"
 
 
+@dataclass(frozen=True)
+class Places:
+    """Where a copy of ``source`` goes: the names of the table and of the copy pipe that a run made for it."""
+
+    source: str
+    table: str
+    pipe: str
+
+    @classmethod
+    def beside(cls, source: str, run: int) -> "Places":
+        return cls(source, beside_name(source, run), pipe_name(source, run))
+
+
 class CreateBeside(NewTable):
     """Make the table with the planned schema under a name of the run's own: nothing reads it, nothing feeds it."""
 
     op: ClassVar[str] = "tinybird.datasource.create-beside/1"
+    _schema: ClassVar[str] = "new"
 
     def title(self) -> str:
         return f"Create a table with the new schema beside {self.table.name}"
 
     def remember(self, at: Site) -> Step | None:
-        return DropBeside(beside=beside_name(self.table.name, at.run))
+        return DropBeside(beside=self._name(at))
 
     def look(self, at: Site) -> Seen:
-        name = beside_name(self.table.name, at.run)
+        name = self._name(at)
         found = at.tinybird.datasource(name)
         if found is None:
             return Todo()
         if digest_of_schema(live.datasource(found)) != self.table.planned:
             return Astray(f"a data source {name} is there that is not the planned one")
-        return Done(f"{name} stands with the new schema.")
+        return Done(f"{name} stands with the {self._schema} schema.")
 
     def act(self, at: Site) -> None:
-        at.tinybird.create_datasource(self.named(beside_name(self.table.name, at.run)))
+        at.tinybird.create_datasource(self.named(self._name(at)))
+
+    def _name(self, at: Site) -> str:
+        return beside_name(self.table.name, at.run)
 
 
 class DropBeside(Step):
@@ -82,10 +100,10 @@ class CreateCopyPipe(Step):
         return f"Create the copy pipe that fills the table beside {self.of.source}"
 
     def remember(self, at: Site) -> Step | None:
-        return RemoveCopyPipe(pipe=pipe_name(self.of.source, at.run))
+        return RemoveCopyPipe(pipe=self._places(at).pipe)
 
     def look(self, at: Site) -> Seen:
-        name, target = pipe_name(self.of.source, at.run), beside_name(self.of.source, at.run)
+        name, target = self._places(at).pipe, self._places(at).table
         found = at.tinybird.pipe(name)
         if found is None:
             return Todo()
@@ -97,7 +115,7 @@ class CreateCopyPipe(Step):
         return Done(f"{name} copies into {target}, on demand.")
 
     def act(self, at: Site) -> None:
-        name, target = pipe_name(self.of.source, at.run), beside_name(self.of.source, at.run)
+        name, target = self._places(at).pipe, self._places(at).table
         node = {
             "name": f"{name}_rows",
             "type": "copy",
@@ -114,6 +132,9 @@ class CreateCopyPipe(Step):
             "target_datasource": target,
             "schedule_cron": None,
         })  # fmt: skip
+
+    def _places(self, at: Site) -> Places:
+        return Places.beside(self.of.source, at.run)
 
 
 class RemoveCopyPipe(Step):
@@ -149,10 +170,13 @@ class RemoveRunsCopyPipe(Step):
         return f"Remove the copy pipe of this run, which reads {self.source} by its name"
 
     def look(self, at: Site) -> Seen:
-        return _removed(at, pipe_name(self.source, at.run))
+        return _removed(at, self._pipe(at))
 
     def act(self, at: Site) -> None:
-        _remove(at, pipe_name(self.source, at.run))
+        _remove(at, self._pipe(at))
+
+    def _pipe(self, at: Site) -> str:
+        return pipe_name(self.source, at.run)
 
 
 def _removed(at: Site, pipe: str) -> Seen:
