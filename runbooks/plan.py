@@ -100,6 +100,7 @@ class Plan(Frozen):
     took: Estimate = Estimate(seconds=0, formula="")  # the whole run's estimate
     sql: tuple[str, ...] = ()
     datafiles: dict[str, str] = Field(default_factory=dict)
+    diffs: dict[str, str] = Field(default_factory=dict)  # by pipe, how its SQL changes for a while; its steps have both
     guards: dict[str, str] = Field(default_factory=dict)
     inferred: tuple[str, ...] = ()  # plain sentences: "type text: no such column in Postgres yet, …"
     ghosts: str = ""  # the sentence on rows that disappear (facts/procedures.md §2.10)
@@ -155,6 +156,7 @@ class Plan(Frozen):
             "formulas": {name: getattr(self, name).formula for name in ("downtime", "hold", "stale", "took")},
             "sql": list(self.sql),
             "datafiles": dict(self.datafiles),
+            "diffs": dict(self.diffs),
             "guards": dict(self.guards),
             "inferred": list(self.inferred),
             "ghosts": self.ghosts,

@@ -15,7 +15,7 @@ from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import Question
 from runbooks.request import Finish, Migrate, Request, Retire
-from runbooks.strategies import NAMES, Assessment, PlannedChange, laid_out, strategies
+from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
 
 __all__ = ["make_plan", "questions_of", "sink_budget"]
 
@@ -59,9 +59,10 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         took=assessment.took,
         sql=change.sql,
         datafiles=_datafiles(change),
+        diffs=_diffs(strategies()[chosen], change, facts),
         guards=_guards(steps, change, facts),
-        inferred=(*inferred, *_not_asked(change, facts), *_learnt(facts, chosen)),
-        ghosts=_ghosts(change, chosen),
+        inferred=(*inferred, *_not_asked(change, facts), *_learnt(facts, assessment.within or chosen)),
+        ghosts=_ghosts(change, assessment.within or chosen),
         locks=_locks(change),
     )
 
@@ -150,6 +151,10 @@ def _datafiles(change: PlannedChange) -> dict[str, str]:
     if change.migration:
         files[change.migration.name] = change.migration.text
     return files
+
+
+def _diffs(strategy: Strategy, change: PlannedChange, facts: Facts) -> dict[str, str]:
+    return dict(strategy.diffs(change, facts)) if isinstance(strategy, Rewriting) else {}
 
 
 def _guards(steps: tuple[PlannedStep, ...], change: PlannedChange, facts: Facts) -> dict[str, str]:

@@ -8,7 +8,17 @@ from systems.errors import SystemsError
 from systems.http import Http, Wire, segment
 from systems.permit import Permit
 from systems.shapes import Shape
-from systems.tinybird_model import DatasourceInfo, Job, NewDatasource, PipeInfo, Scope, TagInfo, TokenInfo, Workspace
+from systems.tinybird_model import (
+    Answer,
+    DatasourceInfo,
+    Job,
+    NewDatasource,
+    PipeInfo,
+    Scope,
+    TagInfo,
+    TokenInfo,
+    Workspace,
+)
 
 SYSTEM = "tinybird"
 NO_CHANGE = "no operations to perform"  # an alter that finds nothing to do is refused with these words
@@ -70,6 +80,11 @@ class Tinybird:
             answer = self._http.get("/v0/sql", {"q": text})
         rows = Shape(SYSTEM, "GET /v0/sql", answer)
         return [dict(row) for row in rows.plain("data")]
+
+    def endpoint(self, pipe: str) -> Answer:
+        """What the endpoint answers without parameters; 400 where it needs some."""
+        path = f"/v0/pipes/{segment(pipe)}.json"
+        return shapes.answer(Shape(SYSTEM, f"GET {path}", self._http.get(path)))
 
     def tokens(self) -> list[TokenInfo]:
         """Names and scopes; the values are dropped at once."""
@@ -196,6 +211,10 @@ class Tinybird:
 
     def delete_pipe(self, name: str) -> None:
         self._http.change("DELETE", f"/v0/pipes/{segment(name)}")
+
+    def unlink_view(self, pipe_id: str, node_id: str) -> None:
+        """Take a materialized node's view away; its target and the rows in it stay."""
+        self._http.change("DELETE", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/materialization")
 
     def put_node_sql(self, pipe_id: str, node_id: str, text: str) -> None:
         """One node's new SQL; schedule, target and everything else stay [unverified: the CLI never uses it]."""

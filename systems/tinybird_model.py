@@ -128,6 +128,15 @@ class Job:
 
 
 @dataclass(frozen=True)
+class Answer:
+    """What an endpoint answers, without its rows: ``digest`` is of all of them, in whatever order they came."""
+
+    columns: tuple[tuple[str, str], ...]  # name, type
+    rows: int
+    digest: str
+
+
+@dataclass(frozen=True)
 class NewDatasource:
     """What a data source is made from, each as the API takes it (facts/tinybird.md §2)."""
 

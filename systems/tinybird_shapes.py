@@ -1,9 +1,13 @@
 """The Tinybird API's JSON to values (facts/tinybird.md §2 to §5): both the list's shape and the detail's."""
 
+import hashlib
+import json
 import re
+from typing import Any, cast
 
 from systems.shapes import Shape
 from systems.tinybird_model import (
+    Answer,
     ColumnInfo,
     DatasourceInfo,
     IndexInfo,
@@ -142,3 +146,26 @@ def _tags(shape: Shape) -> tuple[str, ...]:
     """``tags`` is an object of operational tags on a resource; names of filtering tags come only from /v0/tags."""
     value = shape.get("tags")
     return tuple(str(tag) for tag in shape.plain("tags")) if isinstance(value, list) else ()
+
+
+def answer(shape: Shape) -> Answer:
+    """An endpoint's answer, as JSON. Floats are compared in 12 digits: a sum depends on the order of its parts."""
+    rows = shape.plain("data")
+    lines = sorted(json.dumps(_rounded(row), sort_keys=True) for row in rows)
+    return Answer(
+        columns=tuple((column.text("name"), column.text("type")) for column in shape.each("meta")),
+        rows=len(rows),
+        digest=hashlib.sha256("\n".join(lines).encode()).hexdigest(),
+    )
+
+
+def _rounded(value: Any) -> Any:
+    match value:
+        case float():
+            return float(f"{value:.12g}")
+        case dict():
+            return {str(key): _rounded(each) for key, each in cast(dict[Any, Any], value).items()}
+        case list():
+            return [_rounded(each) for each in cast(list[Any], value)]
+        case _:
+            return value

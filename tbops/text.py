@@ -26,6 +26,7 @@ def plan_text(plan: Plan) -> str:
         _hazards(plan),
         _steps(plan),
         _sql(plan),
+        _diffs(plan),
         _files(plan),
         [f"Hash, which an approval is bound to: {plan.hash}"],
     )
@@ -120,6 +121,12 @@ def _sql(plan: Plan) -> Iterator[str]:
     if plan.sql:
         yield "SQL for Postgres"
         yield from (textwrap.indent(statement.strip(), "  ") for statement in plan.sql)
+
+
+def _diffs(plan: Plan) -> Iterator[str]:
+    for pipe, text in plan.diffs.items():
+        yield f"SQL of {pipe} while it reads the mirror"
+        yield textwrap.indent(text.rstrip(), "  ")
 
 
 def _files(plan: Plan) -> Iterator[str]:

@@ -105,6 +105,8 @@ def plan_file(view: RunView) -> Upload:
     lines += [*_weighed(plan), "", "Steps"]
     lines += [f"{s.number:>4}. {s.title}{'' if s.gate == 'none' else f'   [{s.gate}]'}" for s in view.steps]
     lines += ["", *(f"-- SQL\n{sql.rstrip('; ')};" for sql in plan.sql)]
+    for pipe, text in plan.diffs.items():
+        lines += ["", f"== {pipe}.pipe, while it reads the mirror", text]
     for name, text in plan.datafiles.items():
         lines += ["", f"== {name}", text]
     lines += ["", f"plan {plan.hash}", f"change {plan.change_hash}"]

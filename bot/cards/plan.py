@@ -14,6 +14,8 @@ MOST_READERS = 4
 MOST_REASONS = 2
 MOST_INFERRED = 4
 LONGEST_SQL = 600
+MOST_DIFFS = 2
+LONGEST_DIFF = 500
 
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 
@@ -78,6 +80,20 @@ def sql(plan: Plan) -> list[Block]:
     shown = text[:LONGEST_SQL] + ("\n…" if cut_off else "")
     where = " (the rest is in the thread's file)" if cut_off else ""
     return [section(f"*SQL in Postgres*{where}\n{fenced(shown)}")]
+
+
+def diffs(plan: Plan) -> list[Block]:
+    """How readers' SQL changes for a while; what is too much for the card is in the thread's file."""
+    shown = [
+        section(f"*SQL of {code(pipe)}* while it reads the mirror\n{fenced(cut(text.rstrip(), LONGEST_DIFF))}")
+        for pipe, text in list(plan.diffs.items())[:MOST_DIFFS]
+    ]
+    more = len(plan.diffs) - len(shown)
+    return [*shown, *([context(f"_SQL of {more} more in the thread's file_")] if more else [])]
+
+
+def all_diffs_shown(plan: Plan) -> bool:
+    return len(plan.diffs) <= MOST_DIFFS and all(len(text) <= LONGEST_DIFF for text in plan.diffs.values())
 
 
 def details(plan: Plan) -> list[str]:

@@ -83,8 +83,8 @@ def _body(view: RunView, plan: Plan | None) -> list[Block]:
         return []
     match view.run.state:
         case "proposed":
-            weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *parts.readers(plan.readers), *parts.sql(plan)]
-            return [*weighed, divider(), *sections(overview(view))]
+            weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *parts.readers(plan.readers)]
+            return [*weighed, *parts.sql(plan), *parts.diffs(plan), divider(), *sections(overview(view))]
         case "running" | "paused" | "held" | "restoring":
             return [*sections(overview(view)), *outcome(view)]
         case "succeeded":
@@ -150,6 +150,7 @@ def needs_file(view: RunView) -> bool:
         return False
     return (
         sum(len(s) + 2 for s in plan.sql) > parts.LONGEST_SQL
+        or not parts.all_diffs_shown(plan)
         or len(view.steps) > MOST_STEPS
         or sum(h.level != "note" for h in plan.hazards) > parts.MOST_HAZARDS
         or len(plan.readers) > parts.MOST_READERS

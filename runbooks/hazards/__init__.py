@@ -70,14 +70,24 @@ class Context:
         return self.change
 
     @property
+    def way(self) -> str:
+        """The strategy that changes the table: of one that moves readers meanwhile, the one in its midst."""
+        return (self.assessment.within if self.assessment else "") or self.strategy
+
+    @property
+    def mirrored(self) -> bool:
+        """Endpoints read a mirror while the table is replaced."""
+        return self.strategy == "pipe-by-pipe"
+
+    @property
     def reinserts(self) -> bool:
         """The plan writes rows again into a table that stays readable (facts/procedures.md §2.5)."""
-        return self.strategy == "alter" and self.planned.holds_values
+        return self.way == "alter" and self.planned.holds_values
 
     @property
     def rebuilds(self) -> bool:
         """The plan makes the table anew and fills it from Postgres."""
-        return self.strategy == "recreate"
+        return self.way == "recreate"
 
 
 Rule = Callable[[Context], Iterator[Hazard]]

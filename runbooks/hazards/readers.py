@@ -12,7 +12,7 @@ from runbooks.words import counted
 def reader_without_final(at: Context) -> Iterator[Hazard]:
     """Of the table itself, and of what views fill from it: rows that come again stand there twice until they merge."""
     change = at.planned
-    if not (at.reinserts or at.rebuilds):
+    if not (at.reinserts or at.rebuilds or at.mirrored):
         return
     chain = change.lineage.materialized_chain(change.name)
     filled = [change.name, *(link.target for link in chain if keeps_one_row(at, link))]
@@ -28,9 +28,13 @@ def reader_without_final(at: Context) -> Iterator[Hazard]:
                 "reader-without-final",
                 "error" if at.reinserts and pages else "warning",
                 reader.name,
-                f"{reader.name} reads {table} without FINAL{through}: it counts rows twice while they are backfilled.",
+                f"{reader.name} reads {table} without FINAL{through}: it counts rows twice {_while(at)}.",
                 f"Read {table} FINAL there first.",
             )
+
+
+def _while(at: Context) -> str:
+    return "in the mirror, or once those of which the table has more" if at.mirrored else "while they are backfilled"
 
 
 def _counts_twice(at: Context, pipe: str, table: str) -> bool:
@@ -59,7 +63,7 @@ def raw_read_without_final(at: Context) -> Iterator[Hazard]:
 @on_plan
 def endpoint_reads_raw(at: Context) -> Iterator[Hazard]:
     """Those that read through a pipe are told with it: most widgets of the estate inline the same one."""
-    if not at.rebuilds:
+    if not at.rebuilds or at.mirrored:
         return
     change, through = at.planned, dict[tuple[str, ...], list[str]]()
     direct = {reader.name for reader in change.readers if reader.direct}

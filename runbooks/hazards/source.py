@@ -135,7 +135,7 @@ _SINK_RUNS = ("swap", "rename")  # what waits while they hold waits in Kafka, or
 @on_plan
 def sink_buffer(at: Context) -> Iterator[Hazard]:
     hold = at.assessment.hold if at.assessment else None
-    if hold is None or not hold.seconds or at.strategy in _SINK_RUNS:
+    if hold is None or not hold.seconds or at.way in _SINK_RUNS:
         return
     budget = sink_budget(at.planned.table, at.facts)
     if hold.seconds * 2 > budget.seconds:

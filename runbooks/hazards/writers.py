@@ -55,4 +55,4 @@ def writers_that_are_off(at: Context) -> Iterator[Hazard]:
 
 
 def _stops(at: Context) -> bool:
-    return at.strategy in _STOPS_WRITERS and not at.planned.replicated
+    return at.way in _STOPS_WRITERS and not at.planned.replicated

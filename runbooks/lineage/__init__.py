@@ -2,6 +2,19 @@
 
 from runbooks.lineage.bounds import Bound
 from runbooks.lineage.graph import Lineage, Link, NodeUse, WildcardCopy
+from runbooks.lineage.moved import NotMoved, reading
 from runbooks.lineage.sql import NotParsed, Understood, Use, understand
 
-__all__ = ["Bound", "Lineage", "Link", "NodeUse", "NotParsed", "Understood", "Use", "WildcardCopy", "understand"]
+__all__ = [
+    "Bound",
+    "Lineage",
+    "Link",
+    "NodeUse",
+    "NotMoved",
+    "NotParsed",
+    "Understood",
+    "Use",
+    "WildcardCopy",
+    "reading",
+    "understand",
+]

@@ -24,7 +24,7 @@ from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from functools import cache
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, Self, runtime_checkable
 
 from runbooks.facts.model import Facts
 from runbooks.plan import Estimate
@@ -49,6 +49,7 @@ __all__ = [
     "PlannedField",
     "ReachingCopy",
     "Retype",
+    "Rewriting",
     "SourceDefault",
     "Strategy",
     "laid_out",
@@ -78,6 +79,7 @@ class Assessment:
     stale: Estimate = NOTHING_STALE
     took: Estimate = NOT_ESTIMATED
     breaks_reads: bool = False
+    within: str = ""  # the strategy that this one carries out in its midst
 
 
 class Strategy(Protocol):
@@ -89,6 +91,15 @@ class Strategy(Protocol):
     def assess(self, change: PlannedChange, facts: Facts) -> Assessment: ...
 
     def steps(self, change: PlannedChange, facts: Facts) -> Iterator[Step]: ...
+
+
+@runtime_checkable
+class Rewriting(Protocol):
+    """A strategy that gives readers new SQL for a while."""
+
+    def diffs(self, change: PlannedChange, facts: Facts) -> Mapping[str, str]:
+        """By pipe, a unified diff of its SQL."""
+        ...
 
 
 _open: ContextVar[Hold | None] = ContextVar("hold", default=None)

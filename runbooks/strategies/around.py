@@ -1,9 +1,12 @@
 """What another strategy puts around one that replaces a table: readers that are elsewhere meanwhile."""
 
 from collections.abc import Iterator
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from runbooks.facts.model import Facts
 from runbooks.step import Step
+from runbooks.strategies import Assessment
+from runbooks.strategies.change import PlannedChange
 
 
 class Around(Protocol):
@@ -29,3 +32,12 @@ class Alone:
 
 
 ALONE = Alone()
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """A strategy that replaces a table, with ``around`` around it."""
+
+    def assess(self, change: PlannedChange, facts: Facts) -> Assessment: ...
+
+    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]: ...

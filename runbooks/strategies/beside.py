@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from runbooks.facts.model import Datasource, Facts
-from runbooks.plan import Estimate
+from runbooks.plan import Estimate, Reader
 from runbooks.proof.chunks import Copied, copied
 from runbooks.proof.fields import ch_literal, ch_name
 from runbooks.strategies.change import PlannedChange
@@ -40,24 +40,32 @@ def _values(change: PlannedChange) -> dict[str, str]:
 def hindrance(change: PlannedChange, facts: Facts) -> str | None:
     """Why the table cannot be copied beside itself and switched; None if it can."""
     before, after = change.target.before, change.target.after
-    for table in (before, after):
+    if why := not_copyable((before, after), change.readers):
+        return why
+    if before.version != after.version:
+        return "the version changes, by which the copy is caught up"
+    if facts.connector is None:
+        return "the connector was not asked, which must hold back what comes during the switch"
+    if facts.capabilities.get("rename") == "refused":
+        return "this workspace cannot rename a data source"
+    return None
+
+
+def not_copyable(tables: tuple[Datasource, ...], readers: tuple[Reader, ...]) -> str | None:
+    """Why a table that is read so cannot be copied from the first of ``tables`` into the last while it is written to,
+    and the copy be compared by value; None if it can."""
+    for table in tables:
         if table.engine != ENGINE or not table.version:
             return (
                 f"what is written meanwhile is copied once more, and only a {ENGINE} with a version keeps each row "
                 f"once: {table.name} is a {table.engine}{'' if table.version else ' without one'}"
             )
-    if before.version != after.version:
-        return "the version changes, by which the copy is caught up"
-    strange = next((c for c in after.columns if any(kind in c.type for kind in _STRANGE)), None)
+    strange = next((c for c in tables[-1].columns if any(kind in c.type for kind in _STRANGE)), None)
     if strange:
         return f"{strange.name} is {strange.type}, which cannot be compared by value"
-    hanging = next((r for r in change.readers if r.kind == "materialized"), None)
+    hanging = next((r for r in readers if r.kind == "materialized"), None)
     if hanging:
         return f"the materialized view {hanging.name} hangs on the table and would stay with the old one"
-    if facts.connector is None:
-        return "the connector was not asked, which must hold back what comes during the switch"
-    if facts.capabilities.get("rename") == "refused":
-        return "this workspace cannot rename a data source"
     return None
 
 

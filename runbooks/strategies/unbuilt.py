@@ -27,13 +27,4 @@ def _exchange(change: PlannedChange) -> str:
     return "it needs two tables of exactly the same schema, and the change makes them differ"
 
 
-def _pipe_by_pipe(change: PlannedChange) -> str:
-    readers = len(change.readers)
-    moved = "no reader" if readers == 0 else "one reader" if readers == 1 else f"{readers} readers"
-    if change.replicated:
-        return f"it needs a mirror of the table and {moved} moved there and back, which is not carried out yet"
-    return f"it needs {moved} changed one by one, which is not carried out yet"
-
-
 register(Unbuilt("exchange", _exchange))
-register(Unbuilt("pipe-by-pipe", _pipe_by_pipe))
