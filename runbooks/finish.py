@@ -14,16 +14,20 @@ from runbooks.facts.model import Facts
 from runbooks.guards import digest_of_schema
 from runbooks.layout import in_one_block, laid_out_in_blocks
 from runbooks.lineage import Lineage
+from runbooks.numbered import numbered_by
 from runbooks.plan import Choice, Estimate, HoldLimit, Plan, PlannedStep
 from runbooks.proof.claims import provable
 from runbooks.request import Finish, Migrate, Request, parse_stored
 from runbooks.rest import Past, Rest
 from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
+from runbooks.steps.beside import DropBeside
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
 from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, RunCopy
 from runbooks.steps.create import CheckReferencesTo, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import AwaitDelivery
+from runbooks.steps.mirror import EndFeed
+from runbooks.steps.moves import ReturnReader
 from runbooks.steps.postgres_migrate import MigratePostgres
 from runbooks.steps.prove import Prove
 from runbooks.steps.set_aside import PutBack, kept_name
@@ -186,6 +190,7 @@ class _Rebuilt:
         yield from proof
 
     def _read_again(self, *, proven_once_more: bool = True) -> Iterator[Step]:
+        yield from self._moved_back()
         copies = [step for step in self._of(ResumeCopy) if step.pipe in self.facts.pipes]
         yield from (step for step in self._of(RunCopy) if step.pipe in self.facts.pipes)
         yield from copies
@@ -203,6 +208,15 @@ class _Rebuilt:
         for copy in self._of(ResumeCopy):
             if copy.pipe in left and copy.pipe in self.facts.pipes and not self._runs(copy.pipe):
                 yield copy
+        yield from self._moved_back()
+
+    def _moved_back(self) -> Iterator[Step]:
+        """Readers that read a mirror still, and the mirror with what fed it."""
+        for reader in self._left(ReturnReader):
+            if reader.pipe in self.facts.pipes:
+                yield reader
+        yield from self._left(EndFeed)
+        yield from (drop for drop in self._left(DropBeside) if drop.beside in self.facts.datasources)
 
     # -- facts
 
@@ -239,7 +253,7 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
         return _plan(request, job.run, rest, facts, target, reasons, (in_one_block(started), ())) if started else again
     if not unfinished:
         raise Refused(f"Nothing of run {job.run} is left to finish: every step of it is done.")
-    todo = [(steps.load(past.op, past.params), None) for past in unfinished]
+    todo = [(numbered_by(steps.load(past.op, past.params), rest.made_by), None) for past in unfinished]
     first = todo[0][0].title()
     reasons = (f"run {job.run} ended before this was done; what it did is kept: {first[:1].lower()}{first[1:]}",)
     return _plan(request, job.run, rest, facts, target, reasons, laid_out_in_blocks(todo))

@@ -49,8 +49,8 @@ def compared(before: Memo, now: Memo, endpoints: tuple[str, ...]) -> str:
         parts.append(f"{counted(len(same), 'endpoint')} answer the same")
     if other:
         parts.append(
-            f"{other[0]} answers {words(now[other[0]])}, and {words(before[other[0]])} before: rows came meanwhile, or "
-            "its answer is another each time"
+            f"{other[0]} answers something else ({words(now[other[0]])}; before: {words(before[other[0]])}): rows came "
+            "meanwhile, or its answer is another each time"
         )
     if silent:
         parts.append(f"{silent[0]} answers only with parameters and was not compared")

@@ -66,12 +66,12 @@ class MoveReader(_Move):
 
     def remember(self, at: Site) -> Step | None:
         return ReturnReader(
-            pipe=self.pipe, table=self.table, nodes=_numbered(self.nodes, self.table.name, at.run)
+            pipe=self.pipe, table=self.table, nodes=numbered(self.nodes, self.table.name, at.run)
         )  # without endpoints: on a way out nothing waits for an answer
 
     def look(self, at: Site) -> Seen:
         pipe = at.tinybird.pipe(self.pipe)
-        nodes = _numbered(self.nodes, self.table.name, at.run)
+        nodes = numbered(self.nodes, self.table.name, at.run)
         if pipe is None:
             return Astray(f"there is no pipe {self.pipe} any more")
         if strange := _strange(pipe, nodes):
@@ -83,7 +83,7 @@ class MoveReader(_Move):
         return self._compared(at, dict(at.memo))
 
     def act(self, at: Site) -> None:
-        _put(at, self.pipe, [(each.node, each.after) for each in _numbered(self.nodes, self.table.name, at.run)])
+        _put(at, self.pipe, [(each.node, each.after) for each in numbered(self.nodes, self.table.name, at.run)])
 
     def _before(self, at: Site) -> Memo:
         rows = self._count(at)
@@ -101,7 +101,7 @@ class MoveReader(_Move):
         other = [name for name in memo.get("settled", ()) if now.get(name) != before[name]]
         if other and still and not memo.get("accepted"):
             since, was = answers.words(now[other[0]]), answers.words(before[other[0]])
-            what = f"{other[0]} answers {since} since, and {was} before"
+            what = f"{other[0]} answers something else since ({since}; before: {was})"
             return self._put_up_with(f"{what}, though {self.table.name} took no row meanwhile", memo)
         reads = f"{self.pipe} reads {mirror_name(self.table.name, at.run)}"
         return Done(f"{reads}{answers.compared(before, now, self.endpoints)}.")
@@ -147,7 +147,7 @@ class ReturnReader(_Move):
         _put(at, self.pipe, [(each.node, each.before) for each in self._nodes(at)], only=self._nodes(at))
 
     def _nodes(self, at: Site) -> tuple[NodeSql, ...]:
-        return _numbered(self.nodes, self.table.name, at.run)
+        return numbered(self.nodes, self.table.name, at.run)
 
     def _named_in(self, at: Site, pipe: PipeInfo) -> bool:
         mirrors = {name for each in self._nodes(at) for name in re.findall(r"\w+__mirror_run_\d+", each.after)}
@@ -198,7 +198,7 @@ def reading_node(pipe: PipeInfo, table: str) -> str | None:
     return None
 
 
-def _numbered(nodes: tuple[NodeSql, ...], table: str, run: int) -> tuple[NodeSql, ...]:
+def numbered(nodes: tuple[NodeSql, ...], table: str, run: int) -> tuple[NodeSql, ...]:
     """The mirror's name with the run's number. SQL may have ``{run}`` of its own: only the name is touched."""
     named, plain = mirror_name(table, run), mirror_name(table, RUN)
     return tuple(each.model_copy(update={"after": each.after.replace(plain, named)}) for each in nodes)

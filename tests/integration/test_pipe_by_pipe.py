@@ -1,50 +1,14 @@
 """A table that endpoints read is replaced while they read a mirror of it: no read fails (facts/procedures.md §4)."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Event, Thread
-
 import pytest
 
-from tests.support import activities
+from tests.support import activities, collections
 from tests.support.drive import Drive
 from tests.support.ending import Ending
-from tests.support.people import People
-from tests.support.sandbox import Json, Sandbox
+from tests.support.outsider import reading
+from tests.support.sandbox import Sandbox
 
-
-class Outsider:
-    """Somebody who reads endpoints all the time, and keeps what each answered."""
-
-    def __init__(self, sandbox: Sandbox, *endpoints: str) -> None:
-        self.answers: dict[str, list[Json]] = {name: [] for name in endpoints}
-        self.failed: list[str] = []
-        self._sandbox = sandbox
-
-    def read(self) -> None:
-        for name, seen in self.answers.items():
-            answer = self._sandbox.tinybird.get(f"/v0/pipes/{name}.json")
-            if answer.is_success:
-                seen.append(answer.json()["data"])
-            else:
-                self.failed.append(answer.text)
-
-
-@contextmanager
-def reading(sandbox: Sandbox, *endpoints: str) -> Iterator[Outsider]:
-    outsider, over = Outsider(sandbox, *endpoints), Event()
-
-    def go_on() -> None:
-        while not over.is_set():
-            outsider.read()
-
-    thread = Thread(target=go_on)
-    thread.start()
-    try:
-        yield outsider
-    finally:
-        over.set()
-        thread.join()
+SORTED = "/tb migrate collections sort by slug, id"
 
 
 @pytest.fixture
@@ -52,37 +16,109 @@ def ending(sandbox: Sandbox, drive: Drive) -> Ending:
     return Ending(sandbox, drive)
 
 
-def nodes(sandbox: Sandbox, pipe: str) -> list[str]:
-    return [node["sql"] for node in sandbox.tinybird.get(f"/v0/pipes/{pipe}").json()["nodes"]]
+def engine(sandbox: Sandbox, table: str) -> dict[str, str]:
+    return sandbox.tinybird.get(f"/v0/datasources/{table}").json()["engine"]
 
 
-def strays(sandbox: Sandbox, name: str) -> set[str]:
-    """What runs left beside the table."""
-    found = [*sandbox.tinybird.get("/v0/datasources").json()["datasources"]]
-    found += sandbox.tinybird.get("/v0/pipes").json()["pipes"]
-    return {each["name"] for each in found if each["name"].startswith(f"{name}__")}
+def step(drive: Drive, run: int, op: str) -> int:
+    """The first step of the kind."""
+    return next(each.number for each in drive.view(run).steps if each.op == op)
 
 
-def test_a_replicated_table_is_replaced_while_its_page_is_read(
-    drive: Drive, sandbox: Sandbox, people: People, ending: Ending
-) -> None:
-    before = nodes(sandbox, "collections_filtered")
-    run = drive.run("/tb migrate collections sort by slug, id", approve=False)
+def said(drive: Drive, run: int, op: str) -> str:
+    return next(each.said for each in drive.view(run).steps if each.op == op) or ""
+
+
+def test_a_replicated_table_is_replaced_while_its_page_is_read(drive: Drive, sandbox: Sandbox, ending: Ending) -> None:
+    before = collections.nodes(sandbox)
+    run = drive.run(SORTED, approve=False)
     plan = drive.view(run).run.plan or {}
     assert plan["strategy"]["name"] == "pipe-by-pipe"
-    assert "FROM collections__mirror_run_{run} AS collections FINAL" in plan["diffs"]["collections_filtered"]
+    assert "FROM collections__mirror_run_{run} AS collections FINAL" in plan["diffs"][collections.READER]
     assert "collections__mirror_run_{run} AS collections" in drive.card(run).words
     drive.approve(run)
-    with reading(sandbox, "collections_list") as outsider:
+    with reading(sandbox, collections.PAGE) as outsider:
         drive.until(run, "succeeded")
+    seen = outsider.answers[collections.PAGE]
     assert outsider.failed == []
-    assert len(outsider.answers["collections_list"]) > 20
-    assert {str(answer) for answer in outsider.answers["collections_list"]} == {str(outsider.answers["collections_list"][0])}
-    assert nodes(sandbox, "collections_filtered") == before
-    assert strays(sandbox, "collections") == {f"collections__before_run_{run}"}
-    engine = sandbox.tinybird.get("/v0/datasources/collections").json()["engine"]
-    assert engine["sorting_key"] == "slug, id"
+    assert len(seen) > 20
+    assert all(answer == seen[0] for answer in seen)
+    assert "collections_list answers the same 10 rows" in said(drive, run, "tinybird.pipe.move/1")
+    assert collections.nodes(sandbox) == before
+    assert collections.strays(sandbox) == {f"collections__before_run_{run}"}
+    assert "collections__" not in sandbox.tinybird.get("/v0/pipes?dependencies=true").text
+    assert engine(sandbox, "collections")["sorting_key"] == "slug, id"
     ending.nothing_is_paused()
     ending.the_ledger_is_sound(run)
-    said = drive.thread(run)
-    assert "collections_list answers the same 10 rows" in said
+
+
+@pytest.mark.long
+def test_what_is_written_meanwhile_is_read_in_the_mirror_and_in_the_new_table(drive: Drive, sandbox: Sandbox) -> None:
+    """By a rebuild from Postgres, in whose midst the mirror stands still."""
+    run = drive.run("/tb migrate collections add field note text --strategy pipe-by-pipe")
+    drive.until_step(run, step(drive, run, "tinybird.pipe.move/1") + 1)
+    assert any("collections__mirror_run" in sql for sql in collections.nodes(sandbox))
+    collections.change(sandbox, "0 first of all")
+    sandbox.until(lambda: "0 first of all" in str(collections.page(sandbox)), what="a change, shown by the mirror")
+    drive.until_step(run, step(drive, run, "tinybird.datasource.set-aside/1") + 1)
+    assert "0 first of all" in str(collections.page(sandbox))
+    collections.change(sandbox, "00 meanwhile")
+    with reading(sandbox, collections.PAGE) as outsider:
+        drive.until(run, "succeeded")
+    assert outsider.failed == []
+    assert "00 meanwhile" in str(collections.page(sandbox))
+    assert collections.strays(sandbox) == {f"collections__before_run_{run}"}
+    collections.same_rows(sandbox, "name", "note")
+
+
+def test_a_table_with_writers_of_its_own_is_replaced_while_its_page_is_read(drive: Drive, sandbox: Sandbox) -> None:
+    activities.publish(sandbox)
+    seeded = activities.ids(sandbox)
+    sandbox.knobs(kubernetes__writes_per_s=15.0, connect__offset_flush_s=1.0)
+    run = drive.run("/tb migrate activities sort by platform, id")
+    assert (drive.view(run).run.plan or {})["strategy"]["name"] == "pipe-by-pipe"
+    with reading(sandbox, activities.PAGE) as outsider:
+        drive.until(run, "succeeded")
+    assert outsider.failed == []
+    shown = [int(answer[0]["n"]) for answer in outsider.answers[activities.PAGE]]
+    assert shown == sorted(shown)  # nobody ever saw fewer
+    activities.all_is_there(sandbox, seeded, column=False)
+    assert activities.writers_run(sandbox)
+    assert activities.tables(sandbox) == {"activities", f"activities__before_run_{run}"}
+    assert collections.strays(sandbox, "activities") == {f"activities__before_run_{run}"}
+    assert engine(sandbox, "activities")["sorting_key"] == "platform, id"
+
+
+@pytest.mark.long
+def test_an_endpoint_that_came_to_read_the_table_since_holds_the_run_before_it_is_touched(
+    drive: Drive, sandbox: Sandbox
+) -> None:
+    run = drive.run(SORTED)
+    drive.until_step(run, step(drive, run, "tinybird.datasource.switch/1") - 1)
+    pushed = {"name": "late", "nodes": [{"name": "late_rows", "sql": "SELECT id FROM collections FINAL"}]}
+    assert sandbox.tinybird.post("/v0/pipes", json=pushed).is_success
+    drive.until(run, "held")
+    assert "late, node late_rows, reads collections" in drive.view(run).run.reason
+    assert engine(sandbox, "collections")["sorting_key"] == "id"
+    drive.people.ben.types(f"/tb abort {run}")
+    drive.until(run, "aborted")
+    assert collections.strays(sandbox) == set()
+
+
+@pytest.mark.long
+def test_an_answer_that_changes_by_the_move_is_left_to_people(drive: Drive, sandbox: Sandbox) -> None:
+    """The table has rows of several versions, and an endpoint counts them all: the mirror has each key once."""
+    counting = {"name": "counted", "nodes": [{"name": "counted_rows", "sql": "SELECT count() AS n FROM collections"}]}
+    assert sandbox.tinybird.post("/v0/pipes", json=counting).is_success
+    assert sandbox.tinybird.post("/v0/pipes/counted/nodes/counted_rows/endpoint").is_success
+    for text in ("once", "twice"):
+        collections.change(sandbox, text)
+    collections.same_rows(sandbox, "name")
+    before = collections.nodes(sandbox, "counted")
+    run = drive.run(SORTED)
+    drive.until(run, "held")
+    assert "counted answers something else since (1 row; before: 1 row)" in drive.view(run).run.reason
+    drive.people.ben.types(f"/tb abort {run}")
+    drive.until(run, "aborted")
+    assert collections.nodes(sandbox, "counted") == before
+    assert collections.strays(sandbox) == set()

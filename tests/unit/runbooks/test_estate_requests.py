@@ -131,7 +131,8 @@ def test_fields_of_mixed_nullability_keep_each_their_own() -> None:
 
 def test_removing_fields_of_activities_is_blocked_by_the_copy_that_names_them() -> None:
     plan = planned("activities", change=RemoveFields(names=("title", "url", "attributes")))
-    assert plan.strategy.name == "rename"
+    assert plan.strategy.name == "pipe-by-pipe"  # an endpoint reads it
+    assert "tinybird.datasource.switch-written" in ops(plan)
     assert hazards(plan, "column-still-used") == {"activities.title": "error", "activities.url": "error"}
     readers = {h.message.split()[0] for h in plan.blocked}
     assert "activities_deduplicated_copy_pipe" in readers

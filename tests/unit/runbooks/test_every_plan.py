@@ -35,6 +35,15 @@ STARTED_BY = {
     "connect.connector.pause/1": ("connect.connector.resume/1", "connector"),
     "kubernetes.deployment.stop/1": ("kubernetes.deployment.start/1", "deployment"),
 }
+# What a run makes or moves for a while, and what ends it again
+ENDED_BY = {
+    "tinybird.mirror.create/1": "tinybird.mirror.drop/1",
+    "tinybird.mirror.feed/1": "tinybird.mirror.end-own-feed/1",
+    "tinybird.mirror.copy-create/1": "tinybird.mirror.copy-remove/1",
+    "tinybird.copy.create/1": "tinybird.copy.remove-own/1",
+    "tinybird.pipe.move/1": "tinybird.pipe.return/1",
+}
+REPLACED_BY = ("tinybird.datasource.switch/1", "tinybird.datasource.switch-written/1")
 TAKEN_AWAY = ("tinybird.datasource.set-aside/1", "tinybird.datasource.delete/1")
 ASKED = ("nulls", "rows that hold the default", "rows that share a key", "values that do not fit", "views and triggers")
 MADE = "tinybird.datasource.create/1"
@@ -61,6 +70,8 @@ def files(draw: st.DrawFn) -> Mapping[str, str]:
         )
     if draw(st.booleans()):
         made["people_raw.pipe"] = "NODE raw\nSQL >\n    SELECT id, name FROM people FINAL\n\nTYPE ENDPOINT\n"
+    if draw(st.booleans()):
+        made["events_raw.pipe"] = "NODE rows\nSQL >\n    SELECT id FROM events FINAL\n\nTYPE ENDPOINT\n"
     return made
 
 
@@ -114,13 +125,17 @@ def planned(request: Request, facts: Facts) -> Plan | None:
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-@given(asked(added, "recreate", "recreate", "recreate", "rename", "alter", None), estates())
+@given(asked(added, "recreate", "recreate", "recreate", "rename", "pipe-by-pipe", "alter", None), estates())
 def test_every_plan_starts_what_it_stops_and_can_be_carried_out_from_its_rows(request: Request, facts: Facts) -> None:
     _holds(request, facts)
 
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
-@given(asked(changed, None, None, "recreate"), estates(), st.dictionaries(st.sampled_from(ASKED), st.integers(0, 1)))
+@given(
+    asked(changed, None, None, "recreate", "pipe-by-pipe"),
+    estates(),
+    st.dictionaries(st.sampled_from(ASKED), st.integers(0, 1)),
+)
 def test_so_does_every_plan_of_another_change(request: Request, facts: Facts, answers: dict[str, int]) -> None:
     _holds(request, replace(facts, answers=answers))
 
@@ -134,6 +149,32 @@ def _holds(request: Request, facts: Facts) -> None:
     _a_hold_is_one_block_with_its_gate_before_it_and_a_budget(plan)
     _every_step_is_found_by_its_op(plan)
     _postgres_loses_nothing_before_the_end(plan)
+    _what_is_made_for_a_while_ends(plan)
+    _no_reader_is_moved_back_before_the_table_is_proven(plan)
+
+
+def _what_is_made_for_a_while_ends(plan: Plan) -> None:
+    for at, step in enumerate(plan.steps):
+        if step.op in ENDED_BY:
+            named = step.params.get("pipe")
+            later = [s for s in plan.steps[at + 1 :] if s.op == ENDED_BY[step.op] and s.params.get("pipe") == named]
+            assert len(later) == 1, step.title
+            assert type(steps.load(step.op, step.params)).remember is not Step.remember, step.op
+
+
+def _no_reader_is_moved_back_before_the_table_is_proven(plan: Plan) -> None:
+    ops = [step.op for step in plan.steps]
+    for at, op in enumerate(ops):
+        if op == "tinybird.pipe.move/1":
+            assert ops.index("proof.mirror/1") < at
+            assert plan.steps[at].gate == "approve"
+            assert plan.steps[at].hold is None
+        if op == "tinybird.pipe.return/1":
+            gone = next(n for n, other in enumerate(ops) if other in (*TAKEN_AWAY, *REPLACED_BY))
+            proofs = [n for n, other in enumerate(ops) if other in ("proof.values/1", "proof.copy/1")]
+            assert ops.index("tinybird.pipe.check-unread/1") < gone < at
+            assert any(n < at for n in proofs)
+            assert all(n > at for n, other in enumerate(ops) if other == "tinybird.copy.run/1")
 
 
 def _what_is_stopped_is_started(plan: Plan, facts: Facts) -> None:
