@@ -40,13 +40,14 @@ class PipeByPipe:
         within, best = moved.within
         copy = times(change.target.before).copy
         readers = counted(len(moved.readers), "reader")
+        are = "is" if len(moved.readers) == 1 else "are"
         seconds = best.took.seconds + copy.seconds + 2 * MOVE_S * len(moved.readers)
         return Assessment(
             eligible=True,
-            reason=f"{readers} of {change.name} read a mirror of it while it is replaced",
+            reason=f"{readers} of {change.name} {are} moved to a mirror of it while it is replaced",
             reasons=(
-                f"no read is broken: {readers} are moved to a mirror of {change.name}, one approved step each, and back"
-                f" when the new one is proven; {within} replaces it meanwhile",
+                f"no read is broken: {readers} {are} moved to a mirror of {change.name}, one approved step each, and back "
+                f"when the new one is proven; {within} replaces it meanwhile",
                 "the mirror has the rows and the schema that readers know, proven by value; answers are compared",
             ),
             costs=(f"a mirror, a copy of {copy.formula}", f"{readers} moved there and back", *best.costs[:1]),
