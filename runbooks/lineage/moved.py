@@ -59,17 +59,15 @@ def _made_here(tokens: list[Token], at: int) -> bool:
 
 
 def _read(tokens: list[Token], at: int) -> bool:
-    """Whether a table stands there: behind FROM or JOIN, or as the right side of IN, and not as ``other.members``."""
+    """Whether a table stands there: behind FROM or JOIN, and not as ``members.other`` or ``members(…)``."""
     before = tokens[at - 1].token_type if at else None
     after = tokens[at + 1].token_type if at + 1 < len(tokens) else None
-    return (before in _READS or before == TokenType.IN) and after not in (TokenType.DOT, TokenType.L_PAREN)
+    return before in _READS and after not in (TokenType.DOT, TokenType.L_PAREN)
 
 
 def _alias(tokens: list[Token], at: int, table: str) -> str:
     following = tokens[at + 1].token_type if at + 1 < len(tokens) else None
-    if tokens[at - 1].token_type == TokenType.IN or following in (TokenType.ALIAS, *_WORDS):
-        return ""
-    return f" AS {table}"
+    return "" if following in (TokenType.ALIAS, *_WORDS) else f" AS {table}"
 
 
 def _use(sql: str, table: str) -> object:

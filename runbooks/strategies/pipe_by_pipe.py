@@ -169,7 +169,7 @@ class _Moved(Around):
 
     def _unread(self) -> CheckUnread:
         moved = {reader.name for reader in self.readers}
-        known = tuple(sorted(reader.name for reader in self.change.readers if reader.name not in moved))
+        known = tuple(sorted(r.name for r in self.change.readers if r.direct and r.name not in moved))
         return CheckUnread(table=standing(self.change, self.facts), known=known)
 
     def _endpoints(self, reader: Reader) -> tuple[str, ...]:
