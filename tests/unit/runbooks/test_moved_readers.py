@@ -49,8 +49,8 @@ def test_endpoints_and_pipes_that_they_read_through_are_moved_and_copies_are_not
     assert [s.params["known"] for s in plan.steps if s.op == "tinybird.pipe.check-unread/1"] == [["people_copy"]] * 2
     assert next(r.reason for r in plan.strategy.rejected if r.name == "swap") == (
         "possible, but it breaks reads, it holds ingestion for about 35 s, a copy of 0 rows / 500,000 a second "
-        "(assumed) + 5 s, every topic waits in Kafka for 35 s, people_page finds no table between the two renames, "
-        "people_raw finds no table between the two renames"
+        "(assumed) + 5 s, every topic waits in Kafka for 35 s, people_raw finds no table between the two renames, "
+        "people_page finds no table between the two renames"
     )
 
 
