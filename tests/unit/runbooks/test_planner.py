@@ -181,6 +181,13 @@ def test_what_is_understood_but_not_carried_out_is_said_so() -> None:
         make_plan(Request(text="…", job=Rename(datasource="people", to="persons")), live())
 
 
+def test_a_data_source_that_is_shared_between_workspaces_is_refused() -> None:
+    facts = live()
+    people = replace(facts.datasources["people"], shared=True)
+    with pytest.raises(Refused, match="`people` is shared between workspaces"):
+        planned(facts=replace(facts, datasources={**facts.datasources, "people": people}))
+
+
 def test_every_strategy_of_the_design_is_there() -> None:
     assert tuple(strategies()) == NAMES
 
