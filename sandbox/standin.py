@@ -24,6 +24,8 @@ KNOBS: dict[str, Any] = {
     "tinybird.events_visible_after_s": 0.0,  # 202 before visible
     "tinybird.events_stale_schema_s": 0.0,  # after alter or recreate, by the platform clock
     "tinybird.exchange_enabled": False,
+    "tinybird.exchange_moves_ids": False,  # an id goes with its table, as when one is renamed; else it stays by name
+    "tinybird.exchange_same_keys_only": False,  # tables of the same columns and other keys are refused
     "tinybird.copy_quota": 12,
     "tinybird.copy_rows_per_s": 50_000.0,  # by the platform clock
     "tinybird.copy_cancel_working": True,

@@ -1,6 +1,7 @@
 """What may be done to a data source; each keeps the state and the tables together."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -126,7 +127,7 @@ async def rename(workspace: Workspace, source: Datasource, new: str) -> None:
             await workspace.clickhouse.run(f"RENAME TABLE {DB}.`{old}_quarantine` TO {DB}.`{new}_quarantine`")
         if workspace.knob("rename_rewrites_references"):
             for _, node in readers(workspace, old):
-                node.sql = _with_name(node.sql, old, new)
+                node.sql = _with_names(node.sql, {old: new})
         del workspace.state.sources[old]
         source.name, source.updated_at = new, workspace.now()
         workspace.state.sources[new] = source
@@ -136,22 +137,54 @@ async def rename(workspace: Workspace, source: Datasource, new: str) -> None:
                     scope.resource = new
 
 
-def _with_name(sql: str, old: str, new: str) -> str:
+def _with_names(sql: str, named: Mapping[str, str]) -> str:
     return "".join(
-        token.text if token.name != old or token.kind not in ("word", "quoted") else new for token in tokens(sql)
+        named.get(token.name, token.text) if token.kind in ("word", "quoted") else token.text for token in tokens(sql)
     )
 
 
 async def exchange(workspace: Workspace, a: Datasource, b: Datasource) -> None:
-    """Swap the contents of two data sources of the same schema, at once."""
+    """Let two data sources of the same schema change places, at once. Whether ids go with the tables, as they do when
+    one is renamed, or stay with the names is a knob; so is whether other keys are another schema."""
     if not workspace.knob("exchange_enabled"):
         raise ApiError(403, "Exchanging Data Sources is not enabled in this workspace, contact support")
-    if a.sql_schema != b.sql_schema:
+    same_keys = a.engine == b.engine or not workspace.knob("exchange_same_keys_only")
+    if a.sql_schema != b.sql_schema or not same_keys or a is b:
         raise ApiError(400, f"Data Sources '{a.name}' and '{b.name}' do not have the same schema")
     async with workspace.lock:
         await workspace.clickhouse.run(f"EXCHANGE TABLES {DB}.`{a.name}` AND {DB}.`{b.name}`")
-        a.engine, b.engine = b.engine, a.engine
+        await _exchange_quarantines(workspace, a, b)
+        if workspace.knob("exchange_moves_ids"):
+            _exchange_names(workspace, a, b)
+        else:
+            a.engine, b.engine = b.engine, a.engine
+            a.indexes, b.indexes = b.indexes, a.indexes
+            a.quarantined, b.quarantined = b.quarantined, a.quarantined
         a.updated_at = b.updated_at = workspace.now()
+
+
+async def _exchange_quarantines(workspace: Workspace, a: Datasource, b: Datasource) -> None:
+    one, other = f"{DB}.`{a.name}_quarantine`", f"{DB}.`{b.name}_quarantine`"
+    if a.quarantined and b.quarantined:
+        await workspace.clickhouse.run(f"EXCHANGE TABLES {one} AND {other}")
+    elif a.quarantined or b.quarantined:
+        there, free = (one, other) if a.quarantined else (other, one)
+        await workspace.clickhouse.run(f"RENAME TABLE {there} TO {free}")
+
+
+def _exchange_names(workspace: Workspace, a: Datasource, b: Datasource) -> None:
+    """Each takes the other's name; what a rename takes along goes with it."""
+    named = {a.name: b.name, b.name: a.name}
+    if workspace.knob("rename_rewrites_references"):
+        reading = {node.id: node for name in named for _, node in readers(workspace, name)}
+        for node in reading.values():
+            node.sql = _with_names(node.sql, named)
+    a.name, b.name = b.name, a.name
+    workspace.state.sources |= {a.name: a, b.name: b}
+    if workspace.knob("rename_moves_scopes"):
+        for scope in (scope for token in workspace.state.tokens for scope in token.scopes):
+            if scope.resource in named and scope.type.startswith("DATASOURCES:"):
+                scope.resource = named[scope.resource]
 
 
 async def delete(workspace: Workspace, source: Datasource, *, force: bool) -> None:

@@ -273,6 +273,45 @@ def test_exchange_needs_the_knob_and_the_same_schema(tb: Tinybird) -> None:
     assert tb.client.post("/v0/datasources/exchange", data=other).status_code == 400
 
 
+@pytest.mark.parametrize(("moves", "rewrites"), [(False, False), (True, False), (True, True)])
+def test_an_exchange_takes_rows_key_index_and_quarantine_along_and_ids_by_the_knob(
+    tb: Tinybird, moves: bool, rewrites: bool
+) -> None:
+    tb.knob("exchange_enabled", True)
+    tb.knob("exchange_moves_ids", moves)
+    tb.knob("rename_rewrites_references", rewrites)
+    create(tb, "a", indexes="skip n TYPE minmax GRANULARITY 1")
+    create(tb, "b", engine_sorting_key="n, id")
+    tb.events("a", json.dumps({"record": {"id": "1", "updatedAt": AT}}), json.dumps({"record": {"id": "2", "n": "x"}}))
+    tb.client.post("/v0/pipes", params={"name": "reader", "sql": "SELECT a.id FROM a LEFT JOIN `b` ON a.id = b.id"})
+    scopes = [("scope", "DATASOURCES:APPEND:a"), ("scope", "DATASOURCES:READ:b")]
+    tb.client.post("/v0/tokens", params=[("name", "writer"), *scopes])
+    before = {name: tb.client.get(f"/v0/datasources/{name}").json() for name in "ab"}
+    assert tb.client.post("/v0/datasources/exchange", data={"datasource_a": "a", "datasource_b": "b"}).is_success
+    after = {name: tb.client.get(f"/v0/datasources/{name}").json() for name in "ab"}
+    assert [after[name]["id"] for name in "ab"] == [before[name]["id"] for name in ("ba" if moves else "ab")]
+    assert [after[name]["engine"]["sorting_key"] for name in "ab"] == ["n, id", "id"]
+    assert [len(after[name]["indexes"]) for name in "ab"] == [0, 1]
+    assert [tb.value(f"SELECT count() FROM {name}") for name in ("a", "b", "b_quarantine")] == [0, 1, 1]
+    tb.events("a", json.dumps({"record": {"id": "3", "updatedAt": AT}}))
+    assert [tb.value(f"SELECT count() FROM {name}") for name in "ab"] == [1, 1]
+    sql = tb.client.get("/v0/pipes/reader").json()["nodes"][0]["sql"]
+    assert sql.startswith("SELECT b.id FROM b LEFT JOIN a" if rewrites else "SELECT a.id FROM a LEFT JOIN `b`")
+    token = next(t for t in tb.client.get("/v0/tokens").json()["tokens"] if t["name"] == "writer")
+    named = [scope["resource"] for scope in token["scopes"]]
+    assert named == (["b", "a"] if moves else ["a", "b"])
+
+
+def test_tables_of_other_keys_are_another_schema_by_the_knob(tb: Tinybird) -> None:
+    tb.knob("exchange_enabled", True)
+    tb.knob("exchange_same_keys_only", True)
+    for name, key in (("a", "id"), ("b", "id"), ("c", "n, id")):
+        create(tb, name, engine_sorting_key=key)
+    for other, status in (("b", 200), ("c", 400)):
+        names = {"datasource_a": "a", "datasource_b": other}
+        assert tb.client.post("/v0/datasources/exchange", data=names).status_code == status
+
+
 def test_creating_too_many_in_a_minute_is_a_429_that_says_when(tb: Tinybird) -> None:
     tb.knob("creates_per_minute", 2)
     assert [create(tb, name).status_code for name in ("a", "b", "c")] == [200, 200, 429]
