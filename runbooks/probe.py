@@ -1,6 +1,7 @@
 """What a workspace can do, found out on throwaway resources (facts/tinybird.md §15): everything that is made is named
 after the probe and removed at its end. Strategies plan for both answers to what is not known."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -32,11 +33,11 @@ class Bench:
     def called(self, what: str) -> str:
         return f"tbops_probe_{self.number}_{what}"
 
-    def table(self, what: str) -> str:
+    def table(self, what: str, *, key: str = "id", version: str = "n") -> str:
         """A new empty table; its name."""
         name = self.called(what)
         self.tinybird.create_datasource(
-            NewDatasource(name=name, schema=SCHEMA, engine="ReplacingMergeTree", sorting_key="id", version="n")
+            NewDatasource(name=name, schema=SCHEMA, engine="ReplacingMergeTree", sorting_key=key, version=version)
         )
         return name
 
@@ -146,7 +147,23 @@ def _exchange(bench: Bench) -> tuple[Finding, ...]:
         if error.retryable:
             raise
         return (Finding("exchange", REFUSED, f"Two tables cannot be exchanged: {error.said}"),)
-    return (Finding("exchange", ACCEPTED, "Two tables of one schema can be exchanged."),)
+    return (Finding("exchange", ACCEPTED, "Two tables of one schema can be exchanged."), _exchange_keys(bench))
+
+
+def _exchange_keys(bench: Bench) -> Finding:
+    """Whether a table takes its sorting key along, for all to see: a run knows by nothing else which one it has."""
+    name, what = bench.table("keyed", version=""), "Two tables of the same columns with other sorting keys"
+    other = bench.table("keyed_anew", key="n, id", version="")
+    try:
+        bench.tinybird.exchange_datasources(name, other)
+    except SystemsError as error:
+        if error.retryable:
+            raise
+        return Finding("exchange-keys", REFUSED, f"{what} cannot be exchanged: {error.said}")
+    found = bench.tinybird.datasource(name)
+    if found is None or "n" not in re.findall(r"\w+", found.sorting_key):
+        return Finding("exchange-keys", REFUSED, f"{what} can be exchanged, but the keys stay where they were.")
+    return Finding("exchange-keys", ACCEPTED, f"{what} can be exchanged.")
 
 
 def _into_itself(bench: Bench) -> tuple[Finding, ...]:
