@@ -253,10 +253,12 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
         return _plan(request, job.run, rest, facts, target, reasons, (in_one_block(started), ())) if started else again
     if not unfinished:
         raise Refused(f"Nothing of run {job.run} is left to finish: every step of it is done.")
-    todo = [(numbered_by(steps.load(past.op, past.params), rest.made_by), None) for past in unfinished]
-    first = todo[0][0].title()
+    todo = [numbered_by(steps.load(past.op, past.params), rest.made_by) for past in unfinished]
+    first = todo[0].title()
     reasons = (f"run {job.run} ended before this was done; what it did is kept: {first[:1].lower()}{first[1:]}",)
-    return _plan(request, job.run, rest, facts, target, reasons, laid_out_in_blocks(todo))
+    if not any(step.gated for step in todo):  # looks and starts alone: without a click the run would never begin
+        return _plan(request, job.run, rest, facts, target, reasons, (in_one_block(todo), ()))
+    return _plan(request, job.run, rest, facts, target, reasons, laid_out_in_blocks([(step, None) for step in todo]))
 
 
 def _started(rest: Rest, facts: Facts) -> Iterator[Step]:

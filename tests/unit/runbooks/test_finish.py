@@ -208,5 +208,6 @@ def test_a_switch_is_gone_on_with_only_where_it_stands(stands: str) -> None:
     if stands == "t_new":
         assert ops == [step.op for step in first.steps[switched + 4 :]]
         assert ops[0] == "kubernetes.deployment.start/1"
+        assert [step.gate for step in plan.steps] == ["approve", *("none" for _ in ops[1:])]  # or nothing begins it
     else:
         assert ops == [step.op for step in first.steps]
