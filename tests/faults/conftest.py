@@ -8,6 +8,7 @@ import pytest
 from runbooks import planner
 from runbooks.facts import live
 from runbooks.plan import Plan
+from runbooks.questions import answered
 from runbooks.request import Request
 from runbooks.site import Site
 from tests.support.drive import Drive, Product, driving
@@ -19,7 +20,9 @@ from tests.support.sandbox import Sandbox
 
 def plan_at_once(request: Request, site: Site) -> Plan:
     """Nobody writes while these plans are made, so there is no rate to wait for."""
-    return planner.make_plan(request, live.read(site, window_s=0.0))
+    facts = live.read(site, window_s=0.0)
+    asked = planner.questions_of(request, facts)
+    return planner.make_plan(request, answered(facts, asked, site.postgres, site.tinybird))
 
 
 @pytest.fixture
