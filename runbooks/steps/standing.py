@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict
 from runbooks.facts import live
 from runbooks.guards import digest_of_schema
 from runbooks.site import Site
+from systems.tinybird_model import DatasourceInfo
 
 
 class Grant(BaseModel):
@@ -38,7 +39,7 @@ class Standing(BaseModel):
             return f"there is no data source {self.name}: an event would make one with a guessed schema"
         if found.id == self.id:
             return None
-        if digest_of_schema(live.datasource(found)) != self.planned:
+        if schema_of(found) != self.planned:
             return f"the data source {self.name} does not have the planned schema"
         lacking = missing_grants(at, self.grants)
         if lacking:
@@ -53,6 +54,17 @@ class Standing(BaseModel):
         if found.id == self.id or self.name in at.proven:
             return None
         return f"the new {self.name} is not proven: until it is, what copies it keeps its last good rows"
+
+
+def schema_of(found: DatasourceInfo) -> str:
+    """The digest of its schema, as plans have it."""
+    return digest_of_schema(live.datasource(found))
+
+
+def schema_under(at: Site, name: str) -> str | None:
+    """The digest of the schema that stands under the name; None if there is no such data source."""
+    found = at.tinybird.datasource(name)
+    return schema_of(found) if found else None
 
 
 def missing_grants(at: Site, grants: tuple[Grant, ...]) -> list[Grant]:

@@ -1,4 +1,4 @@
-"""Two names exchanged by two renames: the old table is kept, the one beside takes its place.
+"""A table replaced by the one beside it, by two renames: the old one is kept, the new one takes its name.
 
 Between the two calls nobody finds the table; whoever looks next makes the second one, whatever became of the first
 worker (facts/procedures.md §4, rename). Tables are known by their ids.
@@ -7,41 +7,65 @@ worker (facts/procedures.md §4, rename). Tables are known by their ids.
 from datetime import timedelta
 from typing import ClassVar
 
-from runbooks.facts import live
-from runbooks.guards import digest_of_schema
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps.beside import beside_name, pipe_name
 from runbooks.steps.copies import live_jobs
 from runbooks.steps.create import moved_to, write_back
 from runbooks.steps.set_aside import kept_name
-from runbooks.steps.standing import Standing
+from runbooks.steps.standing import Standing, schema_of, schema_under
 from runbooks.steps.still import grown
 
 LOOK_AGAIN_S = 2.0
 
 
-class Switch(Step):
-    """Let the table beside take the table's name, while the connector holds back what comes: it goes to the new one
-    afterwards."""
+class Replacing(Step):
+    """What every way shares in which the table beside takes the table's name, while the connector holds back what
+    comes: it goes to the new one afterwards."""
 
-    op: ClassVar[str] = "tinybird.datasource.switch/1"
     touches: ClassVar[bool] = True
     destructive: ClassVar[bool] = True
-    settle_s: ClassVar[float] = 5.0
 
     table: Standing
     copies: tuple[str, ...]
     keep_days: int = 7
-
-    def title(self) -> str:
-        return f"Switch {self.table.name} to the new table; the old one is kept under another name"
 
     def reads(self) -> tuple[str, ...]:
         return (f"tinybird/datasource/{self.table.name}/schema", f"tinybird/datasource/{self.table.name}/id")
 
     def writes(self) -> tuple[str, ...]:
         return self.reads()
+
+    def _kept(self, at: Site, name: str, known: str) -> dict[str, str]:
+        """How the old table, of that name and id now, enters the run's record."""
+        retire = (at.now + timedelta(days=self.keep_days)).date().isoformat()
+        return {"name": name, "id": known, "retire": retire, "of": self.table.name}
+
+    def _not_yet(self, at: Site) -> Seen | None:
+        """What forbids it: there is no way to look in the midst of it that would help anybody."""
+        name = self.table.name
+        if not at.connect.status(at.names.connector).paused:
+            return Astray(f"the connector {at.names.connector} is not paused any more: somebody or a restart undid it")
+        if at.tinybird.pipe(pipe_name(name, at.run)) is not None:
+            return Astray(f"the copy pipe {pipe_name(name, at.run)} is there: it would copy the table into itself")
+        if schema_under(at, beside_name(name, at.run)) != self.table.planned:
+            return Astray(f"there is no {beside_name(name, at.run)} with the planned schema any more")
+        if name not in at.proven:
+            return Astray(f"the copy of {name} is not proven")
+        for copy in self.copies:
+            if live_jobs(at, copy):
+                return Wait(LOOK_AGAIN_S, f"a run of {copy} is under way and is awaited")
+        return None
+
+
+class Switch(Replacing):
+    """Both renamed, the old table first."""
+
+    op: ClassVar[str] = "tinybird.datasource.switch/1"
+    settle_s: ClassVar[float] = 5.0
+
+    def title(self) -> str:
+        return f"Switch {self.table.name} to the new table; the old one is kept under another name"
 
     def remember(self, at: Site) -> Step | None:
         name = self.table.name
@@ -76,31 +100,13 @@ class Switch(Step):
             if at.tinybird.datasource(beside) is None:
                 return Astray(f"there is neither {name} nor {beside}; the old table is kept as {kept}")
             return Todo(f"{beside} is renamed to {name}")
-        if digest_of_schema(live.datasource(new)) != self.table.planned:
+        if schema_of(new) != self.table.planned:
             return Astray(f"a data source {name} was made that is not the planned one; the old one is kept as {kept}")
-        retire = (at.now + timedelta(days=self.keep_days)).date().isoformat()
-        record = {"name": kept, "id": self.table.id, "retire": retire, "of": name}
+        record = self._kept(at, kept, self.table.id)
         return Done(
-            f"{name} is the new table; the old one is kept as {kept} until {retire}.",
+            f"{name} is the new table; the old one is kept as {kept} until {record['retire']}.",
             {"touched": [name], "kept": record},
         )
-
-    def _not_yet(self, at: Site) -> Seen | None:
-        """What forbids the first rename: there is no way to look between the two that would help anybody."""
-        name = self.table.name
-        if not at.connect.status(at.names.connector).paused:
-            return Astray(f"the connector {at.names.connector} is not paused any more: somebody or a restart undid it")
-        if at.tinybird.pipe(pipe_name(name, at.run)) is not None:
-            return Astray(f"the copy pipe {pipe_name(name, at.run)} is there: it would copy the table into itself")
-        beside = at.tinybird.datasource(beside_name(name, at.run))
-        if beside is None or digest_of_schema(live.datasource(beside)) != self.table.planned:
-            return Astray(f"there is no {beside_name(name, at.run)} with the planned schema any more")
-        if name not in at.proven:
-            return Astray(f"the copy of {name} is not proven")
-        for copy in self.copies:
-            if live_jobs(at, copy):
-                return Wait(LOOK_AGAIN_S, f"a run of {copy} is under way and is awaited")
-        return None
 
 
 class SwitchWritten(Switch):
@@ -111,11 +117,13 @@ class SwitchWritten(Switch):
     topic: str
 
     def _not_yet(self, at: Site) -> Seen | None:
-        hindered = super()._not_yet(at)
-        if hindered:
-            return hindered
-        more = grown(at, self.table.name, self.topic)
-        return Astray(f"{more}; {self.table.name} was not touched") if more else None
+        return super()._not_yet(at) or come_since(at, self.table.name, self.topic)
+
+
+def come_since(at: Site, table: str, topic: str) -> Astray | None:
+    """Of a table whose writers are stopped, what has come all the same."""
+    more = grown(at, table, topic)
+    return Astray(f"{more}; {table} was not touched") if more else None
 
 
 class SwitchBack(Step):
@@ -146,8 +154,7 @@ class SwitchBack(Step):
         new = at.tinybird.datasource(name)
         if new is None:
             return Todo(f"{old.name} is renamed to {name}")
-        planned = digest_of_schema(live.datasource(new)) == self.table.planned
-        if not planned:
+        if schema_of(new) != self.table.planned:
             return Astray(f"a data source {name} is there that nobody planned; the old one is kept as {old.name}")
         if at.connect.status(at.names.connector).paused:
             return Todo(f"the new {name} is renamed to {self.beside}")

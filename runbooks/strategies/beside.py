@@ -13,7 +13,6 @@ COPY_ROWS_PER_S = 500_000  # assumed: some 700,000 were seen (facts/estate.md: 9
 PROVEN_ROWS_PER_S = 2_000_000  # both sides' digests: 5 M rows × 18 columns take 1.2 s each (facts/procedures.md §5)
 CAUGHT_ROWS_PER_S = 5_000_000  # the catch-up reads all versions and writes few rows
 SWITCH_S = 15  # connector paused, two renames, references, scopes, connector resumed
-BETWEEN_S = 2  # the two renames
 LEAST_BUDGET_S = 3600
 ENGINE = "ReplacingMergeTree"
 _STRANGE = ("AggregateFunction", "SimpleAggregateFunction", "JSON", "Object", "Dynamic", "Variant")
@@ -46,8 +45,6 @@ def hindrance(change: PlannedChange, facts: Facts) -> str | None:
         return "the version changes, by which the copy is caught up"
     if facts.connector is None:
         return "the connector was not asked, which must hold back what comes during the switch"
-    if facts.capabilities.get("rename") == "refused":
-        return "this workspace cannot rename a data source"
     return None
 
 
@@ -89,12 +86,6 @@ def times(table: Datasource) -> Times:
             "prove + 10 s (assumed)",
         ),
     )
-
-
-def downtime(change: PlannedChange) -> Estimate:
-    if not change.endpoints:
-        return Estimate(seconds=0, formula="no endpoint reads it: copies keep their last good rows")
-    return Estimate(seconds=BETWEEN_S, formula=f"between two renames, about {BETWEEN_S} s")
 
 
 def _nothing(kind: str) -> str:

@@ -14,12 +14,12 @@ from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery
 from runbooks.steps.still import AwaitStill
-from runbooks.steps.switch import SwitchWritten
 from runbooks.steps.writers import AwaitWriterGone, AwaitWriterReady, StartWriter, StopWriter
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.around import ALONE, Around
-from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
+from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, hindrance, times
 from runbooks.strategies.parts import alteration, read_again, standing, tagged_again
+from runbooks.strategies.switching import RENAMES, Switching
 from runbooks.words import counted
 
 PODS_S = 30  # pods have so long to end (facts/systems.md §5)
@@ -28,18 +28,20 @@ PODS_S = 30  # pods have so long to end (facts/systems.md §5)
 @dataclass(frozen=True)
 class Rename:
     name: str = "rename"
+    switching: Switching = RENAMES
 
     def assess(self, change: PlannedChange, facts: Facts) -> Assessment:
-        hindered = _hindrance(change, facts)
+        hindered = _hindrance(change, facts) or self.switching.hindrance(change, facts)
         if hindered:
             return Assessment(eligible=False, reason=hindered)
         spent, hold = times(change.target.before), _hold(change)
         writers = facts.writers[change.name]
-        broken = tuple(reader.name for reader in change.endpoints)
+        broken = self.switching.broken(change)
         return Assessment(
             eligible=True,
             reason=f"{change.name} is copied beside itself while it is written to, then the names are switched",
             reasons=(
+                *self.switching.reasons(change),
                 "it is copied first and its writers stop last: they are held for "
                 f"{hold.seconds} s, however long the copy takes",
                 "every range of the copy is proven by value before the switch, and the old table is kept",
@@ -49,7 +51,7 @@ class Rename:
                 f"{counted(len(writers), 'writer')} stopped for {hold.seconds} s",
                 *(f"{name} finds no table between the two renames" for name in broken),
             ),
-            downtime=downtime(change),
+            downtime=self.switching.downtime(change),
             hold=hold,
             stale=Estimate(seconds=hold.seconds, formula=f"the hold: {hold.formula}"),
             took=Estimate(
@@ -69,7 +71,7 @@ class Rename:
         yield CreateCopyPipe(of=of)
         yield CopyChunks(of=of, rows=facts.limits.copy_chunk_rows)
         with Hold(_budget(change)):
-            for copy in change.copies:  # between the two renames they would find no table
+            for copy in change.copies:  # none may be under way when the table gives way to the new one
                 yield PauseCopy(pipe=copy.name, table=table)
             yield from _stop(facts.writers[change.name])
             yield AwaitStill(topic=change.name, table=change.name)
@@ -78,7 +80,7 @@ class Rename:
             yield RemoveRunsCopyPipe(source=change.name)  # before the switch: it would copy the table into itself
             yield PauseConnector(connector=connector.name, table=table)  # an event between would make the table anew
             yield from around.still()
-            yield SwitchWritten(table=table, topic=change.name, copies=tuple(copy.name for copy in change.copies))
+            yield from self.switching.steps(change, facts, change.name)
             yield CheckReferences(table=table)
             yield RestoreScopes(table=change.name, grants=table.grants)
             yield ResumeConnector(connector=connector.name)

@@ -14,11 +14,11 @@ from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, AwaitDelivery
 from runbooks.steps.still import AwaitSettled
-from runbooks.steps.switch import Switch
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.around import ALONE, Around
-from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, downtime, hindrance, times
+from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, hindrance, times
 from runbooks.strategies.parts import alteration, contracted, proof, proven, read_again, standing, tagged_again
+from runbooks.strategies.switching import RENAMES, Switching
 from runbooks.types import clickhouse
 
 _LESS = {("DateTime64", "DateTime"), ("DateTime64", "Date32"), ("DateTime", "Date"), ("Float64", "Float32")}
@@ -27,17 +27,19 @@ _LESS = {("DateTime64", "DateTime"), ("DateTime64", "Date32"), ("DateTime", "Dat
 @dataclass(frozen=True)
 class Swap:
     name: str = "swap"
+    switching: Switching = RENAMES
 
     def assess(self, change: PlannedChange, facts: Facts) -> Assessment:
-        hindered = _hindrance(change, facts)
+        hindered = _hindrance(change, facts) or self.switching.hindrance(change, facts)
         if hindered:
             return Assessment(eligible=False, reason=hindered)
         spent, hold = times(change.target.before), _hold(change)
-        broken = tuple(reader.name for reader in change.endpoints)
+        broken = self.switching.broken(change)
         return Assessment(
             eligible=True,
             reason=f"the new {change.name} is derived from the old one, without a backfill",
             reasons=(
+                *self.switching.reasons(change),
                 "the new table is full and proven before it takes the old one's name: no backfill, and nobody reads an "
                 "empty table",
                 f"the connector waits {hold.seconds} s, and the Sequin sink not at all",
@@ -47,7 +49,7 @@ class Swap:
                 f"every topic waits in Kafka for {hold.seconds} s",
                 *(f"{name} finds no table between the two renames" for name in broken),
             ),
-            downtime=downtime(change),
+            downtime=self.switching.downtime(change),
             hold=hold,
             stale=Estimate(seconds=hold.seconds, formula=f"the hold: {hold.formula}"),
             took=Estimate(
@@ -68,7 +70,7 @@ class Swap:
         yield CreateCopyPipe(of=of)
         yield CopyChunks(of=of, rows=facts.limits.copy_chunk_rows)
         with Hold(_budget()):
-            for copy in change.copies:  # between the two renames they would find no table
+            for copy in change.copies:  # none may be under way when the table gives way to the new one
                 yield PauseCopy(pipe=copy.name, table=table)
             yield PauseConnector(connector=connector.name, table=table)
             yield AwaitSettled(table=change.name)
@@ -76,7 +78,7 @@ class Swap:
             yield ProveCopy(of=of, rows=facts.limits.copy_chunk_rows)
             yield RemoveRunsCopyPipe(source=change.name)  # before the switch: it would copy the table into itself
             yield from around.still()
-            yield Switch(table=table, copies=tuple(copy.name for copy in change.copies))
+            yield from self.switching.steps(change, facts, None)
             yield CheckReferences(table=table)
             yield RestoreScopes(table=change.name, grants=table.grants)
             yield ResumeConnector(connector=connector.name)
