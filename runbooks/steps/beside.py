@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from runbooks.facts import live
-from runbooks.guards import digest_of_schema
 from runbooks.proof.chunks import Copied, pipe_sql
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps.copies import live_jobs
 from runbooks.steps.create import NewTable, moved_to
+from runbooks.steps.standing import schema_of, schema_under
 from systems.tinybird_model import Job
 
 LOOK_AGAIN_S = 2.0
@@ -46,14 +45,15 @@ class CreateBeside(NewTable):
         return f"Create a table with the new schema beside {self.table.name}"
 
     def remember(self, at: Site) -> Step | None:
-        return DropBeside(beside=self._name(at))
+        before = schema_under(at, self.table.name) or ""
+        return DropMade(beside=self._name(at), planned=self.table.planned, before=before)
 
     def look(self, at: Site) -> Seen:
         name = self._name(at)
         found = at.tinybird.datasource(name)
         if found is None:
             return Todo()
-        if digest_of_schema(live.datasource(found)) != self.table.planned:
+        if schema_of(found) != self.table.planned:
             return Astray(f"a data source {name} is there that is not the planned one")
         return Done(f"{name} stands with the {self._schema} schema.")
 
@@ -84,6 +84,37 @@ class DropBeside(Step):
     def act(self, at: Site) -> None:
         found = at.tinybird.datasource(self.beside)
         if found is not None and found.name == self.beside:
+            at.tinybird.delete_datasource(found.id)
+
+
+class DropMade(Step):
+    """The same by what it is, not by its name alone: after an exchange the old table may stand under that name. Two
+    digests of schemas tell them apart, as ids may have gone with the tables or stayed with the names."""
+
+    op: ClassVar[str] = "tinybird.datasource.drop-beside/2"
+    settle_s: ClassVar[float] = 5.0
+
+    beside: str
+    planned: str
+    before: str
+
+    def title(self) -> str:
+        return f"Delete {self.beside}, unless it took the table's place"
+
+    def look(self, at: Site) -> Seen:
+        found = schema_under(at, self.beside)
+        if found is None:
+            return Done(f"There is no {self.beside}.")
+        if found != self.planned:
+            if found == self.before:
+                return Done(f"{self.beside} is the old table now: it stays.")
+            return Astray(f"{self.beside} is not what this run made: it stays")
+        reader = moved_to(at, self.beside)
+        return Astray(f"{reader[0].name} reads {self.beside}: it stays until that is mended") if reader else Todo()
+
+    def act(self, at: Site) -> None:
+        found = at.tinybird.datasource(self.beside)
+        if found is not None and found.name == self.beside and schema_of(found) == self.planned:
             at.tinybird.delete_datasource(found.id)
 
 

@@ -31,6 +31,9 @@ class CreateMirror(CreateBeside):
     def title(self) -> str:
         return f"Create a mirror of {self.table.name} for its readers"
 
+    def remember(self, at: Site) -> Step | None:
+        return DropBeside(beside=self._name(at))  # nothing ever takes its name
+
     def _name(self, at: Site) -> str:
         return mirror_name(self.table.name, at.run)
 
