@@ -26,6 +26,7 @@ from runbooks.steps.connectors import PauseConnector, ResumeConnector
 from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, RunCopy
 from runbooks.steps.create import CheckReferencesTo, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import AwaitDelivery
+from runbooks.steps.exchange import Exchange
 from runbooks.steps.mirror import EndFeed
 from runbooks.steps.moves import ReturnReader
 from runbooks.steps.postgres_migrate import MigratePostgres
@@ -33,7 +34,7 @@ from runbooks.steps.prove import Prove
 from runbooks.steps.set_aside import PutBack, kept_name
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
-from runbooks.steps.switch import Switch
+from runbooks.steps.switch import Replacing
 from runbooks.steps.tags import RestoreTags
 from runbooks.steps.writers import AwaitWriterReady, RestoreWriter, StartWriter
 from runbooks.strategies.parts import filling
@@ -277,10 +278,15 @@ def _begun_on(target: str, rest: Rest) -> bool:
 
 
 def _switched(rest: Rest, facts: Facts) -> bool:
-    """Whether the table that was copied beside stands under the name: else all of it was put back."""
-    switched = next(iter(_of(rest, Switch)), None)
+    """Whether the table that was copied beside stands under the name: else all of it was put back. An exchange may
+    leave ids where they were: its tables are known by their schemas."""
+    switched = next(iter(_of(rest, Replacing)), None)
     stands = facts.datasources.get(switched.table.name) if switched else None
-    return stands is not None and switched is not None and stands.id != switched.table.id
+    if switched is None or stands is None:
+        return False
+    if isinstance(switched, Exchange):
+        return digest_of_schema(stands) == switched.table.planned
+    return stands.id != switched.table.id
 
 
 def _plan(

@@ -193,8 +193,10 @@ _UNKNOWN = "what a rename does to pipes is not known here, so both are planned f
 
 def _learnt(facts: Facts, strategy: str) -> Iterator[str]:
     """What a probe has found out and the strategy relies on."""
-    if facts.live and strategy in ("recreate", "swap", "rename"):
+    if facts.live and strategy in ("recreate", "swap", "rename", "exchange"):
         yield _RENAME.get(facts.capabilities.get("rename", ""), _UNKNOWN)
+    if strategy == "exchange":
+        yield "two tables of the same columns can change places in one call here (found by /tb doctor probe)"
 
 
 def _locks(change: PlannedChange) -> tuple[str, ...]:

@@ -129,7 +129,7 @@ def name_is_not_topic(at: Context) -> Iterator[Hazard]:
     )
 
 
-_SINK_RUNS = ("swap", "rename")  # what waits while they hold waits in Kafka, or with the writers
+_SINK_RUNS = ("swap", "rename", "exchange")  # what waits while they hold waits in Kafka, or with the writers
 
 
 @on_plan

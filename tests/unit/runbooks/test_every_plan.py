@@ -43,10 +43,11 @@ ENDED_BY = {
     "tinybird.copy.create/1": "tinybird.copy.remove-own/1",
     "tinybird.pipe.move/1": "tinybird.pipe.return/1",
 }
-REPLACED_BY = ("tinybird.datasource.switch/1", "tinybird.datasource.switch-written/1")
 TAKEN_AWAY = ("tinybird.datasource.set-aside/1", "tinybird.datasource.delete/1")
 ASKED = ("nulls", "rows that hold the default", "rows that share a key", "values that do not fit", "views and triggers")
+EXCHANGES = {"exchange": "accepted", "exchange-keys": "accepted"}
 MADE = "tinybird.datasource.create/1"
+REPLACED = {f"tinybird.datasource.{how}/1" for how in ("switch", "switch-written", "exchange", "exchange-written")}
 
 
 @st.composite
@@ -81,7 +82,8 @@ def estates(draw: st.DrawFn) -> Facts:
     table = replace(PEOPLE_TABLE, rows=rows, writes_per_s=rate, identity=draw(st.sampled_from("fd")))
     sink = replace(PEOPLE_SINK, status=draw(st.sampled_from(["active", "active", "paused"])))
     facts = live(draw(files()), table, sink)
-    learnt = draw(st.sampled_from([{}, {"rename": "refused"}]))
+    learnt = draw(st.sampled_from([{}, {"rename": "refused"}, {"exchange": "accepted"}, *[EXCHANGES] * 3]))
+    learnt |= draw(st.sampled_from([{}, {"rename": "refused"}, {"rename": "rewrites-references"}]))
     paused = draw(st.sets(st.sampled_from(sorted(name for name, pipe in facts.pipes.items() if pipe.kind == "copy"))))
     pipes = {n: replace(p, schedule_status="shutdown") if n in paused else p for n, p in facts.pipes.items()}
     writers = {"events": tuple(Deployment("default", f"worker-{n}", n) for n in range(draw(st.integers(0, 2))))}
@@ -101,7 +103,7 @@ changed: st.SearchStrategy[Change] = st.one_of(
     st.builds(ChangeType, name=columns, type=st.sampled_from(["text", "bigint", "Int64", "Nullable(String)", "date"])),
     st.builds(SetDefault, name=columns, default=st.sampled_from(["'x'", "0", "7"])),
     st.builds(RemoveFields, names=st.lists(columns, min_size=1, max_size=2, unique=True).map(tuple)),
-    st.builds(SortBy, columns=st.lists(columns, min_size=1, max_size=3, unique=True).map(tuple)),
+    *[st.builds(SortBy, columns=st.lists(columns, min_size=1, max_size=3, unique=True).map(tuple))] * 2,
     st.builds(AddIndex, name=st.just("skip"), expression=columns, type=st.sampled_from(["minmax", "set(100)"])),
 )
 
@@ -132,7 +134,7 @@ def test_every_plan_starts_what_it_stops_and_can_be_carried_out_from_its_rows(re
 
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
 @given(
-    asked(changed, None, None, "recreate", "pipe-by-pipe"),
+    asked(changed, None, None, "recreate", "exchange", "pipe-by-pipe"),
     estates(),
     st.dictionaries(st.sampled_from(ASKED), st.integers(0, 1)),
 )
@@ -148,6 +150,7 @@ def _holds(request: Request, facts: Facts) -> None:
     _a_way_back_is_known_of_every_stop(plan)
     _a_hold_is_one_block_with_its_gate_before_it_and_a_budget(plan)
     _every_step_is_found_by_its_op(plan)
+    _a_table_is_replaced_by_a_proven_one_while_nothing_comes(plan)
     _postgres_loses_nothing_before_the_end(plan)
     _what_is_made_for_a_while_ends(plan)
     _no_reader_is_moved_back_before_the_table_is_proven(plan)
@@ -170,7 +173,7 @@ def _no_reader_is_moved_back_before_the_table_is_proven(plan: Plan) -> None:
             assert plan.steps[at].gate == "approve"
             assert plan.steps[at].hold is None
         if op == "tinybird.pipe.return/1":
-            gone = next(n for n, other in enumerate(ops) if other in (*TAKEN_AWAY, *REPLACED_BY))
+            gone = next(n for n, other in enumerate(ops) if other in (*TAKEN_AWAY, *REPLACED))
             proofs = [n for n, other in enumerate(ops) if other in ("proof.values/1", "proof.copy/1")]
             assert ops.index("tinybird.pipe.check-unread/1") < gone < at
             assert any(n < at for n in proofs)
@@ -219,6 +222,19 @@ def _a_hold_is_one_block_with_its_gate_before_it_and_a_budget(plan: Plan) -> Non
     assert all(s.hold is not None for s in stops)
     assert [s.block for s in plan.steps] == sorted(s.block for s in plan.steps)
     assert all(step.gate != "none" for _, block in groupby(plan.steps, key=lambda s: s.block) for step in [next(block)])
+
+
+def _a_table_is_replaced_by_a_proven_one_while_nothing_comes(plan: Plan) -> None:
+    """By two renames or in one call; what fills the new table is gone by then, and how it comes back is known."""
+    ops = [step.op for step in plan.steps]
+    for at, op in enumerate(ops):
+        if op in REPLACED:
+            assert type(steps.load(op, plan.steps[at].params)).remember is not Step.remember
+            assert {"proof.copy/1", "tinybird.copy.remove-own/1", "connect.connector.pause/1"} <= set(ops[:at])
+            assert "connect.connector.resume/1" not in ops[:at]
+            assert plan.steps[at].hold is not None
+            assert (plan.strategy.name == "exchange") == (".exchange" in op)
+            assert "tinybird.pipe.check-references/1" in ops[at:]
 
 
 def _postgres_loses_nothing_before_the_end(plan: Plan) -> None:
