@@ -21,8 +21,8 @@ def target_of(name: str, kind: str, facts: Facts, lineage: Lineage) -> Datasourc
         raise Refused(f"There is no data source `{name}`" + (f"; did you mean `{near}`?" if near else "."), name, near)
     if target.shared:
         raise Refused(
-            f"`{name}` is shared between workspaces: one that is made anew must be shared again, which needs a person's "
-            "own token. Stop sharing it first, or change it by hand where it was made.",
+            f"`{name}` is shared between workspaces: one that is made anew must be shared again, which needs a "
+            "person's own token. Stop sharing it first, or change it by hand where it was made.",
             name,
         )
     if (writers := lineage.writers(name)) and kind not in _OF_THE_TABLE_ALONE:

@@ -46,8 +46,8 @@ class PipeByPipe:
             eligible=True,
             reason=f"{readers} of {change.name} {are} moved to a mirror of it while it is replaced",
             reasons=(
-                f"no read is broken: {readers} {are} moved to a mirror of {change.name}, one approved step each, and back "
-                f"when the new one is proven; {within} replaces it meanwhile",
+                f"no read is broken: {readers} {are} moved to a mirror of {change.name}, one approved step each, and "
+                f"back when the new one is proven; {within} replaces it meanwhile",
                 "the mirror has the rows and the schema that readers know, proven by value; answers are compared",
             ),
             costs=(f"a mirror, a copy of {copy.formula}", f"{readers} moved there and back", *best.costs[:1]),
