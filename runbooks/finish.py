@@ -27,6 +27,7 @@ from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, RunCopy
 from runbooks.steps.create import CheckReferencesTo, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.exchange import Exchange
+from runbooks.steps.ghosts import DeleteGhosts
 from runbooks.steps.mirror import EndFeed
 from runbooks.steps.moves import ReturnReader
 from runbooks.steps.postgres_migrate import MigratePostgres
@@ -104,7 +105,7 @@ class _Rebuilt:
             return self._proven()
         return _Way(
             (f"the new {self.table.name} stands, but it was not proven: it is filled, proven and then read again",),
-            (*self._unread(), *self._fitted(), *self._filled(self._of(Prove)[:1]), *self._read_again()),
+            (*self._unread(), *self._fitted(), *self._filled(self._proof()), *self._read_again()),
             fills=True,
         )
 
@@ -125,7 +126,7 @@ class _Rebuilt:
             reason = f"there is no {self.table.name}: it is made with the planned schema, filled and proven"
             made = (*self._of(CreateDatasource)[:1], *self._of(RestoreScopes)[:1])
             around = (*self._unread(), *made, *self._references())
-            return _Way((reason,), (*around, *self._filled(self._of(Prove)[:1]), *self._read_again()), fills=True)
+            return _Way((reason,), (*around, *self._filled(self._proof()), *self._read_again()), fills=True)
         back = PutBack(table=self.table, kept=kept.name, topic=self._of(AwaitDelivery)[0].topic)
         reason = f"{kept.name} is put back as {self.table.name}; ask for the migration itself again afterwards"
         if self._sink_held() and self._connector_held():  # nothing was refused meanwhile: all of it waits
@@ -133,7 +134,10 @@ class _Rebuilt:
         return _Way((reason,), (*self._unread(), back, *self._refilled()), fills=True)
 
     def _proven(self) -> _Way:
-        started = tuple(self._start())
+        started, swept = tuple(self._start()), self._swept()
+        if swept:
+            reason = f"{self.table.name} is proven, and only what Postgres no longer has is still to go from it"
+            return _Way((reason,), (*swept, *self._of(Prove)[:1], *started))
         if not started:
             raise Refused(
                 f"Nothing of run {self.run} is left to finish: {self.table.name} is proven, and all that was stopped "
@@ -154,6 +158,13 @@ class _Rebuilt:
 
     # -- parts
 
+    def _proof(self) -> tuple[Prove | DeleteGhosts, ...]:
+        return (*self._of(Prove)[:1], *self._of(DeleteGhosts))
+
+    def _swept(self) -> tuple[DeleteGhosts, ...]:
+        """Rows that came as deletes while the table was filled, if the run did not come to them."""
+        return tuple(_loaded(tuple(past for past in self.rest.steps if not past.done), DeleteGhosts))
+
     def _unread(self) -> Iterator[Step]:
         """Copies that somebody resumed by hand would copy a table that is not proven."""
         for copy in self._of(ResumeCopy):
@@ -173,7 +184,7 @@ class _Rebuilt:
         if any(kept in node.sql for pipe in self.facts.pipes.values() for node in pipe.nodes):
             yield CheckReferencesTo(table=self.table, kept=kept)
 
-    def _filled(self, proof: tuple[Prove, ...]) -> Iterator[Step]:
+    def _filled(self, proof: tuple[Prove | DeleteGhosts, ...]) -> Iterator[Step]:
         """Connector first, and the backfill before the sink: on a paused sink it would wait for ever."""
         if self._connector_held():
             yield from (ResumeConnector(connector=step.connector) for step in self._of(PauseConnector)[:1])

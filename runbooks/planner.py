@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
-from runbooks import finish, guards, hazards, retire, several
+from runbooks import finish, gone, guards, hazards, retire, several
 from runbooks.budget import sink_budget
 from runbooks.changes import resolve
 from runbooks.datafile import write_datasource
@@ -62,7 +62,7 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         diffs=_diffs(strategies()[chosen], change, facts),
         guards=_guards(steps, change, facts),
         inferred=(*inferred, *_not_asked(change, facts), *_learnt(facts, assessment.within or chosen)),
-        ghosts=_ghosts(change, assessment.within or chosen),
+        ghosts=gone.sentence(change, facts, assessment.within or chosen),
         locks=_locks(change),
     )
 
@@ -72,7 +72,10 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
     try:
         job = request.job
         made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
-        return () if isinstance(made, Plan) else resolve(made.job, facts, Lineage.of(facts))[0].questions
+        if isinstance(made, Plan):
+            return ()
+        change = resolve(made.job, facts, Lineage.of(facts))[0]
+        return (*change.questions, *(gone.questions(change) if made.strategy == "recreate" else ()))
     except Refused:
         return ()
 
@@ -170,16 +173,6 @@ def _not_asked(change: PlannedChange, facts: Facts) -> Iterator[str]:
         yield "Postgres was not asked: what could be wrong with its table is not known, and no proof can be planned"
     if change.sink and not facts.live:
         yield f"Sequin and Kafka Connect were not asked: {change.sink.name} is taken to be the sink, and to run"
-
-
-def _ghosts(change: PlannedChange, strategy: str) -> str:
-    """Rows that Tinybird has and Postgres has not (facts/procedures.md §2.10)."""
-    if not change.replicated:
-        return ""
-    rows, source = change.target.before.rows, change.table.rows if change.table else None
-    count = f"about {max(0, rows - source):,}" if rows is not None and source is not None else "a number not known yet"
-    what = f"rows that are in Tinybird and no longer in Postgres: {count}"
-    return f"{what}; {'they disappear' if strategy == 'recreate' else f'{strategy} keeps them'}"
 
 
 _RENAME = {

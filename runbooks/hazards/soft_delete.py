@@ -33,7 +33,8 @@ def deleted_rows_stay(at: Context) -> Iterator[Hazard]:
             "warning",
             at.subject.name,
             f"Rows of {at.subject.name} that were deleted from Postgres before stay, and would read as alive for ever.",
-            "Use recreate: what it fills the table with is what Postgres has.",
+            "Ask for it with --strategy recreate: the table is made anew and filled with what Postgres has, so that "
+            "those rows disappear.",
         )
 
 

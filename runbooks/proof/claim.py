@@ -4,8 +4,8 @@ A bucket is the top 12 bits of md5(key); a row's digest 60 bits of md5(key, vers
 sum mod 2^64. Sums of ranges add up, so each side may be asked in parts (facts/procedures.md §5).
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 from runbooks.proof.fields import Compared
 
@@ -30,6 +30,11 @@ class Claim:
     units: int
     fields: tuple[Compared, ...]
 
+    @property
+    def of_keys(self) -> "Claim":
+        """The same of keys alone: any version and any values, NULL too. Its rows all have the version 0."""
+        return replace(self, version_pg="0", version_ch="0", fields=())
+
 
 @dataclass(frozen=True)
 class Range:
@@ -47,3 +52,13 @@ class Range:
 def numbers(buckets: Sequence[int]) -> str:
     """Bucket numbers for an IN list; no bucket has -1."""
     return ", ".join(str(bucket) for bucket in buckets) or "-1"
+
+
+def packed(buckets: Iterable[int]) -> str:
+    """A set of buckets as hex digits: about a kB, whatever the set."""
+    return f"{sum(1 << bucket for bucket in buckets):x}"
+
+
+def unpacked(digits: str) -> list[int]:
+    bits = int(digits, 16)
+    return [bucket for bucket in range(BUCKETS) if bits >> bucket & 1]

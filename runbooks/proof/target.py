@@ -26,20 +26,33 @@ def rows(claim: Claim, span: Range | None, buckets: Sequence[int]) -> str:
     )
 
 
+def of_keys(claim: Claim, span: Range | None, keys: Sequence[str], newest: int) -> str:
+    """Rows of these keys up to a version, as a condition: what of them comes later is no part of it."""
+    named = ", ".join(ch_literal(key) for key in keys)
+    return " AND ".join([*_within(span), f"{keys_of(claim)} IN ({named})", f"{claim.version_ch} <= {newest}"])
+
+
 def _rows(claim: Claim, span: Range | None) -> str:
-    key = _joined([c.clickhouse for c in claim.key])
-    fields = _joined([c.clickhouse for c in claim.fields])
-    where: list[str] = []
-    if span:
-        column = ch_name(span.ch_column)
-        where += [f"{column} >= {ch_literal(span.low)}"] if span.low is not None else []
-        where += [f"{column} < {ch_literal(span.high)}"] if span.high is not None else []
+    fields, where = _joined([c.clickhouse for c in claim.fields]), _within(span)
     condition = f" WHERE {' AND '.join(where)}" if where else ""
     row = f"concat(_k, char({SEPARATOR}), toString(_v), char({SEPARATOR}), {fields})"
     return (
-        f"SELECT {key} AS _k, {claim.version_ch} AS _v, intDiv({_half_md5('_k')}, 4503599627370496) AS _b, "
+        f"SELECT {keys_of(claim)} AS _k, {claim.version_ch} AS _v, intDiv({_half_md5('_k')}, 4503599627370496) AS _b, "
         f"intDiv({_half_md5(row)}, 16) AS _h FROM {ch_name(claim.datasource)} FINAL{condition}"
     )
+
+
+def keys_of(claim: Claim) -> str:
+    """The key as one text."""
+    return _joined([c.clickhouse for c in claim.key])
+
+
+def _within(span: Range | None) -> list[str]:
+    if span is None:
+        return []
+    column = ch_name(span.ch_column)
+    low = [f"{column} >= {ch_literal(span.low)}"] if span.low is not None else []
+    return low + ([f"{column} < {ch_literal(span.high)}"] if span.high is not None else [])
 
 
 def _half_md5(text: str) -> str:

@@ -23,16 +23,16 @@ def pipe_name(name: str, run: int) -> str:
 
 
 @dataclass(frozen=True)
-class Places:
-    """Where a copy of ``source`` goes: the names of the table and of the copy pipe that a run made for it."""
+class Jobs:
+    """Whose jobs: copies are those of ``pipe``, deletes those in ``table``."""
 
-    source: str
-    table: str
     pipe: str
+    table: str
 
-    @classmethod
-    def beside(cls, source: str, run: int) -> "Places":
-        return cls(source, beside_name(source, run), pipe_name(source, run))
+
+def beside(at: Site, source: str) -> Jobs:
+    """Those that fill the table beside ``source``."""
+    return Jobs(pipe=pipe_name(source, at.run), table=beside_name(source, at.run))
 
 
 class CreateBeside(NewTable):
@@ -131,10 +131,10 @@ class CreateCopyPipe(Step):
         return f"Create the copy pipe that fills the table beside {self.of.source}"
 
     def remember(self, at: Site) -> Step | None:
-        return RemoveCopyPipe(pipe=self._places(at).pipe)
+        return RemoveCopyPipe(pipe=self._jobs(at).pipe)
 
     def look(self, at: Site) -> Seen:
-        name, target = self._places(at).pipe, self._places(at).table
+        name, target = self._jobs(at).pipe, self._jobs(at).table
         found = at.tinybird.pipe(name)
         if found is None:
             return Todo()
@@ -146,7 +146,7 @@ class CreateCopyPipe(Step):
         return Done(f"{name} copies into {target}, on demand.")
 
     def act(self, at: Site) -> None:
-        name, target = self._places(at).pipe, self._places(at).table
+        name, target = self._jobs(at).pipe, self._jobs(at).table
         node = {
             "name": f"{name}_rows",
             "type": "copy",
@@ -164,8 +164,8 @@ class CreateCopyPipe(Step):
             "schedule_cron": None,
         })  # fmt: skip
 
-    def _places(self, at: Site) -> Places:
-        return Places.beside(self.of.source, at.run)
+    def _jobs(self, at: Site) -> Jobs:
+        return beside(at, self.of.source)
 
 
 class RemoveCopyPipe(Step):

@@ -13,7 +13,7 @@ from runbooks.proof.chunks import Copied, Keys
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Wait
 from runbooks.steps import copying
-from runbooks.steps.beside import Places
+from runbooks.steps.beside import Jobs, beside
 from runbooks.steps.copying import Ended, Wish, progress_of
 from runbooks.words import counted
 
@@ -42,7 +42,7 @@ class _ByRanges(Step):
         memo = dict(at.memo) or self._begin(at)
         if "job" not in memo:
             return self._compared(at, self._settled(at, memo))
-        ended = copying.awaited(at, self._places(at), memo)
+        ended = copying.awaited(at, self._jobs(at), memo)
         if isinstance(ended, Wait):
             return self._meanwhile(at, ended)
         if not isinstance(ended, Ended):
@@ -55,7 +55,10 @@ class _ByRanges(Step):
         return self._arrived(at, memo)
 
     def act(self, at: Site) -> None:
-        copying.have(at, self._places(at))
+        copying.have(at, self._jobs(at))
+
+    def _jobs(self, at: Site) -> Jobs:
+        return beside(at, self.of.source)
 
     # -- ranges
 
@@ -107,7 +110,7 @@ class _ByRanges(Step):
     def _both(self, at: Site, low: str | None, high: str | None) -> tuple[Digest, Digest]:
         """What the range is in the copy, and then what it should be."""
         keys = Keys(low, high)
-        there = self._digest(at, chunks.target_digest(self.of, self._places(at).table, keys))
+        there = self._digest(at, chunks.target_digest(self.of, self._jobs(at).table, keys))
         return there, self._digest(at, chunks.source_digest(self.of, keys))
 
     def _compared(self, at: Site, memo: Memo) -> Seen:
@@ -125,7 +128,7 @@ class _ByRanges(Step):
         why = f"{self._keys(memo)} are copied" + (f", for the {memo['tries'] + 1}. time" if memo["tries"] else "")
         first = memo["copied"] + (memo["tries"] == 0)
         begun = {"tries": memo["tries"] + 1, "copied": first, "before": list(here), "emptied": False}
-        return copying.asked(at, self._places(at), memo, Wish("copy", why, {"params": params}, begun))
+        return copying.asked(at, self._jobs(at), memo, Wish("copy", why, {"params": params}, begun))
 
     def _unlike(self, at: Site, memo: Memo, here: Digest, there: Digest) -> Seen:
         raise NotImplementedError
@@ -147,7 +150,7 @@ class _ByRanges(Step):
         emptied = parted | {"emptied": True, "deletes": memo.get("deletes", 0) + 1}
         condition = chunks.within(self.of, Keys(memo["low"], memo["high"]))
         why = f"{self._keys(memo)} are deleted from the copy, to be copied in other parts"
-        return copying.asked(at, self._places(at), memo, Wish("delete", why, {"condition": condition}, emptied))
+        return copying.asked(at, self._jobs(at), memo, Wish("delete", why, {"condition": condition}, emptied))
 
     def _failed(self, at: Site, memo: Memo, what: str, ended: Ended) -> Seen:
         """A job that timed out is made smaller; any other failure is tried again, a few times."""
@@ -169,9 +172,6 @@ class _ByRanges(Step):
 
     def _done(self, at: Site, memo: Memo) -> Seen:
         raise NotImplementedError
-
-    def _places(self, at: Site) -> Places:
-        return Places.beside(self.of.source, at.run)
 
     def _digest(self, at: Site, sql: str) -> Digest:
         row = at.tinybird.sql(sql)[0]
@@ -290,7 +290,7 @@ class CatchUp(Step):
         memo = dict(at.memo)
         if "job" not in memo:
             return self._asked(at, memo)
-        ended = copying.awaited(at, self._places(at), memo)
+        ended = copying.awaited(at, self._jobs(at), memo)
         if not isinstance(ended, Ended):
             return ended
         if ended.well:
@@ -302,15 +302,15 @@ class CatchUp(Step):
         return Wait(AGAIN_S, f"it ended as {ended.status}: {ended.error}; again soon", memo={"failures": failures})
 
     def act(self, at: Site) -> None:
-        copying.have(at, self._places(at))
-
-    def _places(self, at: Site) -> Places:
-        return Places.beside(self.of.source, at.run)
+        copying.have(at, self._jobs(at))
 
     def _asked(self, at: Site, memo: Memo) -> Seen:
         since = self._since(at)
         wish = Wish("copy", f"rows since {since} UTC", {"params": {"since": since}})
-        return copying.asked(at, self._places(at), memo, wish)
+        return copying.asked(at, self._jobs(at), memo, wish)
+
+    def _jobs(self, at: Site) -> Jobs:
+        return beside(at, self.of.source)
 
     def _since(self, at: Site) -> str:
         began = at.found.get(f"copied/{self.of.source}")

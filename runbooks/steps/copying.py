@@ -1,5 +1,5 @@
-"""Jobs of the run's own copy pipe, and of deletes in the table beside: asked for under an intent, found again by
-their time, awaited, cut short when they never end."""
+"""Jobs of the run's own copy pipe, and deletes of rows: asked for under an intent, found again by their time, awaited,
+cut short when they never end."""
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -7,7 +7,7 @@ from typing import Any
 
 from runbooks.site import Site
 from runbooks.step import Astray, Progress, Seen, Todo, Wait
-from runbooks.steps.beside import Places
+from runbooks.steps.beside import Jobs
 from runbooks.steps.copies import HEADROOM
 from systems.errors import SystemsError
 from systems.tinybird_model import Job
@@ -45,22 +45,22 @@ class Ended:
         return self.status == "done"
 
 
-def asked(at: Site, places: Places, memo: Memo, wish: Wish) -> Seen:
+def asked(at: Site, jobs: Jobs, memo: Memo, wish: Wish) -> Seen:
     """Ask for it, once a slot is free."""
     if wish.what == "copy":
         under_way = sum(job.live for job in at.tinybird.jobs(kind="copy"))
         if under_way >= at.limits.copy_quota - HEADROOM:
             said = f"{under_way} copies are under way, {HEADROOM} slots are left to others"
             return Wait(SLOT_AGAIN_S, said, progress_of(memo), memo)
-    newest = max((job.created_at for job in _jobs(at, places, wish.what)), default="")
+    newest = max((job.created_at for job in _listed(at, jobs, wish.what)), default="")
     job = {"what": wish.what, "why": wish.why, "newest": newest, "asked": at.now.isoformat(), **wish.given}
     return Todo(wish.why, {**memo, **wish.begun, "job": job})
 
 
-def awaited(at: Site, places: Places, memo: Memo) -> Seen | Ended:
+def awaited(at: Site, jobs: Jobs, memo: Memo) -> Seen | Ended:
     """What became of the job that ``memo`` tells of."""
     job: Memo = memo["job"]
-    found = at.tinybird.job(job["id"]) if "id" in job else _newer(at, places, job)
+    found = at.tinybird.job(job["id"]) if "id" in job else _newer(at, jobs, job)
     if found is None:
         return Ended("lost", "the job is gone from the list", slow=False) if "id" in job else Todo(job["why"], memo)
     known = memo | {"job": job | {"id": found.id}}
@@ -70,22 +70,22 @@ def awaited(at: Site, places: Places, memo: Memo) -> Seen | Ended:
     if _stuck(at, job) and found.status != "cancelling":
         why = f"the job {found.id} has not ended in {at.limits.copy_timeout_s + GRACE_S} s"
         if found.cancellable is False:
-            return Astray(f"{why} and cannot be cancelled; {places.source} itself is as it was", known)
+            return Astray(f"{why} and cannot be cancelled; nothing more was begun", known)
         return Todo(f"{why} and is cancelled", memo | {"job": job | {"id": found.id, "cancel": True}})
     worked = (at.now - datetime.fromisoformat(job["asked"])).total_seconds()
     after = min(max(worked * SHARE, SOONEST_S), LATEST_S)
     return Wait(after, f"{job['why']}: {found.status}", progress_of(memo), known)
 
 
-def have(at: Site, places: Places) -> None:
+def have(at: Site, jobs: Jobs) -> None:
     """The effect that the memo asks for."""
     job: Memo = at.memo["job"]
     if "cancel" in job:
         _cancel(at, job["id"])
     elif job["what"] == "delete":
-        at.tinybird.delete_rows(places.table, job["condition"])
+        at.tinybird.delete_rows(jobs.table, job["condition"])
     else:
-        _run(at, places.pipe, job["params"])
+        _run(at, jobs.pipe, job["params"])
 
 
 def progress_of(memo: Memo) -> Progress | None:
@@ -114,12 +114,12 @@ def _stuck(at: Site, job: Memo) -> bool:
     return at.now - datetime.fromisoformat(job["asked"]) > patience
 
 
-def _newer(at: Site, places: Places, job: Memo) -> Job | None:
-    found = [each for each in _jobs(at, places, job["what"]) if each.created_at > job["newest"]]
+def _newer(at: Site, jobs: Jobs, job: Memo) -> Job | None:
+    found = [each for each in _listed(at, jobs, job["what"]) if each.created_at > job["newest"]]
     return max(found, key=lambda each: each.created_at, default=None)
 
 
-def _jobs(at: Site, places: Places, what: str) -> list[Job]:
+def _listed(at: Site, jobs: Jobs, what: str) -> list[Job]:
     if what == "copy":
-        return at.tinybird.jobs(kind="copy", pipe_name=places.pipe)
-    return [job for job in at.tinybird.jobs(kind="delete_data") if job.datasource == places.table]
+        return at.tinybird.jobs(kind="copy", pipe_name=jobs.pipe)
+    return [job for job in at.tinybird.jobs(kind="delete_data") if job.datasource == jobs.table]

@@ -6,7 +6,7 @@ from typing import ClassVar
 from runbooks.proof.fields import ch_name
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
-from runbooks.steps.beside import CreateBeside, DropBeside, Places
+from runbooks.steps.beside import CreateBeside, DropBeside, Jobs
 from runbooks.steps.create import moved_to
 
 
@@ -18,8 +18,8 @@ def feed_name(name: str, run: int) -> str:
     return f"{name}__feed_run_{run}"
 
 
-def mirror_places(source: str, run: int) -> Places:
-    return Places(source, mirror_name(source, run), f"{source}__mirror_copy_run_{run}")
+def mirror_jobs(source: str, run: int) -> Jobs:
+    return Jobs(pipe=f"{source}__mirror_copy_run_{run}", table=mirror_name(source, run))
 
 
 class CreateMirror(CreateBeside):

@@ -10,10 +10,10 @@ from runbooks.proof.sandwich import Digest, judge
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Progress, Seen, Step, Wait
 from runbooks.steps import copying
-from runbooks.steps.beside import CreateCopyPipe, Places, RemoveRunsCopyPipe
+from runbooks.steps.beside import CreateCopyPipe, Jobs, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CopyChunks
 from runbooks.steps.copying import Ended, Wish
-from runbooks.steps.mirror import mirror_places
+from runbooks.steps.mirror import mirror_jobs
 from runbooks.words import counted
 
 ROUND_S = 0.5
@@ -32,8 +32,8 @@ class CreateMirrorPipe(CreateCopyPipe):
     def title(self) -> str:
         return f"Create the copy pipe that fills the mirror of {self.of.source}"
 
-    def _places(self, at: Site) -> Places:
-        return mirror_places(self.of.source, at.run)
+    def _jobs(self, at: Site) -> Jobs:
+        return mirror_jobs(self.of.source, at.run)
 
 
 class CopyMirror(CopyChunks):
@@ -44,8 +44,8 @@ class CopyMirror(CopyChunks):
     def title(self) -> str:
         return f"Copy {self.of.source} into its mirror, in ranges of {self.of.span or 'all rows'}"
 
-    def _places(self, at: Site) -> Places:
-        return mirror_places(self.of.source, at.run)
+    def _jobs(self, at: Site) -> Jobs:
+        return mirror_jobs(self.of.source, at.run)
 
 
 class RemoveMirrorPipe(RemoveRunsCopyPipe):
@@ -57,7 +57,7 @@ class RemoveMirrorPipe(RemoveRunsCopyPipe):
         return f"Remove the copy pipe that filled the mirror of {self.source}"
 
     def _pipe(self, at: Site) -> str:
-        return mirror_places(self.source, at.run).pipe
+        return mirror_jobs(self.source, at.run).pipe
 
 
 class ProveMirror(Step):
@@ -77,18 +77,18 @@ class ProveMirror(Step):
 
     def look(self, at: Site) -> Seen:
         memo = dict(at.memo) or self._opened(at, {"done": 0, "again": 0}, None)
-        places = mirror_places(self.of.copy.source, at.run)
+        jobs = mirror_jobs(self.of.copy.source, at.run)
         if "job" in memo:
-            ended = copying.awaited(at, places, memo)
+            ended = copying.awaited(at, jobs, memo)
             if not isinstance(ended, Ended):
                 return ended
             memo = {key: value for key, value in memo.items() if key != "job"} | {"rounds": 0, "left": BUCKETS}
             if not ended.well:
                 return self._failed(memo, ended)
-        return self._compared(at, places, memo)
+        return self._compared(at, jobs, memo)
 
     def act(self, at: Site) -> None:
-        copying.have(at, mirror_places(self.of.copy.source, at.run))
+        copying.have(at, mirror_jobs(self.of.copy.source, at.run))
 
     def _opened(self, at: Site, memo: Memo, low: str | None) -> Memo:
         high: str | None = None
@@ -100,11 +100,11 @@ class ProveMirror(Step):
         kept = {key: memo[key] for key in ("done", "again")}
         return {**kept, "low": low, "high": high, "todo": None, "rounds": 0, "left": BUCKETS, "tries": 0}
 
-    def _compared(self, at: Site, places: Places, memo: Memo) -> Seen:
-        keys = Keys(memo["low"], memo["high"])
-        before, there = self._digest(at, places.source, keys), self._digest(at, places.table, keys)
+    def _compared(self, at: Site, jobs: Jobs, memo: Memo) -> Seen:
+        keys, source = Keys(memo["low"], memo["high"]), self.of.copy.source
+        before, there = self._digest(at, source, keys), self._digest(at, jobs.table, keys)
         todo = range(BUCKETS) if memo["todo"] is None else memo["todo"]
-        judged = judge(todo, before, there, self._digest(at, places.source, keys))
+        judged = judge(todo, before, there, self._digest(at, source, keys))
         left = sorted(judged.open | judged.moving)
         if not left:
             return self._next(at, memo, sum(n for n, _ in before.values()))
@@ -115,13 +115,13 @@ class ProveMirror(Step):
             return Wait(ROUND_S, why, _progress(memo), memo)
         if memo["tries"] >= TRIES:
             return Astray(
-                f"the mirror of {places.source} is not what it should be: {len(left):,} groups of keys differ after "
-                f"{TRIES} copies; {places.source} and its readers are as they were",
+                f"the mirror of {source} is not what it should be: {len(left):,} groups of keys differ after "
+                f"{TRIES} copies; {source} and its readers are as they were",
                 memo | {"tries": 0, "rounds": 0, "left": BUCKETS},
             )
         params = {name: memo[name] for name in ("low", "high") if memo[name] is not None}
         begun = {"tries": memo["tries"] + 1, "again": memo["again"] + 1}
-        return copying.asked(at, places, memo, Wish("copy", "a range is copied again", {"params": params}, begun))
+        return copying.asked(at, jobs, memo, Wish("copy", "a range is copied again", {"params": params}, begun))
 
     def _next(self, at: Site, memo: Memo, rows: int) -> Seen:
         memo = memo | {"done": memo["done"] + rows}

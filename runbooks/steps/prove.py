@@ -1,12 +1,11 @@
 """The proof as a step: a round a look, and in between only what the next round needs (facts/procedures.md §5)."""
 
-from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
 
 from runbooks.proof import source, target
-from runbooks.proof.claim import BUCKETS, Claim, Range
+from runbooks.proof.claim import BUCKETS, Claim, Range, packed, unpacked
 from runbooks.proof.sandwich import Digest, Found, judge, unlike
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Progress, Seen, Step, Wait
@@ -44,7 +43,7 @@ class Prove(Step):
     def look(self, at: Site) -> Seen:
         memo = dict(at.memo) or self._begin(at)
         span = self._span(memo)
-        todo = _unpacked(memo["todo"])
+        todo = unpacked(memo["todo"])
         before = self._source(at, memo["cut"], span)
         there = self._target(at, memo["cut"], span)
         judged = judge(todo, before, there, self._source(at, memo["cut"], span))
@@ -53,7 +52,7 @@ class Prove(Step):
         if memo["round"] > 1 or not judged.proven:
             found = self._drilled(at, memo["cut"], span, unsettled[:DRILLED])
             unsettled = sorted({*found.faulty, *unsettled[DRILLED:]})
-        memo |= {"todo": _packed(unsettled), "round": memo["round"] + 1, "ghosts": memo["ghosts"] + found.ghosts}
+        memo |= {"todo": packed(unsettled), "round": memo["round"] + 1, "ghosts": memo["ghosts"] + found.ghosts}
         if unsettled:
             return self._patient(at, memo, found, len(unsettled))
         memo["rows"] += sum(n for n, _ in before.values())
@@ -78,7 +77,7 @@ class Prove(Step):
             high = str(found[0][0]) if found else None
         kept = {key: memo[key] for key in ("rows", "ghosts", "quarantine")}
         cut = int(at.postgres.read(source.now(self.claim, BEHIND_S))[0][0])
-        return {**kept, "low": low, "high": high, "cut": cut, "todo": _packed(range(BUCKETS)), "round": 1}
+        return {**kept, "low": low, "high": high, "cut": cut, "todo": packed(range(BUCKETS)), "round": 1}
 
     def _span(self, memo: dict[str, Any]) -> Range | None:
         return replace(self.span, low=memo["low"], high=memo["high"]) if self.span else None
@@ -174,13 +173,3 @@ def _sentence(datasource: str, proof: dict[str, Any]) -> str:
     if proof["quarantined"]:
         parts.append(f"In quarantine since the run began: {counted(proof['quarantined'], 'row')}.")
     return " ".join(parts)
-
-
-def _packed(buckets: Iterable[int]) -> str:
-    """A set of buckets as hex digits: about a kB, whatever the set."""
-    return f"{sum(1 << bucket for bucket in buckets):x}"
-
-
-def _unpacked(packed: str) -> list[int]:
-    bits = int(packed, 16)
-    return [bucket for bucket in range(BUCKETS) if bits >> bucket & 1]

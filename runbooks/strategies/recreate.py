@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runbooks.budget import sink_budget
-from runbooks.facts.model import Facts
+from runbooks.facts.model import Facts, Sink
 from runbooks.plan import Estimate
+from runbooks.proof.claims import Provable
 from runbooks.questions import Count
 from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
@@ -13,6 +14,7 @@ from runbooks.steps.connectors import PauseConnector, ResumeConnector
 from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery, Drain
+from runbooks.steps.ghosts import DeleteGhosts
 from runbooks.steps.postgres_migrate import RefreshTables
 from runbooks.steps.postgres_rewrite import CheckValues
 from runbooks.steps.set_aside import DeleteDatasource, SetAside
@@ -56,7 +58,7 @@ class Recreate:
             eligible=True,
             reason=f"{change.name} is filled again from Postgres",
             reasons=(
-                "every row is written anew, so every value is Postgres's own",
+                "every row is written anew, so every value is Postgres's own, and what is gone from there disappears",
                 f"ingestion is held for {hold.seconds} s",
             ),
             costs=(f"a backfill of {filling[1]}", *(f"{name} reads an empty table meanwhile" for name in broken)),
@@ -101,12 +103,18 @@ class Recreate:
         yield AwaitBackfill(sink=sink.name, table=sink.table)
         yield AwaitDelivery(topic=sink.topic)
         yield from proven(found)
+        yield from _swept(found, sink)  # behind a proof: both sides were seen to write keys alike
         yield from around.proven()
         yield from read_again(change)
-        if change.copies:
-            yield from proven(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
+        yield from proven(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
         yield from tagged_again(change)
         yield from contracted(change)
+
+
+def _swept(found: Provable | str, sink: Sink) -> Iterator[Step]:
+    """Rows that were deleted from Postgres while the table was filled: their deletes came as rows (§2.10)."""
+    if not isinstance(found, str):
+        yield DeleteGhosts(claim=found.claim, span=found.span, topic=sink.topic)
 
 
 def _checked(change: PlannedChange) -> Iterator[Step]:

@@ -15,7 +15,7 @@ from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.faults
 
-ALTER, RECREATE = 5, 20  # steps of each
+ALTER, RECREATE = 5, 21  # steps of each
 SINK_HELD = 5  # after this step of recreate changes queue up in Sequin
 TOUCHED = 8
 FED = 14  # after this one the new table takes rows
@@ -30,6 +30,7 @@ LIKE_THEIR_NEIGHBOURS = (
     16,
     17,
     18,
+    19,
 )  # nothing is stopped, touched or fed between; for time alone
 CHANGED = "changed while it lasted"
 A_WHILE_S = 5.0  # more than the slot's restart

@@ -166,6 +166,8 @@ def test_a_truncate_with_full_backfill_takes_rows_away_that_postgres_no_longer_h
     altered = planned("advisoryRanges", change=field, facts=facts)
     assert "alter keeps them" in altered.ghosts
     assert hazards(altered, "deleted-rows-stay") == {"advisoryRanges": "warning"}
+    fix = next(h.fix for h in altered.hazards if h.slug == "deleted-rows-stay")
+    assert "--strategy recreate" in fix
     rebuilt = planned("advisoryRanges", change=field, facts=facts, strategy="recreate")
     assert "they disappear" in rebuilt.ghosts
     assert hazards(rebuilt, "deleted-rows-stay") == {}

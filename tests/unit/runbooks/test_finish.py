@@ -20,6 +20,8 @@ from runbooks.steps.set_aside import PutBack
 from tests.support.estate import PEOPLE_SINK, live
 
 COPY = "people_copy"
+GHOSTS = "tinybird.datasource.delete-ghosts/1"
+SWEPT = 18  # steps of recreate, up to and with that one
 NICK = Column("nick", "String", "$.record.nick", "''")
 
 
@@ -100,18 +102,26 @@ def _loaded(past: Sequence[Past]) -> list[Step]:
 @given(
     st.sampled_from(["old", "new", "none"]), st.booleans(), st.sampled_from(["running", "shutdown"]),
     st.sampled_from(["active", "paused"]), st.sampled_from(["RUNNING", "PAUSED"]), st.booleans(), st.booleans(),
+    st.booleans(),
 )  # fmt: skip
 def test_whatever_stands_it_is_started_and_read_only_when_proven(
-    table: str, kept: bool, copy: str, sink: str, connector: str, backfill: bool, proven: bool
+    table: str, kept: bool, copy: str, sink: str, connector: str, backfill: bool, proven: bool, swept: bool
 ) -> None:
     facts = standing(table, kept=kept, copy=copy, sink=sink, connector=connector, backfill=backfill)
     known = {"left": left(), "touched": True, "proven": ("people",) if proven and table == "new" else ()}
-    if (table, copy, sink, connector, proven) == ("new", "running", "active", "RUNNING", True):
+    past = rest(done=SWEPT if swept and proven else 0, **known)
+    if (table, copy, sink, connector, proven, swept) == ("new", "running", "active", "RUNNING", True, True):
         with pytest.raises(Refused, match="Nothing of run 7 is left to finish"):
-            made(rest(**known), facts)
+            made(past, facts)
         return
-    plan = made(rest(**known), facts)
+    plan = made(past, facts)
     done = ops(plan)
+    if table == "new" or (table == "none" and not kept):  # what came as deletes goes before anything reads
+        assert (GHOSTS in done) != (swept and proven and table == "new")
+    if GHOSTS in done:
+        reading = [done.index(op) for op in ("tinybird.copy.run/1", "tinybird.copy.resume/1") if op in done]
+        assert all(done.index(GHOSTS) < at for at in reading)
+        assert "proof.values/1" in done[done.index(GHOSTS) :]
     assert ("connect.connector.resume/1" in done) or connector == "RUNNING"
     assert ("sequin.sink.resume/1" in done) or sink == "active"
     assert ("tinybird.copy.resume/1" in done) or copy == "running"
