@@ -105,7 +105,12 @@ def _derived(field: NewField, place: Where, inferred: list[str]) -> PlannedField
     kind, _ = _types(field, place, None, inferred)
     default = _default(field, kind, None, []).clickhouse if field.default is not None else expression
     path = f"{place.root}{field.name}{'[:]' if kind.is_array else ''}" if place.root else ""
-    inferred.append(f"{field.name}: {expression} for every row" + (f", unless {path} gives it" if path else ""))
+    if default == expression:
+        inferred.append(f"{field.name}: {expression} for every row" + (f", unless {path} gives it" if path else ""))
+    else:
+        without = f" without {path}" if path else ""
+        later = f"those that come later{without} hold {'NULL' if default is None else default}"
+        inferred.append(f"{field.name}: {expression} for the rows that are there; {later}")
     column = Column(name=field.name, type=str(kind), jsonpath=path or None, default=default)
     return PlannedField(column, expression=expression)
 

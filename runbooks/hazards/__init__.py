@@ -82,7 +82,7 @@ class Context:
     @property
     def reinserts(self) -> bool:
         """The plan writes rows again into a table that stays readable (facts/procedures.md §2.5)."""
-        return self.way == "alter" and self.planned.holds_values
+        return self.way == "alter" and (self.planned.holds_values or bool(self.planned.computed))
 
     @property
     def rebuilds(self) -> bool:

@@ -46,7 +46,7 @@ def planned_replace_over_incremental(at: Context) -> Iterator[Hazard]:
         if not _merges(at.lineage, pipe):
             if why := _incremental(at, pipe):
                 yield _over_incremental(copy.name, copy.target, why, "error" if at.rebuilds else "note")
-        elif at.planned.holds_values:
+        elif at.planned.holds_values or at.reinserts:
             yield found(
                 "replace-over-incremental",
                 "warning",
@@ -74,7 +74,7 @@ def replace_over_incremental(at: Context) -> Iterator[Hazard]:
 @on_plan
 def append_copy_misses_rows(at: Context) -> Iterator[Hazard]:
     change = at.planned
-    for copy in change.copies if change.holds_values else ():
+    for copy in change.copies if change.holds_values or at.reinserts else ():
         if copy.mode == "append" and _bounds(change.lineage, copy.name) and _takes(at, copy.name):
             yield found(
                 "append-copy-misses-rows",

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from runbooks.facts.model import Datasource
+from runbooks import twice
 from runbooks.hazards import Context, found, on_plan
 from runbooks.lineage import Link
 from runbooks.plan import Hazard
@@ -46,25 +46,14 @@ def materialized_reader(at: Context) -> Iterator[Hazard]:
 def backfill_double_counts(at: Context) -> Iterator[Hazard]:
     if not (at.reinserts or at.rebuilds):
         return
-    for link in _chain(at):
-        if not keeps_one_row(at, link):
-            yield found(
-                "backfill-double-counts",
-                "error",
-                link.target,
-                f"{link.pipe} writes {link.target} again for every backfilled row: what it sums is wrong for ever.",
-                f"Unlink {link.pipe}, backfill, rebuild {link.target}, and link it again.",
-            )
-
-
-def keeps_one_row(at: Context, link: Link) -> bool:
-    """Rows that come twice into the target replace each other, as they do in what feeds it."""
-    source, target = at.facts.datasources.get(link.source), at.facts.datasources.get(link.target)
-    return bool(source and target and replacing(target) and target.sorting_key == source.sorting_key)
-
-
-def replacing(table: Datasource) -> bool:
-    return table.engine.endswith("ReplacingMergeTree")
+    for link in twice.sums(at.planned, at.facts):
+        yield found(
+            "backfill-double-counts",
+            "error",
+            link.target,
+            f"{link.pipe} writes {link.target} again for every backfilled row: what it sums is wrong for ever.",
+            f"Unlink {link.pipe}, backfill, rebuild {link.target}, and link it again.",
+        )
 
 
 def _chain(at: Context) -> tuple[Link, ...]:

@@ -2,44 +2,33 @@
 
 from collections.abc import Iterator
 
+from runbooks import twice
 from runbooks.hazards import Context, found, on_pipe, on_plan
-from runbooks.hazards.materialized import keeps_one_row, replacing
 from runbooks.plan import Hazard
+from runbooks.twice import replacing
 from runbooks.words import counted
 
 
 @on_plan
 def reader_without_final(at: Context) -> Iterator[Hazard]:
     """Of the table itself, and of what views fill from it: rows that come again stand there twice until they merge."""
-    change = at.planned
     if not (at.reinserts or at.rebuilds or at.mirrored):
         return
-    chain = change.lineage.materialized_chain(change.name)
-    filled = [change.name, *(link.target for link in chain if keeps_one_row(at, link))]
-    for table in filled if replacing(change.target.before) else ():
-        readers = change.lineage.readers(table)
-        for reader in readers:
-            if reader.kind == "materialized" or not _counts_twice(at, reader.name, table):
-                continue  # a view sees each block that is written, and nothing else
-            pages = [r.name for r in readers if r.kind == "endpoint" and reader.name in change.lineage.inlined(r.name)]
-            others = len(set(pages) - {reader.name})
-            through = f", and {counted(others, 'endpoint')} through it" if others else ""
-            yield found(
-                "reader-without-final",
-                "error" if at.reinserts and pages else "warning",
-                reader.name,
-                f"{reader.name} reads {table} without FINAL{through}: it counts rows twice {_while(at)}.",
-                f"Read {table} FINAL there first.",
-            )
+    for doubled in twice.readers(at.planned, at.facts):
+        reader, table = doubled.reader, doubled.table
+        others = len(set(doubled.pages) - {reader})
+        through = f", and {counted(others, 'endpoint')} through it" if others else ""
+        yield found(
+            "reader-without-final",
+            "error" if at.reinserts and doubled.pages else "warning",
+            reader,
+            f"{reader} reads {table} without FINAL{through}: it counts rows twice {_while(at)}.",
+            f"Read {table} FINAL there first.",
+        )
 
 
 def _while(at: Context) -> str:
     return "in the mirror, or once those of which the table has more" if at.mirrored else "while they are backfilled"
-
-
-def _counts_twice(at: Context, pipe: str, table: str) -> bool:
-    uses = [u.use for u in at.planned.lineage.uses(table) if u.pipe == pipe and u.use]
-    return bool(uses) and not all(use.final for use in uses)
 
 
 @on_pipe

@@ -147,22 +147,7 @@ class CreateCopyPipe(Step):
 
     def act(self, at: Site) -> None:
         name, target = self._jobs(at).pipe, self._jobs(at).table
-        node = {
-            "name": f"{name}_rows",
-            "type": "copy",
-            "sql": pipe_sql(self.of),
-            "description": "",
-            "target_datasource": target,
-            "copy_schedule": "@on-demand",
-            "mode": "append",
-        }
-        at.tinybird.put_pipe({
-            "name": name,
-            "description": f"Made by run {at.run}, which removes it.",
-            "nodes": [node],
-            "target_datasource": target,
-            "schedule_cron": None,
-        })  # fmt: skip
+        at.tinybird.put_pipe(on_demand(name, pipe_sql(self.of), target, at.run))
 
     def _jobs(self, at: Site) -> Jobs:
         return beside(at, self.of.source)
@@ -182,10 +167,10 @@ class RemoveCopyPipe(Step):
         return f"Remove the copy pipe {self.pipe}"
 
     def look(self, at: Site) -> Seen:
-        return _removed(at, self.pipe)
+        return removed(at, self.pipe)
 
     def act(self, at: Site) -> None:
-        _remove(at, self.pipe)
+        remove(at, self.pipe)
 
 
 class RemoveRunsCopyPipe(Step):
@@ -201,16 +186,36 @@ class RemoveRunsCopyPipe(Step):
         return f"Remove the copy pipe of this run, which reads {self.source} by its name"
 
     def look(self, at: Site) -> Seen:
-        return _removed(at, self._pipe(at))
+        return removed(at, self._pipe(at))
 
     def act(self, at: Site) -> None:
-        _remove(at, self._pipe(at))
+        remove(at, self._pipe(at))
 
     def _pipe(self, at: Site) -> str:
         return pipe_name(self.source, at.run)
 
 
-def _removed(at: Site, pipe: str) -> Seen:
+def on_demand(name: str, sql: str, target: str, run: int) -> dict[str, object]:
+    """A copy pipe of one node that appends, and runs only when it is asked to."""
+    node = {
+        "name": f"{name}_rows",
+        "type": "copy",
+        "sql": sql,
+        "description": "",
+        "target_datasource": target,
+        "copy_schedule": "@on-demand",
+        "mode": "append",
+    }
+    return {
+        "name": name,
+        "description": f"Made by run {run}, which removes it.",
+        "nodes": [node],
+        "target_datasource": target,
+        "schedule_cron": None,
+    }
+
+
+def removed(at: Site, pipe: str) -> Seen:
     if at.tinybird.pipe(pipe) is None:
         return Done(f"The copy pipe {pipe} is removed.")
     job = next(iter(live_jobs(at, pipe)), None)
@@ -221,7 +226,7 @@ def _removed(at: Site, pipe: str) -> Seen:
     return Wait(LOOK_AGAIN_S, f"a run of {pipe} is {job.status} and is awaited")
 
 
-def _remove(at: Site, pipe: str) -> None:
+def remove(at: Site, pipe: str) -> None:
     job = next(iter(live_jobs(at, pipe)), None)
     if job is None:
         at.tinybird.delete_pipe(pipe)

@@ -28,7 +28,7 @@ Memo = dict[str, Any]
 Digest = tuple[int, str]
 
 
-class _ByRanges(Step):
+class ByRanges(Step):
     """Range after range: compare, copy if need be, compare."""
 
     gated: ClassVar[bool] = False
@@ -139,7 +139,7 @@ class _ByRanges(Step):
             return Astray(
                 f"the copy of {self.of.source} is not what it should be: {self._keys(memo)} have "
                 f"{counted(there[0], 'row')}, and {counted(here[0], 'row')} were copied {memo['tries']} times; "
-                f"{self.of.source} itself is as it was",
+                f"{self._kept()}",
                 memo | {"tries": 0, "deletes": 0},
             )
         memo = memo | {"again": memo["again"] + (memo["tries"] == 1)}
@@ -164,7 +164,7 @@ class _ByRanges(Step):
         if failures >= TRIES:
             return Astray(
                 f"a {what} of {self._keys(memo)} ended as {ended.status} {failures} times: "
-                f"{ended.error or 'without a reason'}; {self.of.source} itself is as it was",
+                f"{ended.error or 'without a reason'}; {self._kept()}",
                 memo | {"failures": 0, "tries": 0},
             )
         again = memo | {"failures": failures, "tries": max(memo["tries"] - 1, 0)}
@@ -172,6 +172,10 @@ class _ByRanges(Step):
 
     def _done(self, at: Site, memo: Memo) -> Seen:
         raise NotImplementedError
+
+    def _kept(self) -> str:
+        """What holds though this step goes no further."""
+        return f"{self.of.source} itself is as it was"
 
     def _digest(self, at: Site, sql: str) -> Digest:
         row = at.tinybird.sql(sql)[0]
@@ -185,7 +189,7 @@ class _ByRanges(Step):
         return f"rows with {self.of.span} from {memo['low']}" + (f" to {memo['high']}" if memo["high"] else "")
 
 
-class CopyChunks(_ByRanges):
+class CopyChunks(ByRanges):
     """Fill the table beside while writes go on. A range that stood still is proven; one that was written to meanwhile
     is compared again when everything stands still. Fewer rows than there were before the copy is no writing: such a
     range is copied again at once. While one range is copied the next is looked at and the last one is compared, so
@@ -254,7 +258,7 @@ class CopyChunks(_ByRanges):
         return Done(" ".join(parts), {f"copied/{self.of.source}": since.isoformat()})
 
 
-class ProveCopy(_ByRanges):
+class ProveCopy(ByRanges):
     """Prove that the table beside holds what the table holds, every range by value, while nothing is written; what
     differs is copied again. This covers too what was deleted from the source since the copy began."""
 

@@ -10,7 +10,7 @@ from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.postgres_migrate import RefreshTables
-from runbooks.strategies import Assessment, PlannedChange, register
+from runbooks.strategies import Assessment, PlannedChange, in_place, register
 from runbooks.strategies.parts import ALTER, NULLS, alterations, backfill_s, contracted, migrations, proof, prove
 from runbooks.types import clickhouse
 
@@ -32,8 +32,9 @@ class Alter:
             reasons=(
                 f"nothing is held and no read breaks: {_how(change)} where the table stands",
                 *_backfills(change),
+                *in_place.costs(change),
             ),
-            costs=_backfills(change),
+            costs=(*_backfills(change), *in_place.costs(change)),
             took=Estimate(seconds=seconds, formula=formula),
         )
 
@@ -43,6 +44,7 @@ class Alter:
         for target in change.targets:  # a wildcard copy would bring a column that its target does not take
             yield from alterations(target)
         yield from alterations(change.target)  # before Postgres: no row may carry a value the table cannot take
+        yield from in_place.filled(change, facts)
         yield from migrations(change)
         if change.sink and (change.fields or change.source_default):
             yield RefreshTables(database=change.sink.database)
@@ -86,9 +88,8 @@ def _hindrance(change: PlannedChange, facts: Facts) -> str | None:
     bare = next((c for c in change.target.added if not _fills_itself(c)), None)
     if bare:
         return f"{bare.name} has neither a default nor is it Nullable: rows of the old shape would go to quarantine"
-    computed = next((f for f in change.fields if f.expression and f.column.default != f.expression), None)
-    if computed:
-        return f"only a default could fill {computed.column.name} with {computed.expression} here, and it has another"
+    if cannot := in_place.hindrance(change, facts):
+        return cannot
     found = proof(change, tuple(column.name for column in change.concerned))
     if change.replicated and change.table is not None and change.concerned and isinstance(found, str):
         return f"what it does could not be proven: {found}"
@@ -126,6 +127,9 @@ def _how(change: PlannedChange) -> str:
 
 def _took(change: PlannedChange, facts: Facts) -> tuple[int, str]:
     small = _STEP_S * (3 + len(change.targets))
+    if change.computed:
+        filling = in_place.took(change)
+        return small + filling.seconds, f"{small} s of small changes + {filling.formula}"
     if not change.holds_values:
         return small, f"{3 + len(change.targets)} small changes of about {_STEP_S} s"
     seconds, formula = backfill_s(change, facts)

@@ -129,6 +129,11 @@ class PlannedChange:
         return self.refills or any(f.in_postgres for f in self.fields)
 
     @property
+    def computed(self) -> tuple[PlannedField, ...]:
+        """Fields whose values no default gives: each is computed for the rows that are there, once."""
+        return tuple(f for f in self.fields if f.expression and f.column.default != f.expression)
+
+    @property
     def endpoints(self) -> tuple[Reader, ...]:
         """The endpoints that read the target itself, directly or through pipes: they break while it is away."""
         return tuple(r for r in self.readers if r.kind == "endpoint")

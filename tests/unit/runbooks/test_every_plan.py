@@ -48,6 +48,11 @@ ASKED = ("nulls", "rows that hold the default", "rows that share a key", "values
 EXCHANGES = {"exchange": "accepted", "exchange-keys": "accepted"}
 MADE = "tinybird.datasource.create/1"
 REPLACED = {f"tinybird.datasource.{how}/1" for how in ("switch", "switch-written", "exchange", "exchange-written")}
+# What makes a pipe of the run, and what removes it
+PIPES = {
+    "tinybird.copy.create/1": "tinybird.copy.remove-own/1",
+    "tinybird.copy.fill/1": "tinybird.copy.remove-fill/1",
+}
 
 
 @st.composite
@@ -84,6 +89,7 @@ def estates(draw: st.DrawFn) -> Facts:
     facts = live(draw(files()), table, sink)
     learnt = draw(st.sampled_from([{}, {"rename": "refused"}, {"exchange": "accepted"}, *[EXCHANGES] * 3]))
     learnt |= draw(st.sampled_from([{}, {"rename": "refused"}, {"rename": "rewrites-references"}]))
+    learnt |= draw(st.sampled_from([{}, {"copy-into-itself": "accepted"}]))
     paused = draw(st.sets(st.sampled_from(sorted(name for name, pipe in facts.pipes.items() if pipe.kind == "copy"))))
     pipes = {n: replace(p, schedule_status="shutdown") if n in paused else p for n, p in facts.pipes.items()}
     writers = {"events": tuple(Deployment("default", f"worker-{n}", n) for n in range(draw(st.integers(0, 2))))}
@@ -95,7 +101,14 @@ fields = st.builds(
     name=st.sampled_from(["nickname", "karma", "price", "shoe_size"]),
     type=st.sampled_from([None, "text", "Nullable(String)", "Int32", "boolean", "numeric(12,2)", "DateTime64(3)"]),
 )
-added = st.lists(fields, min_size=1, max_size=2, unique_by=lambda field: field.name).map(
+computed = st.builds(  # for the events; of the people it is refused
+    NewField,
+    name=st.just("half"),
+    type=st.just("Float32"),
+    default=st.sampled_from([None, "0", "0"]),
+    source=st.sampled_from(["score / 2", "score / 2", "toYear(updatedAt)"]),
+)
+added = st.lists(fields | computed, min_size=1, max_size=2, unique_by=lambda field: field.name).map(
     lambda asked: AddFields(fields=tuple(asked))
 )
 columns = st.sampled_from(["karma", "karma", "karma", "name", "country", "score", "id", "createdAt", "updatedAt"])
@@ -191,6 +204,8 @@ def _what_is_stopped_is_started(plan: Plan, facts: Facts) -> None:
             assert any(s.op == op and s.params[named] == step.params[named] for s in later), step.title
         if step.op in TAKEN_AWAY:
             assert any(s.op == MADE for s in later), step.title
+        if step.op in PIPES:
+            assert any(s.op == PIPES[step.op] for s in later), step.title
 
 
 def _runs(facts: Facts, pipe: str) -> bool:
@@ -205,7 +220,7 @@ def _runs(facts: Facts, pipe: str) -> bool:
 
 def _a_way_back_is_known_of_every_stop(plan: Plan) -> None:
     for step in plan.steps:
-        if step.op in ("postgres.rewrite/1", *STARTED_BY, TAKEN_AWAY[0], "sequin.backfill.create/1"):
+        if step.op in ("postgres.rewrite/1", *STARTED_BY, TAKEN_AWAY[0], "sequin.backfill.create/1", *PIPES):
             assert type(steps.load(step.op, step.params)).remember is not Step.remember, step.op
 
 
