@@ -107,7 +107,7 @@ def test_what_no_endpoint_reads_is_renamed_as_ever() -> None:
 )
 def test_a_workspace_that_was_not_seen_to_do_it_is_not_asked_for_it(known: dict[str, str], said: str) -> None:
     plan = planned(sort_by("name", "id"), facts(known))
-    assert (plan.strategy.name, rejected(plan)) == ("swap", said)
+    assert (plan.strategy.name, rejected(plan)) == ("pipe-by-pipe", said)  # an endpoint reads it
 
 
 @pytest.mark.parametrize(
