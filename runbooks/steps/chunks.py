@@ -4,6 +4,7 @@ One way for both steps: a range is compared before it is copied, so that what is
 and compared again after. They differ in what they make of a source that moves meanwhile.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -16,12 +17,15 @@ from runbooks.steps import copying
 from runbooks.steps.beside import Jobs, beside
 from runbooks.steps.copying import Ended, Wish, progress_of
 from runbooks.words import counted
+from systems.errors import SystemsError
 
 LEAST_ROWS = 1_000
 OTHER_RANGES = 0.6  # of the size before: an identical block, inserted again after a delete, may be swallowed
 TRIES = 3
 AGAIN_S = 5.0
 SETTLED_S = 1.0
+SMALLER_S = 0.5
+QUERY_TIMEOUT = 408  # facts/tinybird.md §6
 OVERLAP = timedelta(hours=12)  # versions are the writers' clocks, and messages come late
 
 Memo = dict[str, Any]
@@ -41,18 +45,34 @@ class ByRanges(Step):
     def look(self, at: Site) -> Seen:
         memo = dict(at.memo) or self._begin(at)
         if "job" not in memo:
-            return self._compared(at, self._settled(at, memo))
+            return self._in_time(at, memo, lambda: self._compared(at, self._settled(at, memo)))
         ended = copying.awaited(at, self._jobs(at), memo)
         if isinstance(ended, Wait):
-            return self._meanwhile(at, ended)
+            return self._in_time(at, dict(ended.memo or memo), lambda: self._meanwhile(at, ended))
         if not isinstance(ended, Ended):
             return ended
         what = memo.pop("job")["what"]
         if not ended.well:
-            return self._failed(at, self._settled(at, memo), what, ended)
+            return self._in_time(at, memo, lambda: self._failed(at, self._settled(at, memo), what, ended))
         if what == "delete":
             return Wait(SETTLED_S, "the range is empty and is copied in other parts", progress_of(memo), memo)
-        return self._arrived(at, memo)
+        return self._in_time(at, memo, lambda: self._arrived(at, memo))
+
+    def _in_time(self, at: Site, memo: Memo, compare: Callable[[], Seen]) -> Seen:
+        """Ranges are made smaller until a comparison of one takes no longer than a query may (10 s). What was not
+        compared behind the one at hand is compared at rest."""
+        try:
+            return compare()
+        except SystemsError as error:
+            if error.status != QUERY_TIMEOUT or not self.of.span or memo["size"] <= LEAST_ROWS:
+                raise
+        memo = memo | {"size": max(memo["size"] // 2, LEAST_ROWS)}
+        if "behind" in memo:
+            memo = {key: value for key, value in memo.items() if key != "behind"} | {"moving": memo["moving"] + 1}
+        if "job" not in memo:
+            memo = self._opened(at, memo, memo["low"])
+        why = f"comparing took too long: {memo['size']:,} rows at once from here on"
+        return Wait(SMALLER_S, why, progress_of(memo), memo)
 
     def act(self, at: Site) -> None:
         copying.have(at, self._jobs(at))
