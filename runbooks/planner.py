@@ -16,6 +16,7 @@ from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import Question
 from runbooks.request import Finish, Migrate, Request, Retire
 from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
+from runbooks.strategies.paused import stopped
 
 __all__ = ["make_plan", "questions_of", "sink_budget"]
 
@@ -63,7 +64,7 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         guards=_guards(steps, change, facts),
         inferred=(*inferred, *_not_asked(change, facts), *_learnt(facts, assessment.within or chosen)),
         ghosts=gone.sentence(change, facts, assessment.within or chosen),
-        locks=_locks(change),
+        locks=_locks(change, facts, assessment),
     )
 
 
@@ -192,9 +193,9 @@ def _learnt(facts: Facts, strategy: str) -> Iterator[str]:
         yield "two tables of the same columns can change places in one call here (found by /tb doctor probe)"
 
 
-def _locks(change: PlannedChange) -> tuple[str, ...]:
+def _locks(change: PlannedChange, facts: Facts, assessment: Assessment) -> tuple[str, ...]:
     held = [f"datasource/{change.name}"]
     held += [f"datasource/{altered.before.name}" for altered in change.targets]
-    for copy in change.copies:
+    for copy in stopped(change, facts, assessment.hold):
         held += [f"copy/{copy.name}", f"datasource/{copy.target}"]
     return tuple(dict.fromkeys(held))

@@ -25,21 +25,8 @@ def made(
         sink=facts.sink_of(name),
         replicated=place.replicated,
         targets=(),
-        copies=_copies(name, lineage),
+        copies=tuple(map(ReachingCopy.of, lineage.copies_reaching(name))),
         sink_pipes=tuple(r.name for r in readers if r.kind == "sink"),
         readers=readers,
         lineage=lineage,
-    )
-
-
-def _copies(name: str, lineage: Lineage) -> tuple[ReachingCopy, ...]:
-    return tuple(
-        ReachingCopy(
-            name=pipe.name,
-            target=pipe.output.target or "",
-            mode=pipe.output.mode or "append",
-            schedule=None if pipe.output.schedule == "@on-demand" else pipe.output.schedule,
-            paused=pipe.schedule_status == "shutdown",
-        )
-        for pipe in lineage.copies_reaching(name)
     )

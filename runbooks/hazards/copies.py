@@ -4,9 +4,10 @@ from collections.abc import Iterator
 
 from runbooks.facts.model import Pipe
 from runbooks.hazards import Context, found, on_pipe, on_plan
-from runbooks.hazards.schedules import period_s, tables_read
+from runbooks.hazards.schedules import tables_read
 from runbooks.lineage import Bound, Lineage
 from runbooks.plan import Hazard
+from runbooks.schedules import period_s
 
 
 @on_plan

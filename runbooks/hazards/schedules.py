@@ -2,59 +2,46 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from functools import cache
+from datetime import datetime, timedelta
 from itertools import takewhile
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSim
 
 from runbooks.facts.model import Pipe
 from runbooks.hazards import Context, found, on_facts, on_plan
 from runbooks.lineage import Lineage
 from runbooks.plan import Hazard
-
-_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
-_RUNS = 400  # looked at: a day and more of a copy that runs every few minutes
+from runbooks.schedules import period_s, runs_by_the_clock
+from runbooks.strategies import NOTHING_HELD
+from runbooks.strategies.paused import appending_behind, ticks_within
 
 
 @on_plan
 def schedule_in_the_hold(at: Context) -> Iterator[Hazard]:
-    """Copies behind a paused one go on: what they append meanwhile is of before (facts/procedures.md §2.4)."""
-    hold = at.assessment.hold.seconds if at.assessment else 0
-    periods = {pipe: period_s(pipe.output.schedule) for pipe in (_appending_behind(at) if hold else ())}
-    may = [pipe.name for pipe, period in periods.items() if period and period > hold]
-    reads = f"it reads what was made of {at.planned.name} before"
-    for pipe, period in periods.items():
-        if period and period <= hold:
+    """Copies behind a paused one append meanwhile what is of before (facts/procedures.md §2.4): those that are sure to
+    are paused too, and go on when what they read is made anew."""
+    hold = at.assessment.hold if at.assessment else NOTHING_HELD
+    behind = appending_behind(at.planned, at.facts) if hold.seconds else ()
+    for pipe in behind:
+        if ticks_within(pipe, hold):
             yield found(
                 "schedule-collision",
-                "warning",
+                "note",
                 pipe.name,
-                f"{pipe.name} appends to {pipe.output.target} every {period} s, within the hold of about {hold} s: "
-                f"{reads}.",
-                "Pause it too, or let its next run make it good.",
+                f"{pipe.name} would append to {pipe.output.target} within the hold of about {hold.seconds} s what was "
+                f"made of {at.planned.name} before: it is paused too, until the copies of {at.planned.name} have run.",
+                "Nothing to do.",
             )
+    may = sorted(p.name for p in behind if period_s(p.output.schedule) and not ticks_within(p, hold))
     if may:
         named = ", ".join(may[:3]) + (f" and {len(may) - 3} more" if len(may) > 3 else "")
         yield found(
             "schedule-collision",
             "note",
             at.planned.name,
-            f"{named} may append within the hold of about {hold} s what was made of {at.planned.name} before.",
+            f"{named} may append within the hold of about {hold.seconds} s what was made of {at.planned.name} before.",
             "Nothing to do.",
         )
-
-
-def _appending_behind(at: Context) -> Iterator[Pipe]:
-    """Appending copies that read what is made of the target, and not the target itself: those are paused."""
-    lineage, itself = at.planned.lineage, {copy.name for copy in at.planned.copies}
-    behind = {
-        r.name for table in lineage.downstream(at.planned.name) for r in lineage.readers(table) if r.kind == "copy"
-    }
-    for name in sorted(behind - itself):
-        pipe = at.facts.pipes[name]
-        if pipe.output.mode == "append" and pipe.schedule_status != "shutdown":
-            yield pipe
 
 
 @on_facts
@@ -102,32 +89,3 @@ def _too_many_at_once(at: Context, starts: Counter[str]) -> Iterator[Hazard]:
 def tables_read(lineage: Lineage, pipe: Pipe) -> set[str]:
     read = (parsed for name in lineage.inlined(pipe.name) for _, parsed in lineage.bounds(name))
     return {use.table for parsed in read for use in parsed.uses}
-
-
-def runs_by_the_clock(schedule: str | None) -> bool:
-    """Whether a copy runs by the clock, as far as its expression is understood."""
-    if not schedule or schedule.startswith("@"):
-        return False
-    try:
-        CronSim(schedule, _SOME_DAY)
-    except CronSimError:
-        return False
-    return True
-
-
-@cache
-def period_s(schedule: str | None) -> int | None:
-    """The longest time between two runs, in a fortnight or in three runs if those last longer: the same whenever it is
-    asked, as it decides what a plan is."""
-    if not runs_by_the_clock(schedule):
-        return None
-    longest, before = 0, None
-    try:
-        for number, moment in enumerate(CronSim(schedule or "", _SOME_DAY)):
-            longest = max(longest, int((moment - before).total_seconds())) if before else 0
-            before = moment
-            if number >= _RUNS or (number >= 3 and moment > _SOME_DAY + timedelta(days=14)):
-                break
-    except CronSimError:
-        return None
-    return longest or None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
-from runbooks.facts.model import Column, Datasource, PgTable, Sink
+from runbooks.facts.model import Column, Datasource, PgTable, Pipe, Sink
 from runbooks.plan import Reader
 from runbooks.questions import Question
 
@@ -41,13 +41,25 @@ class Altered:
 
 @dataclass(frozen=True)
 class ReachingCopy:
-    """A copy pipe that reads the target, itself or through pipes, without passing another copy's target."""
+    """A copy pipe that reads the target, itself or through pipes, without passing another copy's target; or one behind
+    such a copy."""
 
     name: str
     target: str
     mode: str  # append | replace
     schedule: str | None  # cron, UTC; None: on demand
     paused: bool = False  # shut down before the run began: must stay so
+
+    @classmethod
+    def of(cls, pipe: Pipe) -> Self:
+        output = pipe.output
+        return cls(
+            name=pipe.name,
+            target=output.target or "",
+            mode=output.mode or "append",
+            schedule=None if output.schedule == "@on-demand" else output.schedule,
+            paused=pipe.schedule_status == "shutdown",
+        )
 
 
 @dataclass(frozen=True)

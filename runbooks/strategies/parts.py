@@ -7,7 +7,6 @@ from runbooks.guards import digest_of_schema
 from runbooks.proof.claims import Provable, provable
 from runbooks.proof.fields import pg_name
 from runbooks.step import Step
-from runbooks.steps.copies import ResumeCopy, RunCopy
 from runbooks.steps.datasource_alter import AlterDatasource, NewColumn
 from runbooks.steps.datasource_modify import AddSkipIndex, SetColumnDefault
 from runbooks.steps.postgres_columns import SetSourceDefault
@@ -152,17 +151,6 @@ def filling(rows: int, facts: Facts) -> tuple[int, str]:
     known = "measured" if facts.limits.connect_rows_per_s else "assumed"
     seconds = round(RESTART_S + rows / rate)
     return seconds, f"{rows:,} rows / {rate:,.0f} a second ({known}) + {RESTART_S} s until it starts"
-
-
-def read_again(change: PlannedChange) -> Iterator[Step]:
-    """Copies that were paused run once where they replace, and go by their schedules again; one that was paused before
-    the run stays so."""
-    for copy in change.copies:
-        if copy.mode == "replace" and not copy.paused:
-            yield RunCopy(pipe=copy.name, target=copy.target)
-    for copy in change.copies:
-        if copy.schedule and not copy.paused:
-            yield ResumeCopy(pipe=copy.name)
 
 
 def tagged_again(change: PlannedChange) -> Iterator[Step]:

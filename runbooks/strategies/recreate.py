@@ -11,7 +11,6 @@ from runbooks.questions import Count
 from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
-from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, CreateDatasource, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery, Drain
 from runbooks.steps.ghosts import DeleteGhosts
@@ -31,11 +30,11 @@ from runbooks.strategies.parts import (
     migrations,
     proof,
     proven,
-    read_again,
     rewritten,
     standing,
     tagged_again,
 )
+from runbooks.strategies.paused import paused, read_again
 
 _SWITCH_S = 15  # connector paused, table set aside and made, scopes, connector resumed
 
@@ -75,6 +74,7 @@ class Recreate:
 
     def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
         sink, connector, table = change.sink, facts.connector, standing(change, facts)
+        hold = _hold(change, facts)
         found = proof(change, tuple(column.name for column in change.target.after.columns))
         if sink is None or connector is None:
             return  # not eligible
@@ -84,8 +84,7 @@ class Recreate:
         yield RefreshTables(database=sink.database)
         yield from _checked(change)
         with Hold(sink_budget(change.table, facts)):
-            for copy in change.copies:  # a replace copy would empty a good table
-                yield PauseCopy(pipe=copy.name, table=table)
+            yield from paused(change, facts, hold, table)  # a replace copy would empty a good table
             yield PauseSink(sink=sink.name, table=table)
             yield Drain(sink=sink.name, topic=sink.topic, table=change.name)
             if change.retype and change.table:
@@ -105,7 +104,7 @@ class Recreate:
         yield from proven(found)
         yield from _swept(found, sink)  # behind a proof: both sides were seen to write keys alike
         yield from around.proven()
-        yield from read_again(change)
+        yield from read_again(change, facts, hold)
         yield from proven(found)  # an old shape delivered again would have won meanwhile (facts/procedures.md §1)
         yield from tagged_again(change)
         yield from contracted(change)

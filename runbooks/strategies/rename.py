@@ -10,7 +10,6 @@ from runbooks.step import Step
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
-from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery
 from runbooks.steps.still import AwaitStill
@@ -18,7 +17,8 @@ from runbooks.steps.writers import AwaitWriterGone, AwaitWriterReady, StartWrite
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.around import ALONE, Around
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, hindrance, times
-from runbooks.strategies.parts import alteration, read_again, standing, tagged_again
+from runbooks.strategies.parts import alteration, standing, tagged_again
+from runbooks.strategies.paused import paused, read_again
 from runbooks.strategies.switching import RENAMES, Switching
 from runbooks.words import counted
 
@@ -63,6 +63,7 @@ class Rename:
 
     def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
         connector, table, of = facts.connector, standing(change, facts), copying(change)
+        hold = _hold(change)
         if connector is None:
             return  # not eligible
         for target in change.targets:  # a wildcard copy would bring a column that its target does not take
@@ -71,8 +72,9 @@ class Rename:
         yield CreateCopyPipe(of=of)
         yield CopyChunks(of=of, rows=facts.limits.copy_chunk_rows)
         with Hold(_budget(change)):
-            for copy in change.copies:  # none may be under way when the table gives way to the new one
-                yield PauseCopy(pipe=copy.name, table=table)
+            yield from paused(
+                change, facts, hold, table
+            )  # none may be under way when the table gives way to the new one
             yield from _stop(facts.writers[change.name])
             yield AwaitStill(topic=change.name, table=change.name)
             yield CatchUp(of=of)
@@ -90,7 +92,7 @@ class Rename:
             yield AwaitWriterReady(namespace=each.namespace, deployment=each.name)
         yield AwaitDelivery(topic=change.name)
         yield from around.proven()
-        yield from read_again(change)
+        yield from read_again(change, facts, hold)
         yield from tagged_again(change)
 
 

@@ -10,14 +10,14 @@ from runbooks.step import Step
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
-from runbooks.steps.copies import PauseCopy
 from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, AwaitDelivery
 from runbooks.steps.still import AwaitSettled
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
 from runbooks.strategies.around import ALONE, Around
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, hindrance, times
-from runbooks.strategies.parts import alteration, contracted, proof, proven, read_again, standing, tagged_again
+from runbooks.strategies.parts import alteration, contracted, proof, proven, standing, tagged_again
+from runbooks.strategies.paused import paused, read_again
 from runbooks.strategies.switching import RENAMES, Switching
 from runbooks.types import clickhouse
 
@@ -62,6 +62,7 @@ class Swap:
     def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
         sink, connector, table, of = change.sink, facts.connector, standing(change, facts), copying(change)
         found = proof(change, tuple(column.name for column in change.target.after.columns))
+        hold = _hold(change)
         if sink is None or connector is None:
             return  # not eligible
         for target in change.targets:
@@ -70,8 +71,9 @@ class Swap:
         yield CreateCopyPipe(of=of)
         yield CopyChunks(of=of, rows=facts.limits.copy_chunk_rows)
         with Hold(_budget()):
-            for copy in change.copies:  # none may be under way when the table gives way to the new one
-                yield PauseCopy(pipe=copy.name, table=table)
+            yield from paused(
+                change, facts, hold, table
+            )  # none may be under way when the table gives way to the new one
             yield PauseConnector(connector=connector.name, table=table)
             yield AwaitSettled(table=change.name)
             yield CatchUp(of=of)
@@ -85,7 +87,7 @@ class Swap:
         yield AwaitDelivery(topic=sink.topic)
         yield from proven(found)
         yield from around.proven()
-        yield from read_again(change)
+        yield from read_again(change, facts, hold)
         yield from tagged_again(change)
         yield from contracted(change)
 

@@ -19,6 +19,7 @@ from runbooks.strategies import Altered
 from tests.support.estate import seeded
 
 NEW = NewField(name="wanted", type="text")
+PAUSED, RUN, RESUMED = (f"tinybird.copy.{done}/1" for done in ("pause", "run", "resume"))
 
 
 @cache
@@ -43,6 +44,10 @@ def filled(facts: Facts, table: str, column: str) -> Facts:
 def planned(on: str, facts: Facts | None = None, *, field: NewField = NEW, strategy: str | None = None) -> Plan:
     job = Migrate(datasources=(on,), change=AddFields(fields=(field,)))
     return make_plan(Request(text="", job=job, strategy=strategy), facts or estate())
+
+
+def reaching(table: str) -> tuple[Pipe, ...]:
+    return Lineage.of(estate()).copies_reaching(table)
 
 
 def removing(on: str, *names: str, facts: Facts | None = None) -> list[Hazard]:
@@ -170,13 +175,33 @@ def test_an_append_copy_misses_what_a_backfill_brings(sql: str, missed: bool) ->
     )
 
 
-def test_copies_that_append_behind_a_paused_one_are_named() -> None:
+def test_copies_that_append_behind_a_paused_one_stand_still_too() -> None:
     facts = replace(estate(), limits=replace(estate().limits, slot_restart_s=43_200))  # a hold of a day and more
-    levels = of(planned("members", facts, strategy="recreate"), "schedule-collision")
-    assert levels["leaderboards_commits"] == "warning"
+    plan = planned("members", facts, strategy="recreate")
+    levels = of(plan, "schedule-collision")
+    assert levels["leaderboards_commits"] == "note"
     assert "health_score_history_copy" not in levels  # once a month: it may
-    assert of(planned("members", strategy="recreate"), "schedule-collision") == {"members": "note"}
+    copies = [(step.op, step.params["pipe"]) for step in plan.steps if step.op.startswith("tinybird.copy.")]
+    behind = {pipe for op, pipe in copies if op == PAUSED} - {copy.name for copy in reaching("members")}
+    assert behind == levels.keys() - {"members"}
+    assert behind.isdisjoint(pipe for op, pipe in copies if op == RUN)  # they are not of this table
+    last_run = max(n for n, (op, _) in enumerate(copies) if op == RUN)
+    assert behind == {pipe for n, (op, pipe) in enumerate(copies) if op == RESUMED and n > last_run} & behind
+    assert {f"copy/{pipe}" for pipe in behind} <= set(plan.locks)
+    assert "datasource/leaderboards_copy_ds" in plan.locks
+
+
+def test_copies_behind_that_may_tick_within_the_hold_or_stand_still_anyhow_are_left_alone() -> None:
+    short = planned("members", strategy="recreate")
+    assert of(short, "schedule-collision") == {"members": "note"}
+    assert {s.params["pipe"] for s in short.steps if s.op == PAUSED} == {copy.name for copy in reaching("members")}
     assert of(planned("members"), "schedule-collision") == {}
+    facts = replace(estate(), limits=replace(estate().limits, slot_restart_s=43_200))
+    off = replace(facts.pipes["leaderboards_commits"], schedule_status="shutdown")
+    facts = replace(facts, pipes={**facts.pipes, off.name: off})
+    plan = planned("members", facts, strategy="recreate")
+    assert off.name not in {s.params.get("pipe") for s in plan.steps}
+    assert of(plan, "schedule-collision").keys() > {"leaderboards_forks"}
 
 
 def test_endpoints_behind_one_pipe_are_one_hazard_with_their_number() -> None:

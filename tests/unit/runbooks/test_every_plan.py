@@ -59,6 +59,12 @@ PIPES = {
 def files(draw: st.DrawFn) -> Mapping[str, str]:
     """The people with some more copies: of them, of one another, with and without a schedule, and endpoints."""
     made = dict(FILES)
+    if draw(st.booleans()):  # behind people_copy: it ticks within a long hold
+        made["behind.datasource"] = PEOPLE_SORTED
+        made["behind_copy.pipe"] = (
+            "NODE lately\nSQL >\n    SELECT * FROM people_sorted\n\n"
+            "TYPE COPY\nTARGET_DATASOURCE behind\nCOPY_MODE append\nCOPY_SCHEDULE */5 * * * *\n"
+        )
     for n in range(draw(st.integers(0, 3))):
         source = draw(st.sampled_from(["people FINAL", "people_sorted", "people"]))
         columns = draw(st.sampled_from(["*", "id, name, country, createdAt, updatedAt"]))
@@ -93,7 +99,8 @@ def estates(draw: st.DrawFn) -> Facts:
     paused = draw(st.sets(st.sampled_from(sorted(name for name, pipe in facts.pipes.items() if pipe.kind == "copy"))))
     pipes = {n: replace(p, schedule_status="shutdown") if n in paused else p for n, p in facts.pipes.items()}
     writers = {"events": tuple(Deployment("default", f"worker-{n}", n) for n in range(draw(st.integers(0, 2))))}
-    return replace(facts, capabilities=learnt, pipes=pipes, writers=draw(st.sampled_from([{}, writers])))
+    limits = replace(facts.limits, slot_restart_s=draw(st.sampled_from([15, 600])))  # holds of a minute and of 20
+    return replace(facts, capabilities=learnt, pipes=pipes, writers=draw(st.sampled_from([{}, writers])), limits=limits)
 
 
 fields = st.builds(
@@ -161,6 +168,7 @@ def _holds(request: Request, facts: Facts) -> None:
         return
     _what_is_stopped_is_started(plan, facts)
     _a_way_back_is_known_of_every_stop(plan)
+    _only_what_is_paused_is_run_and_before_anything_goes_on(plan)
     _a_hold_is_one_block_with_its_gate_before_it_and_a_budget(plan)
     _every_step_is_found_by_its_op(plan)
     _a_table_is_replaced_by_a_proven_one_while_nothing_comes(plan)
@@ -206,6 +214,15 @@ def _what_is_stopped_is_started(plan: Plan, facts: Facts) -> None:
             assert any(s.op == MADE for s in later), step.title
         if step.op in PIPES:
             assert any(s.op == PIPES[step.op] for s in later), step.title
+
+
+def _only_what_is_paused_is_run_and_before_anything_goes_on(plan: Plan) -> None:
+    """Copies behind the table's own never append what was made before those have run again."""
+    numbers = {op: [n for n, s in enumerate(plan.steps) if s.op == f"tinybird.copy.{op}/1"] for op in ("run", "resume")}
+    assert max(numbers["run"], default=0) <= min(numbers["resume"], default=len(plan.steps))
+    paused = {s.params["pipe"] for s in plan.steps if s.op == "tinybird.copy.pause/1"}
+    assert {plan.steps[n].params["pipe"] for ns in numbers.values() for n in ns} <= paused
+    assert {f"copy/{pipe}" for pipe in paused} <= set(plan.locks)
 
 
 def _runs(facts: Facts, pipe: str) -> bool:
