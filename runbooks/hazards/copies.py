@@ -3,11 +3,15 @@
 from collections.abc import Iterator
 
 from runbooks.facts.model import Pipe
+from runbooks.gaps import look_back_s
 from runbooks.hazards import Context, found, on_pipe, on_plan
 from runbooks.hazards.schedules import tables_read
 from runbooks.lineage import Bound, Lineage
 from runbooks.plan import Hazard
+from runbooks.proof.gap import Gap
 from runbooks.schedules import period_s
+from runbooks.strategies import NOTHING_HELD, ReachingCopy
+from runbooks.strategies.paused import missed_by, stopped
 
 
 @on_plan
@@ -103,21 +107,39 @@ def _takes(at: Context, copy: str) -> bool:
 
 @on_plan
 def append_lookback(at: Context) -> Iterator[Hazard]:
-    hold = at.assessment.hold.seconds if at.assessment else 0
-    for copy in at.planned.copies if hold else ():
-        look_back = max((b.look_back_s or 0 for b in _bounds(at.planned.lineage, copy.name)), default=0)
-        period = period_s(copy.schedule)
-        if copy.mode != "append" or not look_back or period is None:
-            continue
-        spare = look_back - period
-        yield found(
+    """A copy that stands still until the table is proven misses what is older by then than it looks back."""
+    hold = at.assessment.hold if at.assessment else NOTHING_HELD
+    for copy in stopped(at.planned, at.facts, hold) if hold.seconds else ():
+        missed = missed_by(copy, at.planned, at.facts)
+        if missed is not None:
+            yield _missing(at, copy, missed)
+
+
+def _missing(at: Context, copy: ReachingCopy, missed: Gap | str) -> Hazard:
+    look_back, period = look_back_s(at.planned.lineage, copy.name), period_s(copy.schedule) or 0
+    held = max(at.assessment.hold.seconds, at.assessment.stale.seconds) if at.assessment else 0
+    looks = f"{copy.name} looks back {look_back} s every {period} s"
+    if isinstance(missed, Gap):
+        return found(
             "append-lookback",
-            "error" if hold >= spare else "note",
+            "note",
             copy.name,
-            f"{copy.name} looks back {look_back} s every {period} s, so {spare} s may be missed; ingestion is held "
-            f"for about {hold} s.",
-            "Use alter, or copy the gap by hand after the run." if hold >= spare else "Nothing to do.",
+            f"{looks} and stands still for about {held} s: what it missed is copied into {copy.target} by a copy pipe "
+            f"of the run, its own SQL with `{missed.comparison}` replaced by a moment before the hold, and proven by "
+            "key before it goes on.",
+            "Nothing to do.",
         )
+    spare, between = look_back - period, (-(-held // period) + 1) * period
+    looks += f", so {spare} s may be missed; it stands still for about {held} s"
+    if held >= spare:
+        said = f"{looks}, and what it misses cannot be copied afterwards: {missed}."
+        fix = "Use alter, or copy the gap by hand after the run."
+        return found("append-lookback", "error", copy.name, said, fix)
+    if between > look_back:
+        said = f"{looks}. If a run falls into that, {between} s lie between two, and what is missed then cannot be"
+        fix = "Run it by hand when it is resumed."
+        return found("append-lookback", "warning", copy.name, f"{said} copied afterwards: {missed}.", fix)
+    return found("append-lookback", "note", copy.name, f"{looks}.", "Nothing to do.")
 
 
 @on_pipe
@@ -126,7 +148,7 @@ def append_lookback_too_short(at: Context) -> Iterator[Hazard]:
     pipe = at.pipe
     if pipe is None or pipe.kind != "copy" or pipe.output.mode != "append":
         return
-    look_back = max((b.look_back_s or 0 for b in _bounds(at.lineage, pipe.name)), default=0)
+    look_back = look_back_s(at.lineage, pipe.name)
     period = period_s(pipe.output.schedule)
     if period and 0 < look_back < period:
         yield found(

@@ -22,28 +22,33 @@ class Bound:
 
 def bounds_of(tree: exp.Expr) -> Iterator[Bound]:
     """Comparisons ``column > moment`` where the moment is a clock's or the newest row's of a table."""
+    yield from (bound for _, bound in comparisons_of(tree))
+
+
+def comparisons_of(tree: exp.Expr) -> Iterator[tuple[exp.Expr, Bound]]:
+    """Each of these comparisons itself, with what it means."""
     named = {c.alias: c.this for w in tree.find_all(exp.With) for c in w.expressions if c.args.get("scalar")}
-    for side, moment in _comparisons(tree):
+    for node, side, moment in _comparisons(tree):
         column = _column(side)
         if column is None:
             continue
         if isinstance(moment, exp.Column):
             moment = named.get(moment.name, moment)
         if newest := _newest_of(moment):
-            yield Bound(column.name, table=newest)
+            yield node, Bound(column.name, table=newest)
         elif _CLOCK.search(moment.sql(dialect="clickhouse")):
-            yield Bound(column.name, look_back_s=_interval_s(moment))
+            yield node, Bound(column.name, look_back_s=_interval_s(moment))
 
 
-def _comparisons(tree: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr]]:
-    """What must be later, and than what."""
+def _comparisons(tree: exp.Expr) -> Iterator[tuple[exp.Expr, exp.Expr, exp.Expr]]:
+    """A comparison, what must be later by it, and than what."""
     for node in tree.find_all(exp.GT, exp.GTE, exp.LT, exp.LTE, exp.Between):
         if isinstance(node, exp.Between):
-            yield node.this, node.args["low"]
+            yield node, node.this, node.args["low"]
         elif isinstance(node, (exp.GT, exp.GTE)):
-            yield node.this, node.expression
+            yield node, node.this, node.expression
         else:
-            yield node.expression, node.this
+            yield node, node.expression, node.this
 
 
 def _column(side: exp.Expr) -> exp.Column | None:

@@ -216,6 +216,7 @@ def on_demand(name: str, sql: str, target: str, run: int) -> dict[str, object]:
 
 
 def removed(at: Site, pipe: str) -> Seen:
+    """Whether a copy pipe of the run's own is gone, and what is in the way."""
     if at.tinybird.pipe(pipe) is None:
         return Done(f"The copy pipe {pipe} is removed.")
     job = next(iter(live_jobs(at, pipe)), None)
@@ -227,6 +228,7 @@ def removed(at: Site, pipe: str) -> Seen:
 
 
 def remove(at: Site, pipe: str) -> None:
+    """Its run under way, or it itself."""
     job = next(iter(live_jobs(at, pipe)), None)
     if job is None:
         at.tinybird.delete_pipe(pipe)

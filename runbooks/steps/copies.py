@@ -138,12 +138,16 @@ class RunCopy(Step):
         at.tinybird.copy_run(self.pipe)
 
     def _slot(self, at: Site, memo: dict[str, list[str]]) -> Seen:
-        under_way = sum(job.live for job in at.tinybird.jobs(kind="copy"))
-        if under_way >= at.limits.copy_quota - HEADROOM:
-            return Wait(
-                LOOK_AGAIN_S, f"{under_way} copies are under way, {HEADROOM} slots are left to others", memo=memo
-            )
-        return Todo(memo=memo)
+        taken = no_slot(at)
+        return Wait(LOOK_AGAIN_S, taken, memo=memo) if taken else Todo(memo=memo)
+
+
+def no_slot(at: Site) -> str | None:
+    """Why no copy may begin now; None if one may."""
+    under_way = sum(job.live for job in at.tinybird.jobs(kind="copy"))
+    if under_way < at.limits.copy_quota - HEADROOM:
+        return None
+    return f"{under_way} copies are under way, {HEADROOM} slots are left to others"
 
 
 def scheduled(at: Site, name: str) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 from runbooks.site import Site
 from runbooks.step import Astray, Progress, Seen, Todo, Wait
 from runbooks.steps.beside import Jobs
-from runbooks.steps.copies import HEADROOM
+from runbooks.steps.copies import no_slot
 from systems.errors import SystemsError
 from systems.tinybird_model import Job
 
@@ -47,11 +47,8 @@ class Ended:
 
 def asked(at: Site, jobs: Jobs, memo: Memo, wish: Wish) -> Seen:
     """Ask for it, once a slot is free."""
-    if wish.what == "copy":
-        under_way = sum(job.live for job in at.tinybird.jobs(kind="copy"))
-        if under_way >= at.limits.copy_quota - HEADROOM:
-            said = f"{under_way} copies are under way, {HEADROOM} slots are left to others"
-            return Wait(SLOT_AGAIN_S, said, progress_of(memo), memo)
+    if wish.what == "copy" and (taken := no_slot(at)):
+        return Wait(SLOT_AGAIN_S, taken, progress_of(memo), memo)
     newest = max((job.created_at for job in _listed(at, jobs, wish.what)), default="")
     job = {"what": wish.what, "why": wish.why, "newest": newest, "asked": at.now.isoformat(), **wish.given}
     return Todo(wish.why, {**memo, **wish.begun, "job": job})
@@ -85,14 +82,15 @@ def have(at: Site, jobs: Jobs) -> None:
     elif job["what"] == "delete":
         at.tinybird.delete_rows(jobs.table, job["condition"])
     else:
-        _run(at, jobs.pipe, job["params"])
+        run(at, jobs.pipe, job["params"])
 
 
 def progress_of(memo: Memo) -> Progress | None:
     return Progress(memo["done"], max(memo["total"], memo["done"])) if "total" in memo else None
 
 
-def _run(at: Site, pipe: str, params: dict[str, str]) -> None:
+def run(at: Site, pipe: str, params: dict[str, str]) -> None:
+    """Run a copy pipe of the run's own. Raises ``SystemsError``, retryable where every slot is taken."""
     try:
         at.tinybird.copy_run(pipe, params=params)
     except SystemsError as error:

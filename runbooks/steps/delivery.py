@@ -1,6 +1,7 @@
 """Whether what Sequin gave to Kafka has come to Tinybird (facts/procedures.md §3)."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
@@ -12,6 +13,8 @@ from systems.errors import SystemsError
 QUIET_S = 30.0  # end offsets unchanged for this long, or twice a slot's restart
 COUNTS_APART_S = 10.0
 LOOK_AGAIN_S = 1.0
+RESTLESS_S = 120.0  # a full buffer of Sequin is sent in a minute
+RESTART_S = 300.0  # a connector that was resumed runs sooner
 
 
 class Drain(Step):
@@ -33,8 +36,8 @@ class Drain(Step):
         if at.sequin.sink(self.sink).health != "paused":
             return Astray(f"the Sequin sink {self.sink} is not paused any more: somebody or a restart undid it")
         ends = at.kafka.end_offsets(self.topic)
-        memo = self._quiet_since(at, ends)
-        quiet = (at.now - datetime.fromisoformat(memo["since"])).total_seconds()
+        memo = _quiet_since(at, ends)
+        quiet = _lasted(at, memo["since"])
         needed = max(QUIET_S, 2.0 * at.limits.slot_restart_s)
         if quiet < needed:
             why = f"nothing new has been sent for {quiet:.0f} s; {needed:.0f} s are waited for"
@@ -43,12 +46,6 @@ class Drain(Step):
         if isinstance(behind, str):
             return Wait(LOOK_AGAIN_S, behind, memo=memo)
         return self._counted(at, memo)
-
-    def _quiet_since(self, at: Site, ends: Mapping[int, int]) -> dict[str, Any]:
-        stored = {str(partition): end for partition, end in ends.items()}
-        if at.memo.get("ends") == stored:
-            return dict(at.memo)
-        return {"ends": stored, "since": at.now.isoformat()}
 
     def _counted(self, at: Site, memo: dict[str, Any]) -> Seen:
         """Raw rows and quarantine, twice the same, far enough apart."""
@@ -90,6 +87,55 @@ class AwaitDelivery(Step):
         if behind is None:
             return Done(f"Everything that was in the topic {self.topic} is delivered.")
         return Wait(LOOK_AGAIN_S, behind, _delivered(at, self.topic, ends), memo)
+
+
+class AwaitHeld(Step):
+    """Wait until what was held back in Sequin or Kafka has come, once all of that runs again. Writes go on meanwhile,
+    so that a topic which never rests is taken as it is after a while."""
+
+    op: ClassVar[str] = "stream.await-held/1"
+    gated: ClassVar[bool] = False
+    long: ClassVar[bool] = True
+
+    topic: str
+
+    def title(self) -> str:
+        return f"Wait until what was held back of the topic {self.topic} is delivered"
+
+    def look(self, at: Site) -> Seen:
+        memo: dict[str, Any] = {"first": at.now.isoformat(), **at.memo}
+        status = at.connect.status(at.names.connector)
+        if not status.running:
+            said = f"the connector {at.names.connector} does not run, and holds back what comes"
+            late = status.paused or _lasted(at, memo["first"]) > RESTART_S
+            return Astray(said) if late else Wait(LOOK_AGAIN_S, said, memo=memo)
+        if "until" not in memo:
+            ends = at.kafka.end_offsets(self.topic)
+            memo |= _quiet_since(replace(at, memo=memo), ends)
+            needed = max(QUIET_S, 2.0 * at.limits.slot_restart_s)
+            quiet, all_in_all = _lasted(at, memo["since"]), _lasted(at, memo["first"])
+            if quiet < needed and all_in_all < RESTLESS_S:
+                why = f"nothing more has been sent for {quiet:.0f} s; {needed:.0f} s are waited for"
+                return Wait(min(needed - quiet, 5.0), why, memo=memo)
+            memo |= {"until": memo["ends"]}
+        until: Mapping[str, int] = memo["until"]
+        ends = {int(partition): end for partition, end in until.items()}
+        behind = lagging(at, self.topic, ends)
+        if behind:
+            return Wait(LOOK_AGAIN_S, behind, _delivered(at, self.topic, ends), memo)
+        return Done(f"What was held back of the topic {self.topic} is delivered.")
+
+
+def _quiet_since(at: Site, ends: Mapping[int, int]) -> dict[str, Any]:
+    """The end offsets, and since when they have been so."""
+    stored = {str(partition): end for partition, end in ends.items()}
+    if at.memo.get("ends") == stored:
+        return dict(at.memo)
+    return {"ends": stored, "since": at.now.isoformat()}
+
+
+def _lasted(at: Site, since: str) -> float:
+    return (at.now - datetime.fromisoformat(since)) / timedelta(seconds=1)
 
 
 def undelivered(at: Site, topic: str, ends: Mapping[int, int]) -> str | None:

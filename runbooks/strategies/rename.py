@@ -72,9 +72,7 @@ class Rename:
         yield CreateCopyPipe(of=of)
         yield CopyChunks(of=of, rows=facts.limits.copy_chunk_rows)
         with Hold(_budget(change)):
-            yield from paused(
-                change, facts, hold, table
-            )  # none may be under way when the table gives way to the new one
+            yield from paused(change, facts, hold, table)  # none may be under way when tables change places
             yield from _stop(facts.writers[change.name])
             yield AwaitStill(topic=change.name, table=change.name)
             yield CatchUp(of=of)

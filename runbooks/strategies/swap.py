@@ -71,9 +71,7 @@ class Swap:
         yield CreateCopyPipe(of=of)
         yield CopyChunks(of=of, rows=facts.limits.copy_chunk_rows)
         with Hold(_budget()):
-            yield from paused(
-                change, facts, hold, table
-            )  # none may be under way when the table gives way to the new one
+            yield from paused(change, facts, hold, table)  # none may be under way when tables change places
             yield PauseConnector(connector=connector.name, table=table)
             yield AwaitSettled(table=change.name)
             yield CatchUp(of=of)

@@ -214,10 +214,16 @@ def test_endpoints_behind_one_pipe_are_one_hazard_with_their_number() -> None:
 
 @pytest.mark.parametrize(
     ("schedule", "level"),
-    [("45 */2 * * *", "note"), ("45 */3 * * *", "error"), ("@on-demand", None), ("45 2 * * 1-5", "error")],
+    [
+        ("45 * * * *", "note"),
+        ("45 */2 * * *", "warning"),
+        ("45 */3 * * *", "error"),
+        ("@on-demand", None),
+        ("45 2 * * 1-5", "error"),
+    ],
 )
 def test_a_look_back_is_held_against_the_longest_time_between_two_runs(schedule: str, level: str | None) -> None:
-    """The estate's append twin looks back three hours, every two."""
+    """The estate's append twin looks back three hours, every two: without one run, four hours lie between two."""
     lately = "SELECT id, displayName FROM organizations FINAL WHERE updatedAt > now() - INTERVAL 3 HOUR"
     copy = {"kind": "copy", "target": "top_member_org_copy_ds", "mode": "append", "schedule": schedule}
     facts = with_pipe(estate(), "lately_copy", lately, **copy)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from runbooks import steps
 from runbooks.errors import Refused
 from runbooks.facts.model import Deployment, Facts
-from runbooks.plan import Plan
+from runbooks.plan import Plan, PlannedStep
 from runbooks.planner import make_plan
 from runbooks.request import (
     AddFields,
@@ -28,9 +28,11 @@ from runbooks.request import (
 from runbooks.step import Step
 from tests.support.estate import FILES, PEOPLE, PEOPLE_SINK, PEOPLE_SORTED, PEOPLE_TABLE, live
 
+PAUSED_LOOKING_BACK = "tinybird.copy.pause-appending/1"
 # What stops something, and what in a plan starts it again; the copies of a table that was replaced are run first
 STARTED_BY = {
     "tinybird.copy.pause/1": ("tinybird.copy.resume/1", "pipe"),
+    PAUSED_LOOKING_BACK: ("tinybird.copy.resume/1", "pipe"),
     "sequin.sink.pause/1": ("sequin.sink.resume/1", "sink"),
     "connect.connector.pause/1": ("connect.connector.resume/1", "connector"),
     "kubernetes.deployment.stop/1": ("kubernetes.deployment.start/1", "deployment"),
@@ -64,6 +66,15 @@ def files(draw: st.DrawFn) -> Mapping[str, str]:
         made["behind_copy.pipe"] = (
             "NODE lately\nSQL >\n    SELECT * FROM people_sorted\n\n"
             "TYPE COPY\nTARGET_DATASOURCE behind\nCOPY_MODE append\nCOPY_SCHEDULE */5 * * * *\n"
+        )
+    if draw(st.booleans()):  # the newest people, and those of people_sorted, each once
+        source = draw(st.sampled_from(["people FINAL", "people_sorted"]))
+        made["lately.datasource"] = PEOPLE_SORTED.replace(
+            "ENGINE MergeTree", "ENGINE ReplacingMergeTree\nENGINE_VER updatedAt"
+        )
+        made["lately_copy.pipe"] = (
+            f"NODE newest\nSQL >\n    SELECT * FROM {source} WHERE updatedAt > now() - INTERVAL 30 MINUTE\n\n"
+            "TYPE COPY\nTARGET_DATASOURCE lately\nCOPY_MODE append\nCOPY_SCHEDULE */15 * * * *\n"
         )
     for n in range(draw(st.integers(0, 3))):
         source = draw(st.sampled_from(["people FINAL", "people_sorted", "people"]))
@@ -169,6 +180,7 @@ def _holds(request: Request, facts: Facts) -> None:
     _what_is_stopped_is_started(plan, facts)
     _a_way_back_is_known_of_every_stop(plan)
     _only_what_is_paused_is_run_and_before_anything_goes_on(plan)
+    _what_was_missed_is_copied_before_a_copy_goes_on(plan)
     _a_hold_is_one_block_with_its_gate_before_it_and_a_budget(plan)
     _every_step_is_found_by_its_op(plan)
     _a_table_is_replaced_by_a_proven_one_while_nothing_comes(plan)
@@ -220,9 +232,30 @@ def _only_what_is_paused_is_run_and_before_anything_goes_on(plan: Plan) -> None:
     """Copies behind the table's own never append what was made before those have run again."""
     numbers = {op: [n for n, s in enumerate(plan.steps) if s.op == f"tinybird.copy.{op}/1"] for op in ("run", "resume")}
     assert max(numbers["run"], default=0) <= min(numbers["resume"], default=len(plan.steps))
-    paused = {s.params["pipe"] for s in plan.steps if s.op == "tinybird.copy.pause/1"}
+    paused = {s.params["pipe"] for s in plan.steps if s.op in ("tinybird.copy.pause/1", PAUSED_LOOKING_BACK)}
     assert {plan.steps[n].params["pipe"] for ns in numbers.values() for n in ns} <= paused
     assert {f"copy/{pipe}" for pipe in paused} <= set(plan.locks)
+
+
+def _what_was_missed_is_copied_before_a_copy_goes_on(plan: Plan) -> None:
+    """One that looks back: its own pipe is made, run, and removed, outside of the hold, and then it is resumed."""
+    for pause in (s for s in plan.steps if s.op == PAUSED_LOOKING_BACK):
+        pipe = pause.params["pipe"]
+        later = [s for s in plan.steps if _copy_of(s) == pipe and s is not pause]
+        assert [s.op.removeprefix("tinybird.copy.") for s in later] == [
+            "gap-create/1",
+            "gap-run/1",
+            "gap-remove/1",
+            "resume/1",
+        ]
+        assert {s.hold for s in later} == {None}
+        assert later[0].params["gap"] == pause.params["gap"] == later[1].params["gap"]
+
+
+def _copy_of(step: PlannedStep) -> str | None:
+    if not step.op.startswith("tinybird.copy."):
+        return None
+    return step.params["gap"]["pipe"] if "gap" in step.params else step.params.get("pipe")
 
 
 def _runs(facts: Facts, pipe: str) -> bool:
