@@ -20,13 +20,15 @@ from runbooks.proof.claims import provable
 from runbooks.request import Finish, Migrate, Request, parse_stored
 from runbooks.rest import Past, Rest
 from runbooks.step import Step
+from runbooks.steps.appending import PauseAppending, RestoreAppending
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.beside import DropBeside
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
 from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, RunCopy
 from runbooks.steps.create import CheckReferencesTo, CreateDatasource, RestoreScopes
-from runbooks.steps.delivery import AwaitDelivery
+from runbooks.steps.delivery import AwaitDelivery, AwaitHeld
 from runbooks.steps.exchange import Exchange
+from runbooks.steps.gap import CopyGap, CreateGapPipe, RemoveGapPipe, steps_of
 from runbooks.steps.ghosts import DeleteGhosts
 from runbooks.steps.mirror import EndFeed
 from runbooks.steps.moves import ReturnReader
@@ -167,9 +169,10 @@ class _Rebuilt:
 
     def _unread(self) -> Iterator[Step]:
         """Copies that somebody resumed by hand would copy a table that is not proven."""
-        for copy in self._of(ResumeCopy):
-            if self._runs(copy.pipe):
-                yield PauseCopy(pipe=copy.pipe, table=self.table)
+        resumed = {step.pipe for step in self._of(ResumeCopy)}
+        for copy in self._of(PauseCopy):
+            if copy.pipe in resumed and _runs(copy.pipe, self.facts):
+                yield copy
 
     def _fitted(self) -> Iterator[Step]:
         """What the connector needs of a new table."""
@@ -205,6 +208,8 @@ class _Rebuilt:
         yield from self._moved_back()
         copies = [step for step in self._of(ResumeCopy) if step.pipe in self.facts.pipes]
         yield from (step for step in self._of(RunCopy) if step.pipe in self.facts.pipes)
+        for copy in copies:
+            yield from _caught_up(copy.pipe, self.rest)
         yield from copies
         if proven_once_more:
             yield from self._of(Prove)[1:2]
@@ -216,10 +221,7 @@ class _Rebuilt:
             yield from (ResumeConnector(connector=step.connector) for step in self._of(PauseConnector)[:1])
         if self._sink_held():
             yield from (ResumeSink(sink=step.sink) for step in self._of(PauseSink)[:1])
-        left = {entry.pipe for entry in self._left(RestoreCopy)}
-        for copy in self._of(ResumeCopy):
-            if copy.pipe in left and copy.pipe in self.facts.pipes and not self._runs(copy.pipe):
-                yield copy
+        yield from _copies_started(self.rest, self.facts)
         yield from self._moved_back()
 
     def _moved_back(self) -> Iterator[Step]:
@@ -237,10 +239,6 @@ class _Rebuilt:
 
     def _left(self, kind: type[_Kind]) -> list[_Kind]:
         return _loaded(self.rest.left, kind)
-
-    def _runs(self, pipe: str) -> bool:
-        found = self.facts.pipes.get(pipe)
-        return found is not None and found.schedule_status == "running"
 
     def _sink_held(self) -> bool:
         names = [step.sink for step in self._of(PauseSink)]
@@ -261,11 +259,13 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
     unfinished = [past for past in rest.steps if not past.done]
     if len(unfinished) == len(rest.steps) or not (_begun_on(target, rest) or _switched(rest, facts)):
         started = tuple(_started(rest, facts))
-        reasons = ("only the writers that it stopped are started; ask for the migration itself again afterwards",)
+        reasons = ("only what it stopped is started; ask for the migration itself again afterwards",)
         return _plan(request, job.run, rest, facts, target, reasons, (in_one_block(started), ())) if started else again
     if not unfinished:
         raise Refused(f"Nothing of run {job.run} is left to finish: every step of it is done.")
-    todo = [numbered_by(steps.load(past.op, past.params), rest.made_by) for past in unfinished]
+    todo = [numbered_by(step, rest.made_by) for step in _to_do(unfinished, rest)]
+    if not todo:
+        raise Refused(f"Nothing of run {job.run} is left to finish: what is not done of it needs no doing any more.")
     first = todo[0].title()
     reasons = (f"run {job.run} ended before this was done; what it did is kept: {first[:1].lower()}{first[1:]}",)
     if not any(step.gated for step in todo):  # looks and starts alone: without a click the run would never begin
@@ -274,13 +274,49 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
 
 
 def _started(rest: Rest, facts: Facts) -> Iterator[Step]:
-    """The writers that the run could not start again, with the pods that they had."""
+    """The writers that the run could not start again, with the pods that they had, and the copies."""
     known = {writer.where: writer.replicas for writers in facts.writers.values() for writer in writers}
     left = [each for each in _loaded(rest.left, RestoreWriter) if known.get(each.where, 0) < each.replicas]
     for each in left:
         yield StartWriter(namespace=each.namespace, deployment=each.deployment, replicas=each.replicas)
     for each in left:
         yield AwaitWriterReady(namespace=each.namespace, deployment=each.deployment)
+    yield from _copies_started(rest, facts)
+
+
+def _copies_started(rest: Rest, facts: Facts) -> Iterator[Step]:
+    """The copies that the run left paused; what an appending one missed is copied first. In the plan's order."""
+    left = {entry.pipe for entry in _loaded(rest.left, RestoreCopy)}
+    known = [copy for copy in _of(rest, ResumeCopy) if copy.pipe in left and copy.pipe in facts.pipes]
+    still = [copy for copy in known if not _runs(copy.pipe, facts)]
+    missed = {copy.pipe: tuple(_caught_up(copy.pipe, rest)) for copy in still}
+    if any(missed.values()):
+        yield from (AwaitHeld(topic=pause.table.name) for pause in _of(rest, PauseAppending)[:1])
+    for copy in still:
+        yield from missed[copy.pipe]
+        yield copy
+
+
+def _caught_up(pipe: str, rest: Rest) -> Iterator[Step]:
+    """What the run was to copy of what ``pipe`` missed, since it was first paused: the next run's record lacks that."""
+    paused = {entry.pipe: entry.paused for entry in _loaded(rest.left, RestoreAppending)} | rest.gaps
+    for step in _of(rest, CopyGap):
+        if step.gap.pipe == pipe and pipe in paused:
+            yield from steps_of(step.gap, paused[pipe])
+
+
+def _to_do(unfinished: list[Past], rest: Rest) -> Iterator[Step]:
+    """The steps as they were planned. A pipe of the first run's own is gone: this one makes another."""
+    for step in (steps.load(past.op, past.params) for past in unfinished):
+        if isinstance(step, CopyGap):
+            yield from _caught_up(step.gap.pipe, rest)
+        elif not isinstance(step, CreateGapPipe | RemoveGapPipe):
+            yield step
+
+
+def _runs(pipe: str, facts: Facts) -> bool:
+    found = facts.pipes.get(pipe)
+    return found is not None and found.schedule_status == "running"
 
 
 def _begun_on(target: str, rest: Rest) -> bool:

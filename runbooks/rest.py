@@ -28,7 +28,8 @@ class Kept(BaseModel):
 class Rest(BaseModel):
     """``request`` is the run's own, as it was stored; ``steps`` its plan's. ``left``, ``proven`` and which steps are
     done tell of the whole line of runs that went on with it. ``touched``: the table may not be what it was.
-    ``made_by`` is the run whose number kept tables are named after."""
+    ``made_by`` is the run whose number kept tables are named after. ``gaps`` is when each appending copy that looks
+    back was first paused (ISO), by its name."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -41,3 +42,4 @@ class Rest(BaseModel):
     locks: tuple[str, ...] = ()
     sql: tuple[str, ...] = ()
     datafiles: dict[str, str] = {}
+    gaps: dict[str, str] = {}

@@ -9,6 +9,7 @@ from runbooks import finish
 from runbooks.errors import Refused
 from runbooks.request import Finish, Request, Retire, Revert
 from runbooks.rest import Kept, Past, Rest
+from runbooks.steps import gap
 
 
 def with_rest(conn: Conn, request: Request) -> Request:
@@ -56,7 +57,14 @@ def _rest(conn: Conn, first: int) -> Rest:
         locks=tuple(plan.get("locks", ())),
         sql=tuple(plan.get("sql", ())),
         datafiles=dict(plan.get("datafiles", {})),
+        gaps=_gaps(line),
     )
+
+
+def _gaps(line: Sequence[RunView]) -> dict[str, str]:
+    """When each was paused for the first time: what it misses, it misses since then."""
+    found = [(gap.paused_pipe(key), str(value)) for view in reversed(line) for key, value in view.run.found.items()]
+    return {pipe: paused for pipe, paused in found if pipe}
 
 
 def _steps(line: Sequence[RunView]) -> tuple[Past, ...]:
