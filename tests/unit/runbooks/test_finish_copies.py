@@ -98,7 +98,8 @@ def test_a_table_that_is_proven_now_is_read_again_with_what_was_missed() -> None
 def test_where_only_copies_are_left_they_start_once_all_that_was_held_back_has_come(people: str) -> None:
     known = {"touched": True, "proven": ("people",)} if people == "new" else {}
     plan = retried(rest(RECREATE, left=("kept_copy", "behind_copy"), **known), facts("shutdown", people=people))
-    assert plan.steps[0].op == "stream.await-held/1"
+    ops = [step.op for step in plan.steps]
+    assert ops.index("stream.await-held/1") < next(at for at, op in enumerate(ops) if op.startswith("tinybird.copy."))
     assert copied(plan) == [*CAUGHT_UP, "resume/1 kept_copy", "resume/1 behind_copy"]
 
 
@@ -129,5 +130,6 @@ def test_a_swap_that_ended_while_it_copied_what_was_missed_makes_its_pipe_anew()
 
 def test_a_swap_that_was_put_back_but_for_a_copy_starts_that() -> None:
     plan = retried(rest(SWAP, left=("kept_copy",), done=5), facts("shutdown"))
-    assert plan.steps[0].op == "stream.await-held/1"
+    ops = [step.op for step in plan.steps]
+    assert ops.index("stream.await-held/1") < next(at for at, op in enumerate(ops) if op.startswith("tinybird.copy."))
     assert copied(plan) == [*CAUGHT_UP, "resume/1 kept_copy"]
