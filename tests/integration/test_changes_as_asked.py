@@ -76,7 +76,7 @@ def test_a_type_given_up_while_ingestion_is_held_is_what_it_was(drive: Drive, pe
 def test_given_up_once_the_new_table_is_fed_the_rest_is_finished_by_a_retry(
     drive: Drive, people: People, sandbox: Sandbox
 ) -> None:
-    run = drive.run("/tb migrate organizations change field employees to bigint")
+    run = drive.run("/tb migrate organizations change field employees to bigint --strategy recreate")
     fed = next(s.number for s in drive.view(run).steps if s.op == "sequin.backfill.await/1")
     drive.until_step(run, fed + 1)
     people.ben.types(f"/tb abort {run}")
