@@ -71,7 +71,7 @@ def test_what_is_written_meanwhile_is_read_in_the_mirror_and_in_the_new_table(dr
     collections.same_rows(sandbox, "name", "note")
 
 
-@pytest.mark.long  # the next longest of its kind; the steps are those of the first test and of rename's
+@pytest.mark.long  # its steps are those of the first test here and of rename
 def test_a_table_with_writers_of_its_own_is_replaced_while_its_page_is_read(drive: Drive, sandbox: Sandbox) -> None:
     activities.publish(sandbox)
     seeded = activities.ids(sandbox)
