@@ -83,8 +83,8 @@ class DeleteGhosts(Step):
         span = self._span(memo)
         todo = unpacked(memo["todo"]) if "todo" in memo else self._unlike(at, span)
         ghosts = self._ghosts(at, span, todo[:DRILLED])
-        if memo["deleting"] and ghosts:
-            return self._delete(at, memo, ghosts)
+        if memo["deleting"] and ghosts and memo["deleted"] - memo.get("base", 0) < memo["ghosts"]:
+            return self._delete(at, memo, ghosts)  # as many as were counted: deletes go on, and would have no end
         if not memo["deleting"]:
             memo |= {"ghosts": memo["ghosts"] + len(ghosts)}
             if memo["ghosts"] + memo["deleted"] > MOST:
@@ -102,7 +102,7 @@ class DeleteGhosts(Step):
             return Wait(COUNTS_APART_S, "what is still on its way is waited for", _progress(memo), memo | over)
         if memo["ghosts"] == 0 or memo["rounds"] == ROUNDS:
             return Done(self._said(memo))
-        again = self._walk(memo | {"deleting": True}, at) | {"ghosts": memo["ghosts"]}
+        again = self._walk(memo | {"deleting": True, "base": memo["deleted"]}, at) | {"ghosts": memo["ghosts"]}
         return Wait(0.0, f"{counted(memo['ghosts'], 'row')} gone from Postgres", _progress(again), again)
 
     def _delivered(self, at: Site, memo: Memo) -> Seen:
