@@ -83,8 +83,9 @@ class DeleteGhosts(Step):
         span = self._span(memo)
         todo = unpacked(memo["todo"]) if "todo" in memo else self._unlike(at, span)
         ghosts = self._ghosts(at, span, todo[:DRILLED])
-        if memo["deleting"] and ghosts and memo["deleted"] - memo.get("base", 0) < memo["ghosts"]:
-            return self._delete(at, memo, ghosts)  # as many as were counted: deletes go on, and would have no end
+        counted_still = memo["deleted"] - memo.get("base", 0) < memo["ghosts"]  # deletes go on, and would have no end
+        if memo["deleting"] and ghosts and (counted_still or memo.get("last") == f"{ghosts[0][0]}/{ghosts[0][1]}"):
+            return self._delete(at, memo, ghosts)
         if not memo["deleting"]:
             memo |= {"ghosts": memo["ghosts"] + len(ghosts)}
             if memo["ghosts"] + memo["deleted"] > MOST:
