@@ -221,8 +221,8 @@ class _Rebuilt:
             yield from (ResumeConnector(connector=step.connector) for step in self._of(PauseConnector)[:1])
         if self._sink_held():
             yield from (ResumeSink(sink=step.sink) for step in self._of(PauseSink)[:1])
+        yield from self._moved_back()  # a copy may read through a pipe that was moved
         yield from _copies_started(self.rest, self.facts)
-        yield from self._moved_back()
 
     def _moved_back(self) -> Iterator[Step]:
         """Readers that read a mirror still, and the mirror with what fed it."""

@@ -83,7 +83,8 @@ class MoveReader(_Move):
         return self._compared(at, dict(at.memo))
 
     def act(self, at: Site) -> None:
-        _put(at, self.pipe, [(each.node, each.after) for each in numbered(self.nodes, self.table.name, at.run)])
+        nodes = numbered(self.nodes, self.table.name, at.run)
+        _put(at, self.pipe, {each.node: (each.before, each.after) for each in nodes})
 
     def _before(self, at: Site) -> Memo:
         rows = self._count(at)
@@ -144,7 +145,7 @@ class ReturnReader(_Move):
         )
 
     def act(self, at: Site) -> None:
-        _put(at, self.pipe, [(each.node, each.before) for each in self._nodes(at)], only=self._nodes(at))
+        _put(at, self.pipe, {each.node: (each.after, each.before) for each in self._nodes(at)})
 
     def _nodes(self, at: Site) -> tuple[NodeSql, ...]:
         return numbered(self.nodes, self.table.name, at.run)
@@ -212,13 +213,11 @@ def _strange(pipe: PipeInfo, nodes: tuple[NodeSql, ...]) -> str | None:
     return next((n.node for n in nodes if _sql(pipe, n.node) not in (n.before.strip(), n.after.strip())), None)
 
 
-def _put(at: Site, pipe: str, wanted: list[tuple[str, str]], only: tuple[NodeSql, ...] = ()) -> None:
-    """The first node that is not as wanted yet; with ``only``, of those that read the mirror."""
+def _put(at: Site, pipe: str, wanted: dict[str, tuple[str, str]]) -> None:
+    """The first node that still has the first of its two texts gets the second."""
     found = at.tinybird.pipe(pipe)
-    moved = {each.node: each.after.strip() for each in only}
-    for name, sql in wanted if found else ():
-        node = next((each for each in found.nodes if each.name == name), None) if found else None
-        there = node.sql.strip() if node else None
-        if found and node and there != sql.strip() and (not only or there == moved[name]):
-            at.tinybird.put_node_sql(found.id, node.id, sql)
+    for node in found.nodes if found else ():
+        there, then = wanted.get(node.name, ("", ""))
+        if found and then and node.sql.strip() == there.strip():
+            at.tinybird.put_node_sql(found.id, node.id, then)
             return

@@ -43,6 +43,7 @@ ENDED_BY = {
     "tinybird.mirror.feed/1": "tinybird.mirror.end-own-feed/1",
     "tinybird.mirror.copy-create/1": "tinybird.mirror.copy-remove/1",
     "tinybird.copy.create/1": "tinybird.copy.remove-own/1",
+    "tinybird.copy.fill/1": "tinybird.copy.remove-fill/1",
     "tinybird.pipe.move/1": "tinybird.pipe.return/1",
 }
 TAKEN_AWAY = ("tinybird.datasource.set-aside/1", "tinybird.datasource.delete/1")
@@ -50,11 +51,6 @@ ASKED = ("nulls", "rows that hold the default", "rows that share a key", "values
 EXCHANGES = {"exchange": "accepted", "exchange-keys": "accepted"}
 MADE = "tinybird.datasource.create/1"
 REPLACED = {f"tinybird.datasource.{how}/1" for how in ("switch", "switch-written", "exchange", "exchange-written")}
-# What makes a pipe of the run, and what removes it
-PIPES = {
-    "tinybird.copy.create/1": "tinybird.copy.remove-own/1",
-    "tinybird.copy.fill/1": "tinybird.copy.remove-fill/1",
-}
 
 
 @st.composite
@@ -224,8 +220,6 @@ def _what_is_stopped_is_started(plan: Plan, facts: Facts) -> None:
             assert any(s.op == op and s.params[named] == step.params[named] for s in later), step.title
         if step.op in TAKEN_AWAY:
             assert any(s.op == MADE for s in later), step.title
-        if step.op in PIPES:
-            assert any(s.op == PIPES[step.op] for s in later), step.title
 
 
 def _only_what_is_paused_is_run_and_before_anything_goes_on(plan: Plan) -> None:
@@ -270,7 +264,7 @@ def _runs(facts: Facts, pipe: str) -> bool:
 
 def _a_way_back_is_known_of_every_stop(plan: Plan) -> None:
     for step in plan.steps:
-        if step.op in ("postgres.rewrite/1", *STARTED_BY, TAKEN_AWAY[0], "sequin.backfill.create/1", *PIPES):
+        if step.op in ("postgres.rewrite/1", *STARTED_BY, TAKEN_AWAY[0], "sequin.backfill.create/1"):
             assert type(steps.load(step.op, step.params)).remember is not Step.remember, step.op
 
 
