@@ -84,7 +84,7 @@ class DeleteGhosts(Step):
         todo = unpacked(memo["todo"]) if "todo" in memo else self._unlike(at, span)
         ghosts = self._ghosts(at, span, todo[:DRILLED])
         counted_still = memo["deleted"] - memo.get("base", 0) < memo["ghosts"]  # deletes go on, and would have no end
-        if memo["deleting"] and ghosts and (counted_still or memo.get("last") == f"{ghosts[0][0]}/{ghosts[0][1]}"):
+        if memo["deleting"] and ghosts and (counted_still or memo.get("last") == _named(ghosts[0])):
             return self._delete(at, memo, ghosts)
         if not memo["deleting"]:
             memo |= {"ghosts": memo["ghosts"] + len(ghosts)}
@@ -145,7 +145,7 @@ class DeleteGhosts(Step):
         """A batch of them. The same first one again is a delete that is not to be seen yet, or a row that came behind
         it: a moment later it is deleted again, a few times."""
         batch = _batch(ghosts)
-        first, size = f"{batch[0][0]}/{batch[0][1]}", len(batch)
+        first, size = _named(batch[0]), len(batch)
         if memo["deleted"] + size > MOST:  # more than were counted a moment ago
             return self._too_many(memo["deleted"])
         if memo.get("last") == first:
@@ -213,6 +213,11 @@ class DeleteGhosts(Step):
         said = f"Deleted from {name}, because Postgres no longer has them: {counted(memo['deleted'], 'row')}."
         more = memo["ghosts"]
         return said + (f" {counted(more, 'row')} more went from Postgres since: deletes go on there." if more else "")
+
+
+def _named(ghost: Ghost) -> str:
+    """By bucket and key: known again when it is still there."""
+    return f"{ghost[0]}/{ghost[1]}"
 
 
 def _batch(ghosts: list[Ghost]) -> list[Ghost]:

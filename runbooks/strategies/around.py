@@ -35,7 +35,7 @@ ALONE = Alone()
 
 
 @runtime_checkable
-class Replacing(Protocol):
+class Enclosed(Protocol):
     """A strategy that replaces a table, with ``around`` around it."""
 
     def assess(self, change: PlannedChange, facts: Facts) -> Assessment: ...

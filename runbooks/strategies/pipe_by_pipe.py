@@ -20,7 +20,7 @@ from runbooks.steps.mirror import CreateMirror, DropMirror, EndRunsFeed, FeedMir
 from runbooks.steps.mirror_copy import CopyMirror, CreateMirrorPipe, ProveMirror, RemoveMirrorPipe
 from runbooks.steps.moves import RUN, CheckUnread, MoveReader, NodeSql, ReturnReader
 from runbooks.strategies import Assessment, PlannedChange, register, strategies
-from runbooks.strategies.around import Around, Replacing
+from runbooks.strategies.around import Around, Enclosed
 from runbooks.strategies.beside import not_copyable, times
 from runbooks.strategies.parts import standing
 from runbooks.words import counted
@@ -195,9 +195,9 @@ class _Moved(Around):
             raise NotMoved(f"{reader.name} cannot be moved: its SQL {exc}") from exc
 
 
-def _replacing(name: str) -> Replacing:
+def _replacing(name: str) -> Enclosed:
     found = strategies()[name]
-    assert isinstance(found, Replacing)
+    assert isinstance(found, Enclosed)
     return found
 
 
