@@ -32,6 +32,25 @@ Memo = dict[str, Any]
 Digest = tuple[int, str]
 
 
+def range_end(at: Site, of: Copied, low: str | None, rows: int) -> str | None:
+    """Where a range of about so many rows ends that begins at ``low``; None: with the table."""
+    if not of.span:
+        return None
+    found = at.tinybird.sql(chunks.bound(of, low, rows))
+    if found and found[0]["k"] == low:
+        found = at.tinybird.sql(chunks.following(of, str(low)))
+    return str(found[0]["k"]) if found else None
+
+
+def too_slow(error: SystemsError, of: Copied, size: int) -> bool:
+    """Whether a comparison took longer than a query may, and smaller ranges could help."""
+    return error.status == QUERY_TIMEOUT and bool(of.span) and size > LEAST_ROWS
+
+
+def smaller(size: int) -> int:
+    return max(size // 2, LEAST_ROWS)
+
+
 class ByRanges(Step):
     """Range after range: compare, copy if need be, compare."""
 
@@ -64,9 +83,9 @@ class ByRanges(Step):
         try:
             return compare()
         except SystemsError as error:
-            if error.status != QUERY_TIMEOUT or not self.of.span or memo["size"] <= LEAST_ROWS:
+            if not too_slow(error, self.of, memo["size"]):
                 raise
-        memo = memo | {"size": max(memo["size"] // 2, LEAST_ROWS)}
+        memo = memo | {"size": smaller(memo["size"])}
         if "behind" in memo:
             memo = {key: value for key, value in memo.items() if key != "behind"} | {"moving": memo["moving"] + 1}
         if "job" not in memo:
@@ -98,12 +117,7 @@ class ByRanges(Step):
 
     def _opened(self, at: Site, memo: Memo, low: str | None) -> Memo:
         """The range that begins at ``low``; a value of the span is never parted."""
-        high: str | None = None
-        if self.of.span:
-            found = at.tinybird.sql(chunks.bound(self.of, low, memo["size"]))
-            if found and found[0]["k"] == low:
-                found = at.tinybird.sql(chunks.following(self.of, str(low)))
-            high = str(found[0]["k"]) if found else None
+        high = range_end(at, self.of, low, memo["size"])
         kept = {key: value for key, value in memo.items() if key not in ("before", "emptied", "ahead")}
         return {**kept, "low": low, "high": high, "tries": 0}
 
@@ -176,11 +190,8 @@ class ByRanges(Step):
         """A job that timed out is made smaller; any other failure is tried again, a few times."""
         failures = memo.get("failures", 0) + 1
         if ended.slow and self.of.span and memo["size"] > LEAST_ROWS:
-            smaller = memo | {"size": max(memo["size"] // 2, LEAST_ROWS)}
-            return Wait(
-                0.0, "that took too long: half as much at once", progress_of(memo),
-                self._opened(at, smaller, memo["low"]),
-            )  # fmt: skip
+            opened = self._opened(at, memo | {"size": smaller(memo["size"])}, memo["low"])
+            return Wait(0.0, "that took too long: half as much at once", progress_of(memo), opened)
         if failures >= TRIES:
             return Astray(
                 f"a {what} of {self._keys(memo)} ended as {ended.status} {failures} times: "

@@ -2,19 +2,20 @@
 
 from typing import Any, ClassVar
 
-from runbooks.proof import chunks, mirror
+from runbooks.proof import mirror
 from runbooks.proof.chunks import Keys
-from runbooks.proof.claim import BUCKETS
+from runbooks.proof.claim import BUCKETS, packed, unpacked
 from runbooks.proof.mirror import Mirrored
 from runbooks.proof.sandwich import Digest, judge
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Progress, Seen, Step, Wait
 from runbooks.steps import copying
 from runbooks.steps.beside import CreateCopyPipe, Jobs, RemoveRunsCopyPipe
-from runbooks.steps.chunks import CopyChunks
+from runbooks.steps.chunks import SMALLER_S, CopyChunks, range_end, smaller, too_slow
 from runbooks.steps.copying import Ended, Wish
 from runbooks.steps.mirror import mirror_jobs
 from runbooks.words import counted
+from systems.errors import SystemsError
 
 ROUND_S = 0.5
 ROUNDS = 10  # without fewer groups of keys at fault
@@ -76,40 +77,42 @@ class ProveMirror(Step):
         return f"Prove by value that the mirror holds what {self.of.copy.source} holds"
 
     def look(self, at: Site) -> Seen:
-        memo = dict(at.memo) or self._opened(at, {"done": 0, "again": 0}, None)
+        memo = dict(at.memo) or self._opened(at, {"done": 0, "again": 0, "size": self.rows}, None)
         jobs = mirror_jobs(self.of.copy.source, at.run)
         if "job" in memo:
             ended = copying.awaited(at, jobs, memo)
             if not isinstance(ended, Ended):
                 return ended
-            memo = {key: value for key, value in memo.items() if key != "job"} | {"rounds": 0, "left": BUCKETS}
+            memo = {**memo, "rounds": 0, "left": BUCKETS}
+            del memo["job"]
             if not ended.well:
                 return self._failed(memo, ended)
-        return self._compared(at, jobs, memo)
+        try:
+            return self._compared(at, jobs, memo)
+        except SystemsError as error:
+            if not too_slow(error, self.of.copy, memo["size"]):
+                raise
+        opened = self._opened(at, {**memo, "size": smaller(memo["size"])}, memo["low"])
+        return Wait(SMALLER_S, "that took too long: half as much at once", _progress(opened), opened)
 
     def act(self, at: Site) -> None:
         copying.have(at, mirror_jobs(self.of.copy.source, at.run))
 
     def _opened(self, at: Site, memo: Memo, low: str | None) -> Memo:
-        high: str | None = None
-        if self.of.copy.span:
-            found = at.tinybird.sql(chunks.bound(self.of.copy, low, self.rows))
-            if found and found[0]["k"] == low:
-                found = at.tinybird.sql(chunks.following(self.of.copy, str(low)))
-            high = str(found[0]["k"]) if found else None
-        kept = {key: memo[key] for key in ("done", "again")}
+        high = range_end(at, self.of.copy, low, memo["size"])
+        kept = {key: memo[key] for key in ("done", "again", "size")}
         return {**kept, "low": low, "high": high, "todo": None, "rounds": 0, "left": BUCKETS, "tries": 0}
 
     def _compared(self, at: Site, jobs: Jobs, memo: Memo) -> Seen:
         keys, source = Keys(memo["low"], memo["high"]), self.of.copy.source
         before, there = self._digest(at, source, keys), self._digest(at, jobs.table, keys)
-        todo = range(BUCKETS) if memo["todo"] is None else memo["todo"]
+        todo = range(BUCKETS) if memo["todo"] is None else unpacked(memo["todo"])
         judged = judge(todo, before, there, self._digest(at, source, keys))
         left = sorted(judged.open | judged.moving)
         if not left:
             return self._next(at, memo, sum(n for n, _ in before.values()))
         rounds = 0 if len(left) < memo["left"] else memo["rounds"] + 1
-        memo = memo | {"todo": left, "rounds": rounds, "left": min(len(left), memo["left"])}
+        memo = memo | {"todo": packed(left), "rounds": rounds, "left": min(len(left), memo["left"])}
         if rounds < ROUNDS or not judged.open:
             why = f"{len(left):,} of {BUCKETS:,} groups of keys differ, perhaps because rows are being written"
             return Wait(ROUND_S, why, _progress(memo), memo)

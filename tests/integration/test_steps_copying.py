@@ -10,10 +10,13 @@ from runbooks.facts import live
 from runbooks.facts.model import Column, Datasource
 from runbooks.guards import digest_of_schema
 from runbooks.proof.chunks import Copied, copied
+from runbooks.proof.mirror import Mirrored
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Step, Todo
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
+from runbooks.steps.mirror import CreateMirror, FeedMirror
+from runbooks.steps.mirror_copy import CopyMirror, CreateMirrorPipe, ProveMirror
 from runbooks.steps.standing import Standing
 from systems.errors import SystemsError
 from tests.support.sandbox import Sandbox
@@ -136,6 +139,33 @@ def test_a_range_that_takes_too_long_to_compare_is_made_smaller(
     assert isinstance(done, Done)
     assert "3,000 rows" in done.said
     assert equal(run)
+
+
+def test_a_mirror_is_proven_in_smaller_ranges_where_one_takes_too_long(sandbox: Sandbox, run: Story) -> None:
+    before, _ = tables(run)
+    standing = Standing(name="activities", id=before.id, planned=digest_of_schema(before))
+    of = copied(before, before, {})
+    for step in (CreateMirror.of(standing, before), FeedMirror(source="activities", columns=("id",))):
+        step.act(run.at())
+    for step in (CreateMirrorPipe(of=of), CopyMirror(of=of, rows=ROWS)):
+        walk(run, step)
+    slow = iter([True])
+
+    def too_slow(_: Seen) -> None:
+        if next(slow, False):
+            sandbox.faults.add("tinybird", "GET /v0/sql", "status:408")
+
+    proof = ProveMirror(of=Mirrored(of, before.sorting_key), rows=2_000)
+    opened = proof.look(run.at())
+    assert isinstance(opened, Wait)
+    assert opened.memo is not None
+    sandbox.faults.add("tinybird", "GET /v0/sql", "status:408")
+    halved = proof.look(run.at(dict(opened.memo)))
+    assert isinstance(halved, Wait)
+    assert (halved.why, (halved.memo or {})["size"]) == ("that took too long: half as much at once", 1_000)
+    done = walk(run, proof, too_slow)
+    assert isinstance(done, Done)
+    assert done.said == "The mirror of activities is proven by value: 3,000 rows equal."
 
 
 def test_a_range_that_lost_rows_is_found_and_only_it_is_copied_again(sandbox: Sandbox, run: Story) -> None:
