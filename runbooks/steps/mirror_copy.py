@@ -77,13 +77,13 @@ class ProveMirror(Step):
         return f"Prove by value that the mirror holds what {self.of.copy.source} holds"
 
     def look(self, at: Site) -> Seen:
-        memo = dict(at.memo) or self._opened(at, {"done": 0, "again": 0, "size": self.rows}, None)
+        memo: Memo = dict(at.memo) or self._opened(at, {"done": 0, "again": 0, "size": self.rows}, None)
         jobs = mirror_jobs(self.of.copy.source, at.run)
         if "job" in memo:
             ended = copying.awaited(at, jobs, memo)
             if not isinstance(ended, Ended):
                 return ended
-            memo = {**memo, "rounds": 0, "left": BUCKETS}
+            memo |= {"rounds": 0, "left": BUCKETS}
             del memo["job"]
             if not ended.well:
                 return self._failed(memo, ended)
