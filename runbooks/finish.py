@@ -8,27 +8,26 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from runbooks import guards, steps
+from runbooks import guards
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.guards import digest_of_schema
 from runbooks.layout import in_one_block, laid_out_in_blocks
+from runbooks.left import caught_up, copies_started, loaded, planned, runs, to_do
 from runbooks.lineage import Lineage
 from runbooks.numbered import numbered_by
 from runbooks.plan import Choice, Estimate, HoldLimit, Plan, PlannedStep
 from runbooks.proof.claims import provable
 from runbooks.request import Finish, Migrate, Request, parse_stored
-from runbooks.rest import Past, Rest
+from runbooks.rest import Rest
 from runbooks.step import Step
-from runbooks.steps.appending import PauseAppending, RestoreAppending
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.beside import DropBeside
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
-from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, RunCopy
+from runbooks.steps.copies import PauseCopy, ResumeCopy, RunCopy
 from runbooks.steps.create import CheckReferencesTo, CreateDatasource, RestoreScopes
-from runbooks.steps.delivery import AwaitDelivery, AwaitHeld
+from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.exchange import Exchange
-from runbooks.steps.gap import CopyGap, CreateGapPipe, RemoveGapPipe, steps_of
 from runbooks.steps.ghosts import DeleteGhosts
 from runbooks.steps.mirror import EndFeed
 from runbooks.steps.moves import ReturnReader
@@ -53,7 +52,7 @@ def what_is_left(request: Request, job: Finish, facts: Facts) -> Plan | Request:
         raise Refused("What a run left is known to the ledger alone: ask for it in Slack.")
     first = parse_stored(job.rest.request)
     again = first.model_copy(update={"text": request.text, "note": request.note, "at": request.at})
-    made = next(iter(_of(job.rest, CreateDatasource)), None)
+    made = next(iter(planned(job.rest, CreateDatasource)), None)
     if made is None:
         return _altered(request, job, job.rest, again, facts)
     rebuilt = _Rebuilt(job.run, job.rest, made.table, facts)
@@ -165,13 +164,13 @@ class _Rebuilt:
 
     def _swept(self) -> tuple[DeleteGhosts, ...]:
         """Rows that came as deletes while the table was filled, if the run did not come to them."""
-        return tuple(_loaded(tuple(past for past in self.rest.steps if not past.done), DeleteGhosts))
+        return tuple(loaded(tuple(past for past in self.rest.steps if not past.done), DeleteGhosts))
 
     def _unread(self) -> Iterator[Step]:
         """Copies that somebody resumed by hand would copy a table that is not proven."""
         resumed = {step.pipe for step in self._of(ResumeCopy)}
         for copy in self._of(PauseCopy):
-            if copy.pipe in resumed and _runs(copy.pipe, self.facts):
+            if copy.pipe in resumed and runs(copy.pipe, self.facts):
                 yield copy
 
     def _fitted(self) -> Iterator[Step]:
@@ -209,7 +208,7 @@ class _Rebuilt:
         copies = [step for step in self._of(ResumeCopy) if step.pipe in self.facts.pipes]
         yield from (step for step in self._of(RunCopy) if step.pipe in self.facts.pipes)
         for copy in copies:
-            yield from _caught_up(copy.pipe, self.rest)
+            yield from caught_up(copy.pipe, self.rest)
         yield from copies
         if proven_once_more:
             yield from self._of(Prove)[1:2]
@@ -222,7 +221,7 @@ class _Rebuilt:
         if self._sink_held():
             yield from (ResumeSink(sink=step.sink) for step in self._of(PauseSink)[:1])
         yield from self._moved_back()  # a copy may read through a pipe that was moved
-        yield from _copies_started(self.rest, self.facts)
+        yield from copies_started(self.rest, self.facts)
 
     def _moved_back(self) -> Iterator[Step]:
         """Readers that read a mirror still, and the mirror with what fed it."""
@@ -235,10 +234,10 @@ class _Rebuilt:
     # -- facts
 
     def _of(self, kind: type[_Kind]) -> tuple[_Kind, ...]:
-        return _of(self.rest, kind)
+        return planned(self.rest, kind)
 
     def _left(self, kind: type[_Kind]) -> list[_Kind]:
-        return _loaded(self.rest.left, kind)
+        return loaded(self.rest.left, kind)
 
     def _sink_held(self) -> bool:
         names = [step.sink for step in self._of(PauseSink)]
@@ -263,7 +262,7 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
         return _plan(request, job.run, rest, facts, target, reasons, (in_one_block(started), ())) if started else again
     if not unfinished:
         raise Refused(f"Nothing of run {job.run} is left to finish: every step of it is done.")
-    todo = [numbered_by(step, rest.made_by) for step in _to_do(unfinished, rest)]
+    todo = [numbered_by(step, rest.made_by) for step in to_do(unfinished, rest)]
     if not todo:
         raise Refused(f"Nothing of run {job.run} is left to finish: what is not done of it needs no doing any more.")
     first = todo[0].title()
@@ -276,47 +275,12 @@ def _altered(request: Request, job: Finish, rest: Rest, again: Request, facts: F
 def _started(rest: Rest, facts: Facts) -> Iterator[Step]:
     """The writers that the run could not start again, with the pods that they had, and the copies."""
     known = {writer.where: writer.replicas for writers in facts.writers.values() for writer in writers}
-    left = [each for each in _loaded(rest.left, RestoreWriter) if known.get(each.where, 0) < each.replicas]
+    left = [each for each in loaded(rest.left, RestoreWriter) if known.get(each.where, 0) < each.replicas]
     for each in left:
         yield StartWriter(namespace=each.namespace, deployment=each.deployment, replicas=each.replicas)
     for each in left:
         yield AwaitWriterReady(namespace=each.namespace, deployment=each.deployment)
-    yield from _copies_started(rest, facts)
-
-
-def _copies_started(rest: Rest, facts: Facts) -> Iterator[Step]:
-    """The copies that the run left paused; what an appending one missed is copied first. In the plan's order."""
-    left = {entry.pipe for entry in _loaded(rest.left, RestoreCopy)}
-    known = [copy for copy in _of(rest, ResumeCopy) if copy.pipe in left and copy.pipe in facts.pipes]
-    still = [copy for copy in known if not _runs(copy.pipe, facts)]
-    missed = {copy.pipe: tuple(_caught_up(copy.pipe, rest)) for copy in still}
-    if any(missed.values()):
-        yield from (AwaitHeld(topic=pause.table.name) for pause in _of(rest, PauseAppending)[:1])
-    for copy in still:
-        yield from missed[copy.pipe]
-        yield copy
-
-
-def _caught_up(pipe: str, rest: Rest) -> Iterator[Step]:
-    """What the run was to copy of what ``pipe`` missed, since it was first paused: the next run's record lacks that."""
-    paused = {entry.pipe: entry.paused for entry in _loaded(rest.left, RestoreAppending)} | rest.gaps
-    for step in _of(rest, CopyGap):
-        if step.gap.pipe == pipe and pipe in paused:
-            yield from steps_of(step.gap, paused[pipe])
-
-
-def _to_do(unfinished: list[Past], rest: Rest) -> Iterator[Step]:
-    """The steps as they were planned. A pipe of the first run's own is gone: this one makes another."""
-    for step in (steps.load(past.op, past.params) for past in unfinished):
-        if isinstance(step, CopyGap):
-            yield from _caught_up(step.gap.pipe, rest)
-        elif not isinstance(step, CreateGapPipe | RemoveGapPipe):
-            yield step
-
-
-def _runs(pipe: str, facts: Facts) -> bool:
-    found = facts.pipes.get(pipe)
-    return found is not None and found.schedule_status == "running"
+    yield from copies_started(rest, facts)
 
 
 def _begun_on(target: str, rest: Rest) -> bool:
@@ -327,7 +291,7 @@ def _begun_on(target: str, rest: Rest) -> bool:
 def _switched(rest: Rest, facts: Facts) -> bool:
     """Whether the table that was copied beside stands under the name: else all of it was put back. An exchange may
     leave ids where they were: its tables are known by their schemas."""
-    switched = next(iter(_of(rest, Replacing)), None)
+    switched = next(iter(planned(rest, Replacing)), None)
     stands = facts.datasources.get(switched.table.name) if switched else None
     if switched is None or stands is None:
         return False
@@ -341,8 +305,8 @@ def _plan(
     laid_out: tuple[tuple[PlannedStep, ...], tuple[HoldLimit, ...]], *,
     took: Estimate | None = None, stale: Estimate | None = None,
 ) -> Plan:  # fmt: skip
-    planned, holds = laid_out
-    keys = {key for step in planned for key in (*step.reads, *step.writes)}
+    laid, holds = laid_out
+    keys = {key for step in laid for key in (*step.reads, *step.writes)}
     return Plan(
         command=request.text,
         environment=facts.environment,
@@ -350,20 +314,12 @@ def _plan(
         request={"kind": NAME, "run": run},
         strategy=Choice(name=NAME, reasons=reasons),
         readers=Lineage.of(facts).readers(target),
-        steps=planned,
+        steps=laid,
         holds=holds,
         stale=stale or Estimate(seconds=0, formula="nothing gets stale"),
-        took=took or Estimate(seconds=10 * len(planned), formula=f"{len(planned)} small steps of about 10 s"),
-        sql=rest.sql if any(step.op == MigratePostgres.op for step in planned) else (),
+        took=took or Estimate(seconds=10 * len(laid), formula=f"{len(laid)} small steps of about 10 s"),
+        sql=rest.sql if any(step.op == MigratePostgres.op for step in laid) else (),
         datafiles=rest.datafiles,
         guards={key: guards.digest_of(facts, key) for key in sorted(keys)},
         locks=rest.locks,
     )
-
-
-def _of(rest: Rest, kind: type[_Kind]) -> tuple[_Kind, ...]:
-    return tuple(_loaded(rest.steps, kind))
-
-
-def _loaded(past: tuple[Past, ...], kind: type[_Kind]) -> list[_Kind]:
-    return [step for step in (steps.load(each.op, each.params) for each in past) if isinstance(step, kind)]
