@@ -5,6 +5,7 @@ import pytest
 from tests.support import activities
 from tests.support.drive import Drive
 from tests.support.ending import Ending
+from tests.support.outsider import reading
 from tests.support.pages import Page
 from tests.support.sandbox import Json, Sandbox
 
@@ -61,11 +62,11 @@ def test_members_change_places_and_no_read_fails(
     assert (plan["strategy"]["name"], plan["downtime_s"]) == ("exchange", 0)
     call = number_of(drive, run, "tinybird.datasource.exchange/1")
     drive.until_step(run, call)
-    with page.read_on_and_on() as seen:
+    with reading(sandbox, page.name) as seen:
         drive.until_step(run, call + 4)
-    assert seen.broken == []
-    assert len(seen.shown) > 3  # one at least for each step of it
-    assert min(seen.shown) >= PEOPLE
+    assert seen.failed == []
+    assert len(page.shown(seen)) > 3  # one at least for each step of it
+    assert min(page.shown(seen)) >= PEOPLE
     view, kept = drive.until(run, "succeeded"), f"members__before_run_{run}"
     assert sandbox.log.count("tinybird", CALL) == 1
     after, old = table(sandbox, "members"), table(sandbox, kept)
@@ -94,11 +95,12 @@ def test_activities_change_places_while_the_platform_writes(
     run = drive.run(ACTIVITIES)
     call = number_of(drive, run, "tinybird.datasource.exchange-written/1")
     drive.until_step(run, call)
-    with Page(sandbox, "activities").read_on_and_on() as seen:
+    page = Page(sandbox, "activities")
+    with reading(sandbox, page.name) as seen:
         drive.until_step(run, call + 4)
     drive.until(run, "succeeded")
-    assert seen.broken == []
-    assert min(seen.shown) >= len(seeded)
+    assert seen.failed == []
+    assert min(page.shown(seen)) >= len(seeded)
     activities.all_is_there(sandbox, seeded, column=False)
     assert table(sandbox, "activities")["engine"]["sorting_key"] == "createdAt, id"
     assert activities.writers_run(sandbox)

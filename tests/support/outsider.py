@@ -28,7 +28,7 @@ def reading(sandbox: Sandbox, *endpoints: str) -> Iterator[Outsider]:
     outsider, over = Outsider(sandbox, *endpoints), Event()
 
     def go_on() -> None:
-        while not over.wait(0.01):
+        while not over.is_set():
             outsider.read()
 
     thread = Thread(target=go_on)
