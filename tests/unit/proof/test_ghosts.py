@@ -128,6 +128,18 @@ def test_many_are_deleted_in_batches_over_all_ranges(served: Served, dsn: str, m
     assert len(tinybird.jobs(kind="delete_data")) >= 4  # 145 keys fill a condition
 
 
+def test_rows_that_go_all_the_time_are_left_to_the_next_walk(served: Served, dsn: str) -> None:
+    """Each delete is followed by another row that is gone: a walk that took each would have no end."""
+    people = rows(300)
+    postgres, tinybird = source(dsn, people), target(served, people)
+    gone(dsn, people[:3])
+    others = iter(people[3:])
+    memo = walked(step_of(tinybird, postgres), site(tinybird, postgres), served, lambda: gone(dsn, [next(others)]))
+    assert isinstance(memo, dict)
+    assert memo["deleted"] == 3
+    assert there(served) == ids(people[3:])
+
+
 def test_a_row_that_comes_back_while_it_is_deleted_stays(served: Served, dsn: str) -> None:
     people = rows(200)
     postgres, tinybird = source(dsn, people), target(served, people)
