@@ -24,7 +24,7 @@ pytestmark = pytest.mark.faults
 SEED = random.SystemRandom().randrange(2**32)
 STEPS = 29
 SWITCHED, FED = 16, 19  # after these the new table stands, and takes rows
-CHOSEN = (3, 19)  # the others lie between two like them; for time alone
+CHOSEN = (19,)  # the others lie between two like them; for time alone
 
 
 @pytest.fixture

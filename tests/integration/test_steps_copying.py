@@ -122,7 +122,7 @@ def test_a_copy_in_ranges_is_equal_and_a_second_one_copies_nothing(sandbox: Sand
     assert sandbox.log.count("tinybird", RUN, after=after) == 0
 
 
-@pytest.mark.parametrize("kind", [CopyChunks, ProveCopy])
+@pytest.mark.parametrize("kind", [CopyChunks, pytest.param(ProveCopy, marks=pytest.mark.long)])
 def test_a_range_that_takes_too_long_to_compare_is_made_smaller(
     sandbox: Sandbox, run: Story, kind: type[CopyChunks] | type[ProveCopy]
 ) -> None:

@@ -125,9 +125,8 @@ def test_an_alter_that_means_something_else_goes_astray(sandbox: Sandbox, run: S
     assert "members.nickname is there already, as Int32, not String" in run.astray
 
 
-@pytest.mark.parametrize(
-    "rewrites", [pytest.param(False, marks=pytest.mark.long), True], ids=["names stay", "rename rewrites"]
-)
+@pytest.mark.long  # tests/faults/test_boundaries.py brings one to its end too
+@pytest.mark.parametrize("rewrites", [False, True], ids=["names stay", "rename rewrites"])
 def test_recreate_brings_every_row_and_leaves_nothing_paused(sandbox: Sandbox, run: Story, rewrites: bool) -> None:
     sandbox.knobs(tinybird__rename_rewrites_references=rewrites)
     before = rows(sandbox, "members_sorted")
