@@ -1,6 +1,7 @@
-"""Kubernetes: deployments that are stopped for a switch and started again (facts/systems.md §5).
+"""Kubernetes: deployments that are stopped for a switch and started again, or restarted (facts/systems.md §5).
 
-Only the ``scale`` subresource is changed: patching a deployment itself would need a right that can change images.
+Writers are changed by their ``scale`` only. A restart patches the deployment itself, by a right that can change
+images too: it is to be given for the one deployment that is restarted.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from systems.shapes import Shape
 
 SYSTEM = "kubernetes"
 MERGE = "application/merge-patch+json"
+STRATEGIC = "application/strategic-merge-patch+json"
+RESTARTED = "kubectl.kubernetes.io/restartedAt"  # kubectl's own, so that it is one restart for everybody
 # Somebody wrote between looking and patching: only a new look knows what to do now.
 _CONFLICT = frozenset({409})
 
@@ -55,7 +58,15 @@ class Kubernetes:
             ready=status.number("readyReplicas") or 0,
             rolled_out=observed and counts == [wanted] * 3,
             trouble=_trouble(status) if observed else "",  # else it tells of an earlier rollout
+            selector=_selector(spec),
+            restarted=spec.inside("template").inside("metadata").inside("annotations").text(RESTARTED),
         )
+
+    def restart(self, namespace: str, name: str, stamp: str) -> None:
+        """Have every pod made anew. ``stamp`` is what ``DeploymentInfo.restarted`` says from then on; the one that
+        it says already is no change and no rollout."""
+        patch = {"spec": {"template": {"metadata": {"annotations": {RESTARTED: stamp}}}}}
+        self._http.change("PATCH", _deployment(namespace, name), body=patch, media=STRATEGIC)
 
     def scale(self, namespace: str, name: str) -> ScaleInfo:
         path = f"{_deployment(namespace, name)}/scale"
@@ -79,10 +90,11 @@ class Kubernetes:
         shape = Shape(SYSTEM, f"GET {path}", self._http.get(path, {"labelSelector": selector}))
         return tuple(_pod(item) for item in shape.each("items"))
 
-    def may(self, verb: str, namespace: str, name: str) -> bool:
-        """Whether the token may ``verb`` (get, patch) the scale of a deployment. Asking changes nothing."""
+    def may(self, verb: str, namespace: str, name: str, *, subresource: str = "scale") -> bool:
+        """Whether the token may ``verb`` (get, patch) the scale of a deployment, or with an empty ``subresource`` the
+        deployment itself. Asking changes nothing."""
         path = "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews"
-        what = {"group": "apps", "resource": "deployments", "subresource": "scale"}
+        what = {"group": "apps", "resource": "deployments", "subresource": subresource}
         attributes = {**what, "verb": verb, "namespace": namespace, "name": name}
         review = {
             "apiVersion": "authorization.k8s.io/v1",
@@ -100,6 +112,13 @@ def _deployment(namespace: str, name: str) -> str:
 def _wanted(spec: Shape, *, missing: int) -> int:
     count = spec.number("replicas")
     return missing if count is None else count
+
+
+def _selector(spec: Shape) -> str:
+    """As a question for pods takes it; one that is more than labels is not told."""
+    chosen = spec.inside("selector")
+    labels: Any = chosen.get("matchLabels") or {}
+    return "" if chosen.get("matchExpressions") else ",".join(f"{key}={value}" for key, value in labels.items())
 
 
 def _trouble(status: Shape) -> str:

@@ -22,6 +22,8 @@ class DeploymentInfo:
     ready: int
     rolled_out: bool  # every wanted pod is of the newest kind and available
     trouble: str  # why the rollout does not get on, in Kubernetes' words
+    restarted: str = ""  # the stamp of the last restart by annotation
+    selector: str = ""  # finds its pods
 
 
 @dataclass(frozen=True)

@@ -136,3 +136,34 @@ def test_a_right_is_asked_for_without_a_permit() -> None:
     assert cluster.client.permitted(read_only).may("patch", "crowd", "dsw-dpl")
     attributes = json.loads(cluster.asked[0].content)["spec"]["resourceAttributes"]
     assert (attributes["verb"], attributes["resource"], attributes["subresource"]) == ("patch", "deployments", "scale")
+
+
+def test_a_restart_is_one_annotation_of_the_pods_and_is_read_back() -> None:
+    cluster = Cluster(200, {})
+    cluster.client.restart("crowd", "kafka-connect-dpl", "2026-11-22T15:40:25Z/run-7")
+    asked = cluster.asked[0]
+    assert (asked.method, asked.url.path) == ("PATCH", "/apis/apps/v1/namespaces/crowd/deployments/kafka-connect-dpl")
+    assert asked.headers["Content-Type"] == "application/strategic-merge-patch+json"
+    patch = json.loads(asked.content)
+    assert patch["spec"]["template"]["metadata"]["annotations"] == {
+        "kubectl.kubernetes.io/restartedAt": "2026-11-22T15:40:25Z/run-7"
+    }
+    shown = {**_deployment({}), **patch}
+    assert Cluster(200, shown).client.deployment("crowd", "x").restarted == "2026-11-22T15:40:25Z/run-7"
+    assert Cluster(200, _deployment({})).client.deployment("crowd", "x").restarted == ""
+
+
+def test_nothing_is_restarted_without_a_permit() -> None:
+    cluster = Cluster(200, {})
+    with pytest.raises(NotPermitted):
+        cluster.client.permitted(read_only).restart("crowd", "kafka-connect-dpl", "now")
+    assert cluster.asked == []
+
+
+def test_pods_are_found_by_the_deployments_own_labels_and_by_nothing_else() -> None:
+    def selector(chosen: dict[str, Any]) -> str:
+        body = {"metadata": {}, "spec": {"selector": chosen}, "status": {}}
+        return Cluster(200, body).client.deployment("crowd", "x").selector
+
+    assert selector({"matchLabels": {"app": "x", "tier": "y"}}) == "app=x,tier=y"
+    assert selector({"matchLabels": {"app": "x"}, "matchExpressions": [{"key": "z"}]}) == ""
