@@ -1,20 +1,36 @@
 """Sequin's management API: sinks, backfills, the schema cache (facts/systems.md §1)."""
 
 import json
+from dataclasses import dataclass, field
 from typing import Any, cast
 
+from systems.errors import NotPermitted, SystemsError
 from systems.http import Http, Manner, Wire, segment
 from systems.permit import Permit
-from systems.sequin_model import BackfillInfo, SinkInfo
+from systems.redact import redact
+from systems.sequin_model import BackfillInfo, KafkaTarget, SinkInfo, SinkSpec
 from systems.shapes import Shape
 
 SYSTEM = "sequin"
+_FUNCTIONS = ("filter", "transform", "routing", "enrichment")
+_NONE = (None, "", "none")
+
+
+@dataclass(frozen=True)
+class KafkaLogin:
+    """By which a new sink writes to Kafka, where a name is needed: tbops.toml's own."""
+
+    username: str
+    password: str = field(repr=False)
 
 
 class Sequin:
     """One Sequin. Every method raises ``SystemsError``; those that change something ask the permit first."""
 
-    def __init__(self, url: str, token: str, permit: Permit, *, wire: Wire | None = None) -> None:
+    def __init__(
+        self, url: str, token: str, permit: Permit, *, wire: Wire | None = None, login: KafkaLogin | None = None
+    ) -> None:
+        self._login = login
         base = url.rstrip("/").removesuffix("/api") + "/api"
         manner = Manner(said=_said)
         self._http = Http(SYSTEM, base, token, permit, manner=manner, wire=wire)
@@ -22,6 +38,7 @@ class Sequin:
     def permitted(self, permit: Permit) -> "Sequin":
         other = object.__new__(Sequin)
         other._http = self._http.permitted(permit)
+        other._login = self._login
         return other
 
     def close(self) -> None:
@@ -34,6 +51,57 @@ class Sequin:
     def sink(self, name: str) -> SinkInfo:
         path = f"/sinks/{segment(name)}"
         return _sink(Shape(SYSTEM, f"GET {path}", self._http.get(path)))
+
+    def find_sink(self, name: str) -> SinkInfo | None:
+        """None if there is none of that name."""
+        try:
+            return self.sink(name)
+        except SystemsError as error:
+            if error.status == 404:
+                return None
+            raise
+
+    def create_sink(self, spec: SinkSpec) -> SinkInfo:
+        """A sink that sends the table's changes from now on; its rows come by a backfill. Restarts the slot, with every
+        sink on it. 422 where the name is taken: ``is_name_taken``."""
+        call = "POST /sinks"
+        password = self._password(spec, call)
+        body: dict[str, Any] = {
+            "name": spec.name,
+            "status": "active",
+            "database": spec.database,
+            "source": {"include_tables": [spec.table]},
+            "destination": _destination(spec, password),
+            "routing": "none",  # without the key Sequin refuses a Kafka sink (§1.3)
+            "transform": "none",
+            "filter": "none",
+            "batch_size": spec.batch_size,  # its own default is 1
+            "actions": list(spec.actions),
+            "timestamp_format": spec.timestamp_format,
+            "message_grouping": spec.message_grouping,
+        }
+        try:
+            return _sink(Shape(SYSTEM, call, self._http.change("POST", "/sinks", body=body)))
+        except NotPermitted:
+            raise
+        except SystemsError as error:
+            said = redact(error.said, [password] if password else [])
+            raise SystemsError(SYSTEM, call, status=error.status, retryable=error.retryable, said=said) from None
+
+    def delete_sink(self, sink: str) -> None:
+        """With its backfills and with what it has not sent yet. Restarts the slot."""
+        self._http.change("DELETE", f"/sinks/{segment(sink)}")
+
+    def _password(self, spec: SinkSpec, call: str) -> str | None:
+        """Sequin shows none that it knows, so that it must be ours."""
+        user = spec.target.username
+        if not user:
+            return None
+        if self._login is None or self._login.username != user or not self._login.password:
+            known = f"kafka.username is {self._login.username}" if self._login else "tbops.toml has no kafka.username"
+            said = f"nothing was sent: the sinks write to Kafka as {user}, whose password is not known here ({known})"
+            raise SystemsError(SYSTEM, call, said=said)
+        return self._login.password
 
     def set_status(self, sink: str, status: str) -> None:
         """``active`` or ``paused``; idempotent, but each call restarts the slot, with every sink on it (§1.5)."""
@@ -65,7 +133,7 @@ class Sequin:
 def _sink(shape: Shape) -> SinkInfo:
     health = shape.inside("health")
     trouble = next((c.text("error") for c in health.each("checks") if c.text("error")), "")
-    source = shape.inside("source")
+    source, target = shape.inside("source"), shape.inside("destination")
     tables = source.plain("include_tables") or [t.text("name") for t in shape.each("tables")]
     return SinkInfo(
         id=shape.text("id"),
@@ -74,11 +142,36 @@ def _sink(shape: Shape) -> SinkInfo:
         status=shape.text("status"),
         health=health.text("status"),
         tables=tuple(str(table) for table in tables),
-        topic=shape.inside("destination").text("topic"),
+        topic=target.text("topic"),
         batch_size=shape.number("batch_size") or 1,
         active_backfills=tuple(_backfill(item) for item in shape.each("active_backfills")),
         trouble=trouble,
+        kind=target.text("type"),
+        target=KafkaTarget(
+            hosts=target.text("hosts"),
+            tls=bool(target.get("tls")),
+            username=target.text("username"),
+            mechanism=target.text("sasl_mechanism"),
+            compression=target.text("compression", "none"),
+        ),
+        functions=tuple(f"{key} {shape.get(key)}" for key in _FUNCTIONS if shape.get(key) not in _NONE),
+        actions=tuple(str(action) for action in shape.plain("actions")) or ("insert", "update", "delete"),
+        timestamp_format=shape.text("timestamp_format", "iso8601"),
+        message_grouping=shape.get("message_grouping") is not False,
     )
+
+
+def _destination(spec: SinkSpec, password: str | None) -> dict[str, Any]:
+    target = spec.target
+    optional = {"username": target.username, "password": password, "sasl_mechanism": target.mechanism}
+    return {
+        "type": "kafka",
+        "hosts": target.hosts,
+        "topic": spec.topic,
+        "tls": target.tls,
+        "compression": target.compression,
+        **{key: value for key, value in optional.items() if value},
+    }
 
 
 def _backfill(shape: Shape) -> BackfillInfo:
