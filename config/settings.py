@@ -73,10 +73,29 @@ class SequinSettings(_Frozen):
     database: str  # the name that Sequin knows the Postgres database by
 
 
+_DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
+
+
+def _a_deployment(value: str) -> str:
+    if not _DEPLOYMENT.fullmatch(value):
+        raise ValueError("must be <namespace>/<deployment>")
+    return value
+
+
+def _a_restart(value: str) -> str:
+    if value != "rest" and not _DEPLOYMENT.fullmatch(value):
+        raise ValueError('must be <namespace>/<deployment>, or "rest"')
+    return value
+
+
 class ConnectSettings(_Frozen):
+    """``restart`` says how the connector comes to read another list of topics: by a new start of the deployment, whose
+    pods read it from a file (a standalone worker), or by its REST interface, where it lives (a distributed one)."""
+
     url: Url
     connector: str = "tinybird-sink"
     tinybird_token: str = "connect"  # noqa: S105  # the name of the token that the connector posts with, not its value
+    restart: Annotated[str, AfterValidator(_a_restart)] | None = None
 
 
 class KafkaSettings(_Frozen):
@@ -111,15 +130,6 @@ def _require_certificate(file: Path) -> None:
         ssl.create_default_context(cafile=file)
     except OSError as exc:  # ssl's own errors are such
         raise ValueError(f"kubernetes.ca_file names {file}, which holds no certificate: {exc}") from exc
-
-
-_DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
-
-
-def _a_deployment(value: str) -> str:
-    if not _DEPLOYMENT.fullmatch(value):
-        raise ValueError("must be <namespace>/<deployment>")
-    return value
 
 
 Writer = Annotated[str, AfterValidator(_a_deployment)]
@@ -194,6 +204,8 @@ class Environment(_Frozen):
         listed = next((name for name, writers in self.writers.items() if writers), None)
         if listed and self.kubernetes is None:
             raise ValueError(f"writers.{listed} are deployments, so kubernetes.url must say which cluster has them")
+        if self.connect.restart not in (None, "rest") and self.kubernetes is None:
+            raise ValueError("connect.restart is a deployment, so kubernetes.url must say which cluster has it")
 
 
 class EngineSettings(_Frozen):

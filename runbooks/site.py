@@ -30,6 +30,7 @@ class Names:
     connector: str = "tinybird-sink"
     connect_group: str = "connect-tinybird-sink"
     connect_token: str = "connect"  # noqa: S105  # the name of the workspace token that Kafka Connect uses
+    connect_restart: str = ""  # how it comes to read other topics: "namespace/deployment", "rest", or not told
     # datasource -> ("namespace", "deployment") of each of its writers
     writers: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict[str, tuple[tuple[str, str], ...]])
 

@@ -1,8 +1,9 @@
-"""Kafka, read only: end offsets, a group's commits, the size of messages (facts/systems.md §3).
+"""Kafka: end offsets, a group's commits, sizes of messages; topics made and deleted (facts/systems.md §3).
 
-The one wrapper around confluent-kafka, whose errors are barely typed. It asks through consumers that join no group,
-never through AdminClient: ListOffsets ends the process by a segmentation fault when the leaders are known already
-while it asks for them (librdkafka 2.11 to 2.16, seen here), and an offset fetch does when the coordinator has moved
+The wrapper around confluent-kafka, whose errors are barely typed. It asks through consumers that join no group, and
+for offsets never through AdminClient (systems/kafka_admin.py has what may be asked there): ListOffsets ends the process
+by a segmentation fault when the leaders are known already while it asks for them (librdkafka 2.11 to 2.16, seen here),
+and an offset fetch does when the coordinator has moved
 (https://github.com/confluentinc/confluent-kafka-javascript/issues/374). A consumer also creates no topic by asking.
 """
 
@@ -21,7 +22,10 @@ from confluent_kafka import (
     TopicPartition,
 )
 
+from systems import kafka_admin
 from systems.errors import SystemsError
+from systems.kafka_model import TopicShape
+from systems.permit import Permit, read_only
 from systems.redact import redact
 
 _T = TypeVar("_T")
@@ -38,13 +42,52 @@ _silent.propagate = False
 
 
 class Kafka:
-    """One cluster. ``config`` holds librdkafka's further keys: ``security.protocol``, ``sasl.mechanism``, …"""
+    """One cluster. ``config`` holds librdkafka's further keys: ``security.protocol``, ``sasl.mechanism``, …
 
-    def __init__(self, bootstrap: str, config: Mapping[str, str] | None = None, *, call_s: float = CALL_S) -> None:
+    What changes a topic asks the permit first; ``permitted`` copies share their readers.
+    """
+
+    def __init__(
+        self,
+        bootstrap: str,
+        config: Mapping[str, str] | None = None,
+        permit: Permit = read_only,
+        *,
+        call_s: float = CALL_S,
+    ) -> None:
+        self._permit = permit
         self._config: dict[str, Any] = {"bootstrap.servers": bootstrap, **(config or {}), "log_level": 0}
         self._secrets = tuple(v for k, v in (config or {}).items() if "password" in k)
         self._call_s = call_s
         self._readers: dict[str, tuple[Consumer, float]] = {}  # by group, and when it was asked last
+
+    def permitted(self, permit: Permit) -> "Kafka":
+        other = object.__new__(Kafka)
+        other.__dict__.update(self.__dict__)
+        other._permit = permit
+        return other
+
+    def topic_shape(self, topic: str) -> TopicShape | None:
+        """What a topic like it is made from; None if there is none. Asking makes none."""
+        call = f"shape of {topic}"
+        found = self._ask("metadata", OWN_GROUP, lambda reader: reader.list_topics(timeout=self._call_s).topics)
+        if topic not in found or not found[topic].partitions:
+            return None
+        partitions = found[topic].partitions
+        config = self._tried(call, lambda: kafka_admin.own_config(self._config, topic, self._call_s))
+        return TopicShape(len(partitions), max(len(p.replicas) for p in partitions.values()), config)
+
+    def create_topic(self, topic: str, shape: TopicShape) -> None:
+        """Refused where there is one of that name: ``is_topic_there``."""
+        call = f"create topic {topic}"
+        self._permit(SYSTEM, call)
+        self._tried(call, lambda: kafka_admin.create(self._config, topic, shape, self._call_s))
+
+    def delete_topic(self, topic: str) -> None:
+        """With all its records. One that is not there is no error."""
+        call = f"delete topic {topic}"
+        self._permit(SYSTEM, call)
+        self._tried(call, lambda: kafka_admin.delete(self._config, topic, self._call_s))
 
     def topics(self) -> Mapping[str, int]:
         """Each topic with its number of partitions. Asked for all at once: asking for one may create it."""
@@ -129,13 +172,27 @@ class Kafka:
 
     def _ask(self, call: str, group: str, question: Callable[[Consumer], _T]) -> _T:
         try:
-            return question(self._reader(group))
-        except KafkaException as exc:
+            return self._tried(call, lambda: question(self._reader(group)))
+        except SystemsError:
             self._readers.pop(group, None)
-            error = exc.args[0] if exc.args else None
-            said = f"{error.name()}: {error.str()}" if isinstance(error, KafkaError) else str(exc)
-            fatal = isinstance(error, KafkaError) and error.code() in _REFUSALS
-            raise SystemsError(SYSTEM, call, retryable=not fatal, said=redact(said, self._secrets)) from exc
+            raise
+
+    def _tried(self, call: str, do: Callable[[], _T]) -> _T:
+        """What librdkafka raises as this room's error."""
+        try:
+            return do()
+        except KafkaException as exc:
+            raise refusal(exc, call, self._secrets) from exc
+
+
+def refusal(exc: KafkaException, call: str, secrets: tuple[str, ...] = ()) -> SystemsError:
+    """Kafka's own word first, then what it said, then what people can do about it."""
+    error = exc.args[0] if exc.args else None
+    if not isinstance(error, KafkaError):
+        return SystemsError(SYSTEM, call, retryable=True, said=redact(str(exc), secrets))
+    cure = _CURES.get(error.code(), "")
+    said = f"{error.name()}: {error.str()}" + (f" ({cure})" if cure else "")
+    return SystemsError(SYSTEM, call, retryable=error.code() not in _REFUSALS, said=redact(said, secrets))
 
 
 def _without_errors(found: list[TopicPartition]) -> list[TopicPartition]:
@@ -152,5 +209,21 @@ _REFUSALS = frozenset(
         KafkaError.GROUP_AUTHORIZATION_FAILED,
         KafkaError.SASL_AUTHENTICATION_FAILED,
         KafkaError._AUTHENTICATION,  # librdkafka's own name for it
+        KafkaError.TOPIC_ALREADY_EXISTS,
+        KafkaError.INVALID_PARTITIONS,
+        KafkaError.INVALID_REPLICATION_FACTOR,
+        KafkaError.INVALID_CONFIG,
+        KafkaError._INVALID_ARG,
+        KafkaError.TOPIC_EXCEPTION,
+        KafkaError.TOPIC_DELETION_DISABLED,
+        KafkaError.POLICY_VIOLATION,
+        KafkaError.UNSUPPORTED_VERSION,
     }
 )
+_CURES = {
+    KafkaError.TOPIC_AUTHORIZATION_FAILED: "the Kafka user that tbops.toml names lacks an ACL for this topic",
+    KafkaError.CLUSTER_AUTHORIZATION_FAILED: "the Kafka user that tbops.toml names lacks an ACL on the cluster",
+    KafkaError.INVALID_REPLICATION_FACTOR: "the cluster has fewer brokers than the topic is to have replicas",
+    KafkaError.TOPIC_DELETION_DISABLED: "the cluster has delete.topic.enable = false",
+    KafkaError.POLICY_VIOLATION: "a policy of the cluster forbids such a topic",
+}

@@ -13,7 +13,7 @@ from systems.kafka import Kafka
 from systems.kubernetes import Kubernetes
 from systems.permit import Permit, read_only
 from systems.postgres import Postgres
-from systems.sequin import Sequin
+from systems.sequin import KafkaLogin, Sequin
 from systems.tinybird import Tinybird
 
 
@@ -37,7 +37,7 @@ class Sites:
             tinybird=base.tinybird.permitted(permit),
             sequin=base.sequin.permitted(permit),
             connect=base.connect.permitted(permit),
-            kafka=base.kafka,
+            kafka=base.kafka.permitted(permit),
             postgres=base.postgres.permitted(permit),
             kubernetes=base.kubernetes.permitted(permit) if base.kubernetes else None,
             names=base.names,
@@ -48,14 +48,16 @@ class Sites:
 def _site(name: str, given: Environment, call_s: float) -> Site:
     """``call_s`` bounds each call, its repetitions included."""
     wire = Wire(call_s=call_s)
+    password = given.kafka.password.get_secret_value() if given.kafka.password else ""
+    login = KafkaLogin(given.kafka.username, password) if given.kafka.username else None
     return Site(
         environment=name,
         run=0,
         now=datetime.now(UTC),
         tinybird=Tinybird(given.tinybird.url, given.tinybird.token.get_secret_value(), read_only, wire=wire),
-        sequin=Sequin(given.sequin.url, given.sequin.token.get_secret_value(), read_only, wire=wire),
+        sequin=Sequin(given.sequin.url, given.sequin.token.get_secret_value(), read_only, wire=wire, login=login),
         connect=Connect(given.connect.url, read_only, wire=wire),
-        kafka=Kafka(given.kafka.bootstrap, _kafka(given.kafka), call_s=min(KAFKA_S, call_s)),
+        kafka=Kafka(given.kafka.bootstrap, kafka_config(given.kafka), call_s=min(KAFKA_S, call_s)),
         postgres=Postgres(given.postgres.dsn.get_secret_value(), read_only, read_s=call_s),
         kubernetes=_kubernetes(given.kubernetes, wire) if given.kubernetes else None,
         names=Names(
@@ -66,6 +68,7 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
             connector=given.connect.connector,
             connect_group=f"connect-{given.connect.connector}",
             connect_token=given.connect.tinybird_token,
+            connect_restart=given.connect.restart or "",
             writers={name: tuple(_split(writer) for writer in listed) for name, listed in given.writers.items()},
         ),
         limits=Limits(**given.limits.model_dump()),
@@ -90,7 +93,7 @@ def _split(writer: str) -> tuple[str, str]:
     return namespace, deployment
 
 
-def _kafka(given: KafkaSettings) -> dict[str, str]:
+def kafka_config(given: KafkaSettings) -> dict[str, str]:
     """librdkafka's names for the settings."""
     config = {"security.protocol": given.protocol}
     if given.mechanism:

@@ -156,3 +156,21 @@ def test_an_authority_that_is_no_certificate_is_refused(configured: Path, monkey
 
     with pytest.raises(settings.SettingsError, match=r"kubernetes.ca_file names .* holds no certificate"):
         settings.load()
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("kafka-connect-dpl", "<namespace>/<deployment>"), ("crowd/kafka-connect-dpl", "kubernetes.url must say")],
+)
+def test_how_connect_is_restarted_is_checked(
+    configured: Path, monkeypatch: pytest.MonkeyPatch, value: str, said: str
+) -> None:
+    monkeypatch.setenv("TBOPS_ENVIRONMENTS__STAGING__CONNECT__RESTART", value)
+    with pytest.raises(settings.SettingsError, match=said):
+        settings.load()
+
+
+def test_connect_may_be_told_by_rest(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load().environment("staging").connect.restart is None
+    monkeypatch.setenv("TBOPS_ENVIRONMENTS__STAGING__CONNECT__RESTART", "rest")
+    assert settings.load().environment("staging").connect.restart == "rest"
