@@ -100,6 +100,7 @@ def ready_line(platform: Platform, made: product.Product) -> dict[str, Any]:
             "scaler_token": platform.kubernetes.scaler_token,
             "namespace": platform.kubernetes.namespace,
             "writers": list(platform.kubernetes.writers),
+            "connect": platform.kubernetes.connect,
         },
         "github": {"url": world.url(ports.github), "token": platform.github.token},
         "kafka": world.kafka,

@@ -39,8 +39,8 @@ class Platform:
         self.slack = slack.create(world)
         self.tinybird = tinybird.create(world)
         self.sequin = sequin.create(world)
-        self.connect = connect.create(world, self.tinybird.append_token)
-        self.kubernetes = kubernetes.create(world)
+        self.connect = connect.create(world, self.tinybird.append_token, self._connect_pod)
+        self.kubernetes = kubernetes.create(world, self.connect.unfit)
         self.github = github.create(world)
         self._knobs = dict(world.knobs)
         self._servers: list[tuple[Server, asyncio.Task[None]]] = []
@@ -65,7 +65,8 @@ class Platform:
         await self.sequin.start()
         for stand_in in self.stand_ins[1:]:
             self._open(stand_in)
-        await asyncio.gather(self.connect.start(), self.kubernetes.start())
+        await self.kubernetes.start()
+        await self.connect.start()
 
     async def _fill(self, product: Callable[[], Awaitable[None]]) -> None:
         """Postgres with its seed, and Tinybird as if those rows had arrived long ago."""
@@ -141,7 +142,11 @@ class Platform:
                 self.slack.reset(),
             )
             self.world.log.clear()
-            await asyncio.gather(self.sequin.reset(), self.connect.reset(), self.kubernetes.reset())
+            await self.kubernetes.reset()  # Connect runs in a pod of it
+            await asyncio.gather(self.sequin.reset(), self.connect.reset())
+
+    def _connect_pod(self) -> str | None:
+        return self.kubernetes.serving(self.kubernetes.connect)
 
     async def stop(self) -> None:
         """End servers, threads and processes, however far the start came."""

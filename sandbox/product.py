@@ -87,6 +87,7 @@ def _toml(platform: Platform) -> str:
         f"{environment}.connect": {
             "url": world.url(ports.connect),
             "connector": "tinybird-sink",
+            "restart": f"{platform.kubernetes.namespace}/{platform.kubernetes.connect}",
         },
         f"{environment}.kafka": {"bootstrap": world.kafka},
         f"{environment}.postgres": {

@@ -42,7 +42,11 @@ KNOBS: dict[str, Any] = {
     "sequin.buffer_messages": 50_000,
     "sequin.backfill_rows_per_s": 2_000.0,
     "connect.offset_flush_s": 10.0,
-    "connect.pause_lost_on_restart": False,
+    "connect.pause_lost_on_restart": False,  # by REST, or of a distributed worker; a standalone one's always is
+    "connect.mode": "standalone",  # configuration from a properties text at start; else "distributed": it lives in REST
+    "connect.properties": "",  # what lies in the file that a standalone worker reads; empty: whatever else says it
+    "connect.starting_s": 3.0,  # by the platform clock, while a worker that has begun does not know its connector yet
+    "connect.task_fails_on_restart": False,
     "sequin.buffer_bytes": 102_000_000,
     "sequin.backfill_page_rows": 1_000,
     "sequin.catalog_lag_s": 1.0,  # a changed relation is noticed; the cached columns follow this much later

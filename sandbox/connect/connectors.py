@@ -29,8 +29,10 @@ class Connector:
         if state.task is not None:
             self._start_task()
 
-    def _start_task(self) -> None:
+    def _start_task(self, *, restarted: bool = False) -> None:
         self.state.task = TaskState()
+        if restarted and self._world.knobs["connect.task_fails_on_restart"]:
+            self.state.task.fail("org.apache.kafka.common.errors.TopicAuthorizationException: Not authorized to access")
         self._task = Task(self._world, self.state, self.state.task)
 
     def shut_down(self) -> None:
@@ -68,8 +70,15 @@ class Connector:
         if restarted:
             shown["tasks"][0]["state"] = "RESTARTING"
             self.shut_down()
-            self._start_task()
+            self._start_task(restarted=True)
         return shown
+
+    def begin_again(self) -> None:
+        """In another worker: a task of its own, the offsets from Kafka."""
+        if self._world.knobs["connect.pause_lost_on_restart"] and self.state.state == "PAUSED":
+            self.state.state = "RUNNING"
+        if self.state.task is not None:
+            self._start_task(restarted=True)
 
     def configure(self, config: dict[str, str]) -> None:
         """A new configuration; running tasks start again with it."""
@@ -96,7 +105,7 @@ class Connectors:
     def create(self, name: str, config: dict[str, Any], initial_state: str) -> Connector:
         if name in self.all:
             raise ConnectError(409, f"Connector {name} already exists")
-        state = ConnectorState(name, _checked(name, config), state=initial_state)
+        state = ConnectorState(name, checked(name, config), state=initial_state)
         if initial_state == "STOPPED":
             state.task = None
         self.all[name] = Connector(self._world, state)
@@ -104,8 +113,24 @@ class Connectors:
 
     def configure(self, name: str, config: dict[str, Any]) -> Connector:
         connector = self.get(name)
-        connector.configure(_checked(name, config))
+        connector.configure(checked(name, config))
         return connector
+
+    def begin_again(self, properties: dict[str, str] | None) -> None:
+        """In another worker: with the connector that ``properties`` describe and no other, or with None as they were.
+        What was committed lies in Kafka."""
+        with self.lock:
+            if properties is None:
+                for connector in self.all.values():
+                    connector.begin_again()
+                return
+            known = {name: connector.state.committed for name, connector in self.all.items()}
+            self.all.clear()
+            name = properties["name"]
+            made = self.create(name, properties, "STOPPED")
+            made.state.committed.update(known.get(name, {}))
+            made.state.state, made.state.task = "RUNNING", TaskState()
+            made.begin_again()
 
     def delete(self, name: str) -> None:
         self.get(name).shut_down()
@@ -136,12 +161,14 @@ class Connectors:
             )
 
 
-def _checked(name: str, config: dict[str, Any]) -> dict[str, str]:
+def checked(name: str, config: dict[str, Any]) -> dict[str, str]:
     """The configuration with its name, or 400 with Connect's sentence."""
     if config.get("name", name) != name:
         raise ConnectError(
             400, f"Connector name configuration ({config['name']}) doesn't match connector name in the URL ({name})"
         )
+    if config.get("topics") and config.get("topics.regex"):
+        raise ConnectError(400, "topics and topics.regex are mutually exclusive options, but both are set.")
     missing = [key for key in _NEEDED if not config.get(key)]
     if missing:
         listed = "\n".join(f'Missing required configuration "{key}" which has no default value.' for key in missing)

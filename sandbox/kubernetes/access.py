@@ -6,6 +6,7 @@ from typing import Any
 from sandbox.kubernetes.cluster import ClusterError
 
 NAMESPACE = "crowd"
+CONNECT = "kafka-connect-dpl"
 WRITERS = {"data-sink-worker-system-dpl": 1, "data-sink-worker-normal-dpl": 2, "data-sink-worker-high-dpl": 1}
 ADMIN_TOKEN = "sandbox-kubernetes-token"
 SCALER_TOKEN = "sandbox-kubernetes-scaler-token"
@@ -53,8 +54,11 @@ def allowed(who: str, ask: Ask, *, may_scale: bool) -> bool:
         return False
     if (ask.group, ask.resource) == ("", "pods"):
         return ask.verb == "list"
-    verbs = {"deployments": ("get",), "deployments/scale": ("get", "patch") if may_scale else ("get",)}
-    return ask.group == "apps" and ask.verb in verbs.get(ask.resource, ()) and ask.name in WRITERS
+    change = ("get", "patch") if may_scale else ("get",)
+    rights = {"deployments": ("get",), "deployments/scale": change} if ask.name in WRITERS else {}
+    if ask.name == CONNECT:
+        rights = {"deployments": change}  # a restart is a patch of the deployment itself
+    return ask.group == "apps" and ask.verb in rights.get(ask.resource, ())
 
 
 def forbidden(who: str, ask: Ask) -> ClusterError:

@@ -116,14 +116,21 @@ class Cluster:
         for pod in [pod for pod in deployment.pods if pod.gone_at is not None and pod.gone_at <= now]:
             deployment.pods.remove(pod)
             self._event("pods", "DELETED", objects.pod(deployment, pod, now, str(self._next())))
+        if not deployment.at_once and self._ending_first(deployment, now):
+            return
         failing = bool(self.world.knobs["kubernetes.pods_fail"])
         start_s = float(self.world.knobs["kubernetes.pod_start_s"])
         new = [pod for pod in deployment.pods if pod.gone_at is None and pod.revision == deployment.revision]
+        crashing = self._crashing(deployment, new, now)
         for pod in new:
-            if pod.ready_at is None and not failing:
+            pod.crashed = crashing and not pod.ready(now)
+            if pod.crashed:
+                pod.ready_at = None
+            elif pod.ready_at is None and not failing:
                 pod.ready_at = now + start_s
         for _ in range(deployment.replicas - len(new)):
-            made = self._pod(deployment, now, None if failing else start_s)
+            made = self._pod(deployment, now, None if failing or crashing else start_s)
+            made.crashed = crashing
             deployment.pods.append(made)
             new.append(made)
             self._event("pods", "ADDED", objects.pod(deployment, made, now, str(self._next())))
@@ -132,6 +139,19 @@ class Cluster:
         for pod in [*new[deployment.replicas :], *(old if rolled_out else [])]:
             pod.gone_at = now + float(self.world.knobs["kubernetes.pod_end_s"])
             self._event("pods", "MODIFIED", objects.pod(deployment, pod, now, str(self._next())))
+
+    def _ending_first(self, deployment: Deployment, now: float) -> bool:
+        """Whether a pod of an earlier template is still there; each was asked to end."""
+        old = [pod for pod in deployment.pods if pod.revision != deployment.revision]
+        for pod in [pod for pod in old if pod.gone_at is None]:
+            pod.gone_at = now + float(self.world.knobs["kubernetes.pod_end_s"])
+            self._event("pods", "MODIFIED", objects.pod(deployment, pod, now, str(self._next())))
+        return bool(old)
+
+    def _crashing(self, deployment: Deployment, new: list[Pod], now: float) -> bool:
+        """Whether a process that begins now ends at once; asked only where one is to begin."""
+        begun = len(new) >= deployment.replicas and all(pod.ready(now) for pod in new)
+        return not begun and deployment.unfit is not None and deployment.unfit() is not None
 
     def _tell(self, deployment: Deployment, now: float) -> None:
         """A status that has changed is a new version of the object."""

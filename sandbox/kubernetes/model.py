@@ -1,5 +1,6 @@
 """What the cluster keeps of a deployment and of its pods. Times are the platform's, in seconds since 1970."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +12,7 @@ class Pod:
     created: float
     ready_at: float | None  # None: it never gets ready
     gone_at: float | None = None  # None: nobody asked it to end
+    crashed: bool = False  # its process ends as soon as it begins
 
     def ready(self, now: float) -> bool:
         return self.ready_at is not None and self.ready_at <= now
@@ -33,6 +35,9 @@ class Deployment:
     stopped_at: float | None = None
     progress_at: float = 0.0
     pods: list[Pod] = field(default_factory=list[Pod])
+    # why a process of it would end as soon as it began; None: it would not
+    unfit: Callable[[], str | None] | None = None
+    at_once: bool = True  # new pods begin while the old ones are there; else behind them (strategy Recreate)
     shown: dict[str, Any] = field(default_factory=dict[str, Any])  # the status as it was last told
 
     @property

@@ -9,6 +9,7 @@ from sandbox.kubernetes.model import Deployment, Pod
 Json = dict[str, Any]
 DEADLINE_S = 600  # progressDeadlineSeconds, Kubernetes' default
 GRACE_S = 30  # terminationGracePeriodSeconds, the same
+_ROLLING: Json = {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}}
 
 
 def deployment(of: Deployment, now: float) -> Json:
@@ -25,7 +26,7 @@ def deployment(of: Deployment, now: float) -> Json:
             "replicas": of.replicas,
             "selector": {"matchLabels": of.labels},
             "template": of.template,
-            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": "25%", "maxSurge": "25%"}},
+            "strategy": _ROLLING if of.at_once else {"type": "Recreate"},
             "revisionHistoryLimit": 10,
             "progressDeadlineSeconds": DEADLINE_S,
         },
@@ -90,7 +91,9 @@ def pod(of: Deployment, made: Pod, now: float, version: str) -> Json:
     ready = made.ready(now)
     ending = {"deletionTimestamp": instant(made.gone_at), "deletionGracePeriodSeconds": GRACE_S}
     waiting = {"reason": "ContainerCreating"}
-    if made.ready_at is None:
+    if made.crashed:
+        waiting = {"reason": "CrashLoopBackOff", "message": "back-off restarting failed container"}
+    elif made.ready_at is None:
         waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
     state = {"running": {"startedAt": instant(made.created)}} if ready else {"waiting": waiting}
     container = of.template["spec"]["containers"][0]

@@ -1,5 +1,6 @@
 """Kafka Connect answers and moves rows as facts/systems.md §4 has it."""
 
+import javaproperties
 import pytest
 
 from tests.support.sandbox import Sandbox
@@ -7,6 +8,7 @@ from tests.support.sandbox import Sandbox
 pytestmark = pytest.mark.integration
 
 HERE = "/connectors/tinybird-sink"
+POD = "kafka-connect-dpl"
 
 
 def _touch(sandbox: Sandbox, n: int) -> None:
@@ -141,3 +143,86 @@ def test_a_configuration_is_checked_and_its_topics_are_followed(sandbox: Sandbox
     assert "name=members" in sandbox.log.wait("tinybird", "POST /v0/events")[0]["query"]
     sandbox.connect.put(f"{HERE}/config", json=config)
     sandbox.until(lambda: _described(sandbox) == "touch 1")
+
+
+def _running(sandbox: Sandbox) -> bool:
+    """With the connector it had or another; a worker that is away or starting has none."""
+    answer = sandbox.connect.get(f"{HERE}/status")
+    return answer.status_code == 200 and answer.json()["tasks"][0]["state"] == "RUNNING"
+
+
+def _file(sandbox: Sandbox, **changed: str) -> None:
+    """The worker's file is what the connector is configured as, with these changes."""
+    config = {**sandbox.connect.get(f"{HERE}/config").json(), **changed}
+    sandbox.knobs(connect__properties=javaproperties.dumps(config, timestamp=None))
+
+
+def test_a_pod_that_is_replaced_takes_the_worker_away_and_what_rest_told_it(sandbox: Sandbox) -> None:
+    sandbox.knobs(kubernetes__pod_end_s=100.0, kubernetes__pod_start_s=100.0, connect__starting_s=100.0)
+    _touch(sandbox, 1)
+    sandbox.until(lambda: _described(sandbox) == "touch 1")
+    before = sandbox.pods(POD)
+    config = sandbox.connect.get(f"{HERE}/config").json()
+    _file(sandbox, topics=f"{config['topics']},later")
+    sandbox.connect.put(f"{HERE}/config", json={**config, "topics": "members"})
+    sandbox.connect.put(f"{HERE}/pause")
+    sandbox.restart(POD, "one")
+    assert sandbox.connect.get(f"{HERE}/status").status_code == 503
+    sandbox.clock.advance(100)
+    assert sandbox.connect.get("/").status_code == 503, "the next pod begins when the last one is gone"
+    assert not set(before) & set(sandbox.pods(POD))
+    sandbox.clock.advance(100)
+    starting = sandbox.connect.get(f"{HERE}/status")
+    assert (starting.status_code, starting.json()["message"]) == (404, "No status found for connector tinybird-sink")
+    sandbox.clock.advance(100)
+    sandbox.until(lambda: _running(sandbox))
+    assert sandbox.connect.get(f"{HERE}/config").json()["topics"] == f"{config['topics']},later"
+    _touch(sandbox, 2)
+    sandbox.until(lambda: _described(sandbox) == "touch 2")
+    assert sandbox.log.count("tinybird", "POST /v0/events") == 2, "it went on where it was"
+
+
+@pytest.mark.long
+def test_a_distributed_worker_keeps_what_rest_told_it(sandbox: Sandbox) -> None:
+    sandbox.knobs(connect__mode="distributed", kubernetes__pod_end_s=0.0, kubernetes__pod_start_s=0.0)
+    config = sandbox.connect.get(f"{HERE}/config").json()
+    _file(sandbox, topics="segments")
+    sandbox.connect.put(f"{HERE}/config", json={**config, "topics": "members"})
+    sandbox.connect.put(f"{HERE}/pause")
+    before = sandbox.pods(POD)
+    sandbox.restart(POD, "one")
+    sandbox.until(lambda: not set(before) & set(sandbox.pods(POD)))
+    sandbox.until(lambda: sandbox.connect.get(f"{HERE}/status").status_code == 200)
+    sandbox.until(lambda: _task(sandbox) == "PAUSED")
+    assert sandbox.connect.get(f"{HERE}/config").json()["topics"] == "members"
+
+
+def test_a_file_that_the_worker_cannot_take_ends_its_pod_again_and_again(sandbox: Sandbox) -> None:
+    sandbox.knobs(kubernetes__pod_end_s=0.0, kubernetes__pod_start_s=0.0)
+    _file(sandbox, **{"topics.regex": ".*"})
+    assert _running(sandbox), "what it has read it has read"
+    sandbox.restart(POD, "one")
+    sandbox.clock.advance(1)
+    assert sandbox.connect.get("/").status_code == 503
+    sandbox.clock.advance(601)
+    status = sandbox.kubernetes.get(f"/apis/apps/v1/namespaces/crowd/deployments/{POD}").json()["status"]
+    assert [c["reason"] for c in status["conditions"] if c["type"] == "Progressing"] == ["ProgressDeadlineExceeded"]
+    listed = sandbox.kubernetes.get("/api/v1/namespaces/crowd/pods", params={"labelSelector": f"app={POD}"}).json()
+    waiting = listed["items"][0]["status"]["containerStatuses"][0]["state"]["waiting"]
+    assert waiting["reason"] == "CrashLoopBackOff"
+    sandbox.knobs(connect__properties="")
+    sandbox.until(lambda: _running(sandbox), what="a file that is mended")
+
+
+@pytest.mark.long
+def test_a_task_may_fail_when_it_starts_again(sandbox: Sandbox) -> None:
+    sandbox.knobs(connect__task_fails_on_restart=True, kubernetes__pod_end_s=0.0, kubernetes__pod_start_s=0.0)
+    before = sandbox.pods(POD)
+    sandbox.restart(POD, "one")
+    sandbox.until(lambda: not set(before) & set(sandbox.pods(POD)))
+    sandbox.until(lambda: sandbox.connect.get(f"{HERE}/status").status_code == 200)
+    assert _task(sandbox) == "FAILED"
+    assert "TopicAuthorizationException" in sandbox.connector()["tasks"][0]["trace"]
+    sandbox.knobs(connect__task_fails_on_restart=False)
+    sandbox.connect.post(f"{HERE}/restart", params={"includeTasks": "true", "onlyFailed": "true"})
+    sandbox.until(lambda: _running(sandbox))

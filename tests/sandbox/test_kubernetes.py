@@ -76,6 +76,18 @@ def test_rights_are_those_of_the_service_account(sandbox: Sandbox) -> None:
     assert (stranger.status_code, stranger.json()["reason"]) == (401, "Unauthorized")
 
 
+def test_only_the_deployment_of_kafka_connect_may_be_restarted_and_it_may_not_be_scaled(sandbox: Sandbox) -> None:
+    mine = {**_as_tbops(sandbox), **MERGE}
+    patch = json.dumps({"metadata": {"annotations": {"seen": "yes"}}})
+
+    def status(name: str, path: str = "") -> int:
+        return sandbox.kubernetes.patch(f"{HERE}/{name}{path}", content=patch, headers=mine).status_code
+
+    assert [status("kafka-connect-dpl"), status("kafka-connect-dpl", "/scale")] == [200, 403]
+    assert [status(NORMAL), status("api-dpl")] == [403, 403]
+    assert sandbox.kubernetes.get(f"{HERE}/kafka-connect-dpl", headers=mine).status_code == 200
+
+
 def test_what_is_wrong_is_refused_in_its_words(sandbox: Sandbox) -> None:
     missing = sandbox.kubernetes.get(f"{HERE}/not-there")
     assert (missing.status_code, missing.json()["message"]) == (404, 'deployments.apps "not-there" not found')

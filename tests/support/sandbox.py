@@ -137,6 +137,13 @@ class Sandbox:
     def connector(self) -> Json:
         return _ok(self.connect.get("/connectors/tinybird-sink/status"))
 
+    def restart(self, deployment: str, stamp: str) -> None:
+        """Have its pods made anew, as ``kubectl rollout restart`` does it."""
+        annotated = {"metadata": {"annotations": {"kubectl.kubernetes.io/restartedAt": stamp}}}
+        media = {"Content-Type": "application/strategic-merge-patch+json"}
+        patch = json.dumps({"spec": {"template": annotated}})
+        _ok(self.kubernetes.patch(f"{self._deployments}/{deployment}", content=patch, headers=media))
+
     def replicas(self, deployment: str) -> int:
         """How many pods of a deployment are wanted."""
         return _ok(self.kubernetes.get(f"{self._deployments}/{deployment}"))["spec"]["replicas"]

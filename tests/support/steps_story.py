@@ -8,7 +8,7 @@ from typing import Any
 
 from runbooks import steps
 from runbooks.facts import live
-from runbooks.plan import Plan, PlannedStep
+from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
 from runbooks.site import Names, Site
@@ -59,10 +59,14 @@ class Story:
         seen = replace(self.base, now=now, memo=memo or {}, answered=answered, found=self.found)
         return replace(seen, proven=proven, touched=touched)
 
+    def take(self, *several: Step) -> bool:
+        """Steps of no plan, in order; False at the first that goes astray."""
+        return all(self._walk(step, step.title()) for step in several)
+
     def carry_out(self, plan: Plan, *, until: int | None = None) -> None:
         """The plan's steps in order, the first ``until`` of them; stops at the first that goes astray."""
         for planned in plan.steps[:until]:
-            if not self._walk(steps.load(planned.op, planned.params), planned):
+            if not self._walk(steps.load(planned.op, planned.params), planned.title):
                 return
 
     def put_back(self) -> None:
@@ -71,10 +75,10 @@ class Story:
             if entry.state == "listed":
                 self._restore(entry)
 
-    def _walk(self, step: Step, planned: PlannedStep) -> bool:
+    def _walk(self, step: Step, title: str) -> bool:
         outcome = self._decided(step, remember=True)
         if isinstance(outcome, Astray):
-            self.astray = f"{planned.title}: {outcome.reason}"
+            self.astray = f"{title}: {outcome.reason}"
             return False
         self.said.append(outcome.said)
         for key, value in outcome.found.items():
@@ -125,11 +129,12 @@ def story(sandbox: Sandbox) -> Iterator[Story]:
         tinybird=Tinybird(ready["tinybird"]["url"], ready["tinybird"]["token"], allowed),
         sequin=Sequin(ready["sequin"]["url"], ready["sequin"]["token"], allowed),
         connect=Connect(ready["connect"]["url"], allowed),
-        kafka=Kafka(ready["kafka"]),
+        kafka=Kafka(ready["kafka"], None, allowed),
         postgres=Postgres(ready["postgres"], allowed),
         kubernetes=Kubernetes(ready["kubernetes"]["url"], ready["kubernetes"]["scaler_token"], allowed),
         names=Names(
-            writers={"activities": tuple((sandbox.namespace, name) for name in ready["kubernetes"]["writers"])}
+            connect_restart=f"{sandbox.namespace}/{ready['kubernetes']['connect']}",
+            writers={"activities": tuple((sandbox.namespace, name) for name in ready["kubernetes"]["writers"])},
         ),
     )
     try:
