@@ -7,7 +7,11 @@ Keys, by the name of the thing:
     tinybird/pipe/<name>/schedule           cron and whether it runs
     sequin/sink/<name>/status
     postgres/table/<name>/columns           names, types, nullability, defaults
+    sequin/sink/<name>/source               its table and its topic
     connect/connector/<name>/state
+    connect/connector/<name>/topics         those that it reads, in whatever order
+    kafka/topic/<name>/partitions           how many; a snapshot knows of no topic, so that it is absent there
+    tinybird/token/<name>/scopes
     kubernetes/deployment/<namespace>/<name>/replicas       how many are wanted
 """
 
@@ -122,6 +126,24 @@ def _facts_connector(facts: Facts, name: str) -> Any:
     return facts.connector.state if facts.connector and facts.connector.name == name else None
 
 
+def _facts_sink_source(facts: Facts, name: str) -> Any:
+    found = facts.sinks.get(name)
+    return [found.table, found.topic] if found else None
+
+
+def _facts_topics(facts: Facts, name: str) -> Any:
+    return sorted(facts.connector.topics) if facts.connector and facts.connector.name == name else None
+
+
+def _facts_partitions(facts: Facts, name: str) -> Any:
+    return None
+
+
+def _facts_scopes(facts: Facts, name: str) -> Any:
+    found = next((token for token in facts.tokens if token.name == name), None)
+    return sorted(":".join(part for part in scope if part) for scope in found.scopes) if found else None
+
+
 def _facts_replicas(facts: Facts, name: str) -> Any:
     known = (deployment for writers in facts.writers.values() for deployment in writers)
     return next((d.replicas for d in known if d.where == name and not d.trouble), None)
@@ -165,7 +187,26 @@ def _site_schedule(site: Site, name: str) -> Any:
 
 
 def _site_sink(site: Site, name: str) -> Any:
-    return site.sequin.sink(name).status
+    found = site.sequin.find_sink(name)
+    return found.status if found else None
+
+
+def _site_sink_source(site: Site, name: str) -> Any:
+    found = site.sequin.find_sink(name)
+    return [found.tables[0] if found.tables else "", found.topic] if found else None
+
+
+def _site_topics(site: Site, name: str) -> Any:
+    return sorted(site.connect.topics(name))
+
+
+def _site_partitions(site: Site, name: str) -> Any:
+    return site.kafka.topics().get(name)
+
+
+def _site_scopes(site: Site, name: str) -> Any:
+    found = next((token for token in site.tinybird.tokens() if token.name == name), None)
+    return sorted(str(scope) for scope in found.scopes) if found else None
 
 
 def _site_columns(site: Site, name: str) -> Any:
@@ -192,7 +233,13 @@ _SINK = ("sequin", "sink", "status")
 _COLUMNS = ("postgres", "table", "columns")
 _CONNECTOR = ("connect", "connector", "state")
 _REPLICAS = ("kubernetes", "deployment", "replicas")
-_AS_THEY_ARE = frozenset({_REPLICAS})  # short enough that people may read what was expected and what was found
+_SINK_SOURCE = ("sequin", "sink", "source")
+_TOPICS = ("connect", "connector", "topics")
+_PARTITIONS = ("kafka", "topic", "partitions")
+_SCOPES = ("tinybird", "token", "scopes")
+_AS_THEY_ARE = frozenset(
+    {_REPLICAS, _PARTITIONS}
+)  # short enough that people may read what was expected and what was found
 
 _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
     _SCHEMA: _facts_schema,
@@ -203,6 +250,10 @@ _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
     _COLUMNS: _facts_columns,
     _CONNECTOR: _facts_connector,
     _REPLICAS: _facts_replicas,
+    _SINK_SOURCE: _facts_sink_source,
+    _TOPICS: _facts_topics,
+    _PARTITIONS: _facts_partitions,
+    _SCOPES: _facts_scopes,
 }
 _FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
     _SCHEMA: _site_schema,
@@ -213,4 +264,8 @@ _FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
     _COLUMNS: _site_columns,
     _CONNECTOR: _site_connector,
     _REPLICAS: _site_replicas,
+    _SINK_SOURCE: _site_sink_source,
+    _TOPICS: _site_topics,
+    _PARTITIONS: _site_partitions,
+    _SCOPES: _site_scopes,
 }

@@ -1,0 +1,20 @@
+"""Whether the connector reads a topic, for what must not go away under it."""
+
+from runbooks.site import Site
+from runbooks.step import Astray, Seen, Wait
+from systems.errors import SystemsError
+
+LOOK_AGAIN_S = 2.0
+STARTING = frozenset({404, 409, 502, 503, 504})  # for a few seconds after a worker's start (facts/systems.md §4.1)
+
+
+def still_read(at: Site, topic: str, so: str) -> Seen | None:
+    """Astray with ``so`` if the connector reads the topic, None if it does not. One that is away while it restarts is
+    waited for: a way back is looked at meanwhile, to see whether it is needed still."""
+    try:
+        topics = at.connect.topics(at.names.connector)
+    except SystemsError as error:
+        if error.status is not None and error.status not in STARTING:
+            raise
+        return Wait(LOOK_AGAIN_S, "Kafka Connect does not answer; whether it reads the topic is not known")
+    return Astray(so) if topic in topics else None
