@@ -41,7 +41,8 @@ class Platform:
         self.sequin = sequin.create(world)
         self.connect = connect.create(world, self.tinybird.append_token, self._connect_pod)
         self.kubernetes = kubernetes.create(world, self.connect.unfit)
-        self.github = github.create(world)
+        self.github = github.create(world, connect.properties(world, self.tinybird.append_token))
+        self.connect.properties = self.github.properties
         self._knobs = dict(world.knobs)
         self._servers: list[tuple[Server, asyncio.Task[None]]] = []
         self._away: set[str] = set()
@@ -61,7 +62,7 @@ class Platform:
         self.redis.start()
         await self.slack.start()
         self._open(self.slack)
-        await asyncio.gather(self._fill(product), asyncio.to_thread(self.kafka.prepare))
+        await asyncio.gather(self._fill(product), asyncio.to_thread(self.kafka.prepare), self.github.start())
         await self.sequin.start()
         for stand_in in self.stand_ins[1:]:
             self._open(stand_in)
@@ -140,6 +141,7 @@ class Platform:
                 asyncio.to_thread(self.redis.reset),
                 self.tinybird.reset(),
                 self.slack.reset(),
+                self.github.reset(),
             )
             self.world.log.clear()
             await self.kubernetes.reset()  # Connect runs in a pod of it

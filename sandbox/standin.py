@@ -62,6 +62,14 @@ KNOBS: dict[str, Any] = {
     "kubernetes.conflicts": 0,  # how many of the next writes come after somebody else's
     "kubernetes.may_scale": True,  # whether the service account may patch
     "kubernetes.writes_per_s": 0.0,  # activities, by the machine's clock, while a writer has a pod
+    "github.check_delay_s": 3.0,  # from a push to the check run that it begins, by the platform clock
+    "github.check_takes_s": 5.0,
+    "github.check_conclusion": "",  # instead of what reading the datafiles comes to
+    "github.check_never": False,
+    "github.mergeable_after_s": 1.0,  # `mergeable` is null so long after a push, by the platform clock
+    "github.review_required": False,
+    "github.required_checks": "",  # names with commas: these must be green before a merge
+    "github.require_up_to_date": False,  # a head that lacks commits of its base cannot be merged
 }
 
 

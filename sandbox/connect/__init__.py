@@ -54,31 +54,36 @@ class Connect:
     def _seed(self) -> None:
         with self._connectors.lock:
             self._connectors.all.clear()
-            self._connectors.create(CONNECTOR, self._config(), "RUNNING")
+            self._connectors.create(CONNECTOR, properties(self._world, self._append_token), "RUNNING")
 
     def _text(self) -> str:
         if text := str(self._world.knobs["connect.properties"]):
             return text
-        return self.properties() if self.properties else as_properties({"name": CONNECTOR, **self._config()})
+        return (
+            self.properties()
+            if self.properties
+            else as_properties({"name": CONNECTOR, **properties(self._world, self._append_token)})
+        )
 
-    def _config(self) -> dict[str, str]:
-        """The estate's properties (facts/systems.md §0), for this machine."""
-        tinybird = self._world.url(self._world.ports.tinybird)
-        authorization = f"Authorization: Bearer {self._append_token}"
-        return {
-            "connector.class": "io.lenses.streamreactor.connect.http.sink.HttpSinkConnector",
-            "tasks.max": "1",
-            "topics": ",".join(("activities", *seed_named(self._world.seed).replicated)),
-            "connect.http.method": "POST",
-            "connect.http.endpoint": f"{tinybird}/v0/events?name={{{{topic}}}}",
-            "connect.http.request.headers": f"Content-Type: application/json,{authorization}",
-            "connect.http.request.content": "{{value}}",
-            "connect.http.batch.count": str(self._world.knobs["connect.batch_count"]),
-            "connect.http.time.interval": "5",
-            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
-            "value.converter": "org.apache.kafka.connect.storage.StringConverter",
-            "value.converter.schemas.enable": "false",
-        }
+
+def properties(world: World, append_token: str) -> dict[str, str]:
+    """The estate's properties (facts/systems.md §0), for this machine."""
+    tinybird = world.url(world.ports.tinybird)
+    authorization = f"Authorization: Bearer {append_token}"
+    return {
+        "connector.class": "io.lenses.streamreactor.connect.http.sink.HttpSinkConnector",
+        "tasks.max": "1",
+        "topics": ",".join(("activities", *seed_named(world.seed).replicated)),
+        "connect.http.method": "POST",
+        "connect.http.endpoint": f"{tinybird}/v0/events?name={{{{topic}}}}",
+        "connect.http.request.headers": f"Content-Type: application/json,{authorization}",
+        "connect.http.request.content": "{{value}}",
+        "connect.http.batch.count": str(world.knobs["connect.batch_count"]),
+        "connect.http.time.interval": "5",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter.schemas.enable": "false",
+    }
 
 
 def create(world: World, append_token: str, pod: Callable[[], str | None]) -> Connect:

@@ -48,12 +48,6 @@ def test_a_dropped_connection_gives_no_answer_at_all(sandbox: Sandbox, fault: st
     assert sandbox.sink("members_sink")["status"] == ("paused" if fault == "drop_after" else "active")
 
 
-def test_systems_that_are_not_played_yet_say_so(sandbox: Sandbox) -> None:
-    answer = httpx.get(sandbox.ready["github"]["url"] + "/anything")
-    assert answer.status_code == 501
-    assert "github" in answer.json()["message"]
-
-
 def test_the_ledgers_clock_is_the_platforms(sandbox: Sandbox) -> None:
     sandbox.clock.advance(7200)
     seen = sandbox.ledger("SELECT extract(epoch FROM ledger.now())::float8 AS now")[0]["now"]

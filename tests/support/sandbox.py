@@ -58,12 +58,13 @@ class Sandbox:
         self.sequin = _client(self.ready["sequin"]["url"], self.ready["sequin"]["token"])
         self.connect = _client(self.ready["connect"]["url"])
         self.kubernetes = _client(self.ready["kubernetes"]["url"], self.ready["kubernetes"]["token"])
+        self.github = _client(self.ready["github"]["url"], self.ready["github"]["token"])
         self.log = Log(self.control)
         self.faults = Faults(self.control)
         self.clock = Clock(self.control)
 
     def stop(self) -> None:
-        for client in (self.control, self.tinybird, self.sequin, self.connect, self.kubernetes):
+        for client in (self.control, self.tinybird, self.sequin, self.connect, self.kubernetes, self.github):
             client.close()
         self.process.send_signal(signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):

@@ -1,0 +1,75 @@
+"""What is known of commits: check runs, statuses, how two of them compare."""
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from sandbox.github import checks
+from sandbox.github.errors import Refused, not_found
+from sandbox.github.hub import Hub
+from sandbox.github.model import Status
+from sandbox.github.repository import Files, Repository, changed
+from sandbox.github.views import Json, Views
+from sandbox.github.wire import body_of, needed
+
+
+class Revisions:
+    def __init__(self, hub: Hub, views: Views) -> None:
+        self._hub = hub
+        self._views = views
+
+    async def check_runs(self, request: Request, repository: Repository) -> Response:
+        sha = self._known(repository, request.path_params["ref"])
+        wanted = request.query_params.get("check_name", checks.NAME)
+        runs = self._hub.runs(repository, sha) if wanted == checks.NAME else []
+        shown = [self._views.check(repository, run) for run in runs]
+        return JSONResponse({"total_count": len(shown), "check_runs": shown})
+
+    async def status(self, request: Request, repository: Repository) -> Response:
+        sha = self._known(repository, request.path_params["ref"])
+        statuses = self._hub.kept(repository).statuses.get(sha, [])
+        return JSONResponse(self._views.combined_status(repository, sha, statuses))
+
+    async def create_status(self, request: Request, repository: Repository) -> Response:
+        """As a service outside does it."""
+        sha, body = self._known(repository, request.path_params["sha"]), await body_of(request)
+        state = needed(body, "state")[0]
+        if state not in ("pending", "success", "failure", "error"):
+            raise Refused(422, "Validation Failed", [{"resource": "Status", "field": "state", "code": "invalid"}])
+        context, said = str(body.get("context") or "default"), str(body.get("description") or "")
+        made = Status(context, state, said, self._hub.now)
+        self._hub.kept(repository).statuses.setdefault(sha, []).append(made)
+        return JSONResponse(self._views.status(made), status_code=201)
+
+    async def compare(self, request: Request, repository: Repository) -> Response:
+        base_ref, dots, head_ref = request.path_params["range"].partition("...")
+        if not dots:
+            raise not_found()
+        base, head = self._known(repository, base_ref, 404), self._known(repository, head_ref, 404)
+        common = repository.base_of(base, head)
+        if common is None:
+            raise Refused(404, f"No common ancestor between {base_ref} and {head_ref}.")
+        ahead, behind = repository.between(base, head), repository.between(head, base)
+        before, after = repository.files(common), repository.files(head)
+        status = {(False, False): "identical", (True, False): "ahead", (False, True): "behind"}
+        return JSONResponse(
+            {
+                "status": status.get((bool(ahead), bool(behind)), "diverged"),
+                "ahead_by": len(ahead),
+                "behind_by": len(behind),
+                "total_commits": len(ahead),
+                "merge_base_commit": {"sha": common},
+                "commits": [{"sha": sha, "commit": self._views.commit(repository, sha)} for sha in ahead],
+                "files": [_file(path, before, after) for path in changed(before, after)],
+            }
+        )
+
+    def _known(self, repository: Repository, ref: str, missing: int = 422) -> str:
+        try:
+            return repository.commit(ref)
+        except Refused:
+            raise Refused(missing, f"No commit found for SHA: {ref}") from None
+
+
+def _file(path: str, before: Files, after: Files) -> Json:
+    status = "added" if path not in before else "removed" if path not in after else "modified"
+    return {"filename": path, "status": status, "sha": after.get(path, before.get(path)).sha}  # type: ignore[union-attr]
