@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import Any, NoReturn, Protocol, TypeVar, runtime_checkable
 from urllib.parse import quote
 
 import httpx
@@ -32,8 +32,18 @@ _READ_AGAIN = frozenset({429, 502, 503, 504})
 _MAY_SUCCEED_LATER = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 Params = Mapping[str, str] | Sequence[tuple[str, str]]
+_Made = TypeVar("_Made")
 OnCall = Callable[[str, str, int | None], None]  # system, method, status: for a counter
 Said = Callable[[Any], str]  # a parsed error body to the system's own words
+
+
+@runtime_checkable
+class Renewable(Protocol):
+    """A token that is asked for anew once a system has refused it with 401."""
+
+    def __call__(self) -> str: ...
+
+    def forget(self) -> None: ...
 
 
 def said_error(body: Any) -> str:
@@ -128,6 +138,11 @@ class Http:
         """The JSON at ``path``. Raises ``SystemsError``."""
         return self._read("GET", path, params=params)
 
+    def fetch(self, path: str, params: Params | None = None, *, accept: str) -> bytes:
+        """The bytes at ``path``, in the media type that ``accept`` names."""
+        sent = self._answer("GET", path, lambda _, sent: sent, params=params, headers={"Accept": accept})
+        return sent.body
+
     def ask(self, path: str, params: Params | None = None, *, body: str) -> Any:
         """A question too long for a URL: a POST that changes nothing, so it is treated as a GET."""
         return self._read("POST", path, params=params, content=body.encode())
@@ -164,6 +179,10 @@ class Http:
         return self._parsed(call, sent)
 
     def _read(self, method: str, path: str, **request: Any) -> Any:
+        return self._answer(method, path, self._parsed, **request)
+
+    def _answer(self, method: str, path: str, made: Callable[[str, "_Sent"], _Made], **request: Any) -> _Made:
+        """What ``made`` makes of the answer, asked for again while that may help."""
         call = f"{method} {path}"
         deadline = self._wire.clock() + self._wire.call_s
         for attempt in range(1, TRIES + 1):
@@ -172,7 +191,9 @@ class Http:
                 sent = self._send(method, path, deadline, **request)
                 if sent.status in self._manner.again:
                     wish = _retry_after(sent.headers)
-                return self._parsed(call, sent)
+                if sent.status >= 300:
+                    self._refuse(call, sent)
+                return made(call, sent)
             except SystemsError as error:
                 pause = self._pause(attempt, wish)
                 last = attempt == TRIES or self._wire.clock() + pause >= deadline
@@ -236,8 +257,11 @@ class Http:
             said = "an HTML page instead of JSON" if _is_html(sent) else "an answer that is not JSON"
             raise SystemsError(self.system, call, status=sent.status, retryable=True, said=said) from exc
 
-    def _refuse(self, call: str, sent: _Sent) -> None:
-        later = sent.status in _MAY_SUCCEED_LATER or sent.status in self._manner.later
+    def _refuse(self, call: str, sent: _Sent) -> NoReturn:
+        if sent.status == 401 and isinstance(self._token, Renewable):
+            self._token.forget()
+        asked_to_wait = "retry-after" in sent.headers or sent.headers.get("x-ratelimit-remaining") == "0"
+        later = sent.status in _MAY_SUCCEED_LATER or sent.status in self._manner.later or asked_to_wait
         said = redact(self._words(sent), (sent.token,))
         raise SystemsError(self.system, call, status=sent.status, retryable=later, said=said)
 
