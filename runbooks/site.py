@@ -12,11 +12,33 @@ from systems.errors import SystemsError
 
 if TYPE_CHECKING:
     from systems.connect import Connect
+    from systems.encrypted import EncryptedFile
+    from systems.github import GitHub
     from systems.kafka import Kafka
     from systems.kubernetes import Kubernetes
     from systems.postgres import Postgres
     from systems.sequin import Sequin
     from systems.tinybird import Tinybird
+
+
+@dataclass(frozen=True)
+class ProjectNames:
+    """Where the datafiles and the migrations are kept, and the checks that must be green before a merge."""
+
+    repository: str
+    branch: str = "main"
+    datafiles: str = "services/libs/tinybird"
+    migrations: str = "backend/src/database/migrations"
+    checks: tuple[str, ...] = ("Tinybird-CI",)
+
+
+@dataclass(frozen=True)
+class PropertiesNames:
+    """Where the connector's encrypted properties are kept."""
+
+    repository: str
+    branch: str
+    path: str
 
 
 @dataclass(frozen=True)
@@ -33,6 +55,8 @@ class Names:
     connect_restart: str = ""  # how it comes to read other topics: "namespace/deployment", "rest", or not told
     # datasource -> ("namespace", "deployment") of each of its writers
     writers: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict[str, tuple[tuple[str, str], ...]])
+    project: ProjectNames | None = None  # None: tbops.toml names no GitHub
+    properties: PropertiesNames | None = None  # None: tbops.toml names no such file
 
 
 @dataclass(frozen=True)
@@ -59,6 +83,8 @@ class Site:
     found: Mapping[str, Any] = field(default_factory=dict[str, Any])
     started: datetime | None = None  # when the run began, by the calendar; None where it is not known
     kubernetes: Kubernetes | None = None  # None: tbops.toml names none
+    github: GitHub | None = None  # None: tbops.toml names none
+    encrypted: EncryptedFile | None = None  # the connector's properties; None: tbops.toml names none
 
     @property
     def cluster(self) -> Kubernetes:
@@ -67,3 +93,11 @@ class Site:
             said = f"nothing was sent, as tbops.toml names no Kubernetes for {self.environment}"
             raise SystemsError("kubernetes", "GET /apis/apps/v1", said=said)
         return self.kubernetes
+
+    @property
+    def hub(self) -> GitHub:
+        """GitHub, for what cannot do without it. Raises ``SystemsError`` where there is none."""
+        if self.github is None:
+            said = f"nothing was sent, as tbops.toml names no GitHub for {self.environment}"
+            raise SystemsError("github", "GET /repos", said=said)
+        return self.github

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from sandbox import age
 from sandbox.platform import Platform
 from sandbox.processes import SandboxError
 from sandbox.slack.people import ANA, BEN, CHEN, ROOMS
@@ -64,6 +65,7 @@ def write(platform: Platform) -> Product:
             f"{one}SEQUIN__TOKEN": platform.sequin.token,
             f"{one}POSTGRES__DSN": source_dsn(world),
             f"{one}KUBERNETES__TOKEN": platform.kubernetes.scaler_token,
+            f"{one}GITHUB__TOKEN": platform.github.token,
         },
     )
 
@@ -97,6 +99,19 @@ def _toml(platform: Platform) -> str:
         },
         f"{environment}.kubernetes": {"url": world.url(ports.kubernetes)},
         f"{environment}.writers": {"activities": writers},
+        f"{environment}.github": {"url": world.url(ports.github)},
+        f"{environment}.github.project": {
+            "repository": platform.github.project,
+            "datafiles": platform.github.datafiles,
+            "migrations": platform.github.migrations,
+        },
+        f"{environment}.github.properties": {
+            "repository": platform.github.cluster,
+            "path": platform.github.properties_path,
+            "decrypt": [sys.executable, "-m", "sandbox.age", "decrypt"],
+            "encrypt": [sys.executable, "-m", "sandbox.age", "encrypt"],
+        },
+        f"{environment}.github.properties.env": {age.VARIABLE: str(platform.github.identity_file)},
         f"{environment}.channels": {
             "migrations": channels["migrations"],
             "alerts": channels["alerts"],

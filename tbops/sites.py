@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
-from config.settings import Environment, KafkaSettings, KubernetesSettings, Settings
+from config.settings import Environment, GitHubSettings, KafkaSettings, KubernetesSettings, PropertiesSettings, Settings
 from runbooks.facts.model import Limits
-from runbooks.site import Names, Site
+from runbooks.site import Names, ProjectNames, PropertiesNames, Site
 from systems.connect import Connect
+from systems.encrypted import Commands, EncryptedFile
+from systems.github import GitHub
+from systems.github_app import AppToken
 from systems.http import Wire
 from systems.kafka import CALL_S as KAFKA_S
 from systems.kafka import Kafka
@@ -40,6 +43,8 @@ class Sites:
             kafka=base.kafka.permitted(permit),
             postgres=base.postgres.permitted(permit),
             kubernetes=base.kubernetes.permitted(permit) if base.kubernetes else None,
+            github=base.github.permitted(permit) if base.github else None,
+            encrypted=base.encrypted,
             names=base.names,
             limits=base.limits,
         )
@@ -50,6 +55,7 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
     wire = Wire(call_s=call_s)
     password = given.kafka.password.get_secret_value() if given.kafka.password else ""
     login = KafkaLogin(given.kafka.username, password) if given.kafka.username else None
+    github = given.github
     return Site(
         environment=name,
         run=0,
@@ -60,6 +66,8 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
         kafka=Kafka(given.kafka.bootstrap, kafka_config(given.kafka), call_s=min(KAFKA_S, call_s)),
         postgres=Postgres(given.postgres.dsn.get_secret_value(), read_only, read_s=call_s),
         kubernetes=_kubernetes(given.kubernetes, wire) if given.kubernetes else None,
+        github=_github(github, wire) if github else None,
+        encrypted=_encrypted(github.properties) if github and github.properties else None,
         names=Names(
             sequin_database=given.sequin.database,
             publication=given.postgres.publication,
@@ -70,6 +78,8 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
             connect_token=given.connect.tinybird_token,
             connect_restart=given.connect.restart or "",
             writers={name: tuple(_split(writer) for writer in listed) for name, listed in given.writers.items()},
+            project=ProjectNames(**github.project.model_dump()) if github else None,
+            properties=_properties(github.properties) if github and github.properties else None,
         ),
         limits=Limits(**given.limits.model_dump()),
     )
@@ -86,6 +96,23 @@ def _token(given: KubernetesSettings) -> str | Callable[[], str]:
     if file is None:
         return given.token.get_secret_value() if given.token else ""
     return lambda: file.read_text().strip()
+
+
+def _github(given: GitHubSettings, wire: Wire) -> GitHub:
+    file = given.private_key_file
+    if file is None or given.app_id is None or given.installation_id is None:  # so the settings have a token
+        return GitHub(given.url, given.token.get_secret_value() if given.token else "", read_only, wire=wire)
+    token = AppToken(given.url, given.app_id, given.installation_id, file.read_text, wire=wire)
+    return GitHub(given.url, token, read_only, wire=wire)
+
+
+def _properties(given: PropertiesSettings) -> PropertiesNames:
+    return PropertiesNames(given.repository, given.branch, given.path)
+
+
+def _encrypted(given: PropertiesSettings) -> EncryptedFile:
+    commands = Commands(given.decrypt, given.encrypt, given.environment, given.timeout_s)
+    return EncryptedFile(given.path, commands)
 
 
 def _split(writer: str) -> tuple[str, str]:

@@ -11,7 +11,7 @@ from ledger import capability, questions
 from ledger.connection import calendar
 from ledger.questions import Question
 from ledger.values import Json
-from runbooks import probe
+from runbooks import probe, tracked
 from runbooks.facts import live
 from runbooks.fields import nearest
 from runbooks.lineage.around import around
@@ -185,6 +185,33 @@ def _running(site: Site, namespace: str, name: str) -> bool:
     return scale.replicas > 0
 
 
+def _github(site: Site) -> str:
+    """The token sees each repository, and each has the branch that is merged into."""
+    project, properties = site.names.project, site.names.properties
+    if project is None:
+        return "none is named in tbops.toml, so nothing is asked"
+    places = {project.repository: project.branch, **({properties.repository: properties.branch} if properties else {})}
+    for repository, branch in places.items():
+        if site.hub.repository(repository).head(branch) is None:
+            raise _Unfit(f"{repository} has no branch {branch}")
+    return f"the token can read {' and '.join(places)}"
+
+
+def _encrypted(site: Site) -> str:
+    """Nothing of what is in the file is said."""
+    named, encrypted = site.names.properties, site.encrypted
+    if named is None or encrypted is None:
+        return "no encrypted properties are named in tbops.toml, so nothing is asked"
+    found = site.hub.repository(named.repository).file(named.path, named.branch)
+    if found is None:
+        raise _Unfit(f"{named.repository} has no file {named.path}")
+    try:
+        tracked.topics_of(encrypted.opened(found.content).reveal())
+    except tracked.TopicsError as wrong:
+        raise _Unfit(f"{named.path} can be decrypted, but not edited: {wrong}") from wrong
+    return f"{named.path} can be decrypted"
+
+
 _CHECKS: Sequence[tuple[str, Callable[[Site], str]]] = (
     ("Tinybird", _tinybird),
     ("Tinybird token of the connector", _tokens),
@@ -193,6 +220,8 @@ _CHECKS: Sequence[tuple[str, Callable[[Site], str]]] = (
     ("Kafka", _kafka),
     ("Postgres", _postgres),
     ("Kubernetes", _writers),
+    ("GitHub", _github),
+    ("Properties of the connector", _encrypted),
 )
 
 _ANSWERS: Mapping[str, Callable[[Site, Json], dict[str, Any]]] = {

@@ -1,5 +1,7 @@
 """`/tb doctor` says whether the writers could be stopped, before anybody needs it."""
 
+from pathlib import Path
+
 from tests.support.drive import Drive
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
@@ -35,3 +37,21 @@ def test_a_cluster_that_does_not_answer_is_said_and_stops_no_plan(
     assert drive.state(run) == "proposed", "who needs no writer stopped can go on"
     tried = {entry["path"] for entry in sandbox.log.find("kubernetes", "GET *", after=before)}
     assert len(tried) == 1, "the others would be waited for as long"
+
+
+def test_repositories_and_the_sealed_properties_are_looked_at_and_nothing_of_them_is_said(
+    drive: Drive, people: People, sandbox: Sandbox
+) -> None:
+    said = asked(drive, people)
+    assert "the token can read acme/platform and acme/cluster" in said
+    assert "local/kafka-connect/tinybird-sink.properties.enc can be decrypted" in said
+    assert sandbox.ready["tinybird"]["append_token"] not in said
+    identity = Path(sandbox.ready["github"]["identity_file"])
+    key = identity.read_text()
+    identity.write_text("AGE-SECRET-KEY-1PLANTED")
+    try:
+        refused = asked(drive, people)
+    finally:
+        identity.write_text(key)
+    assert "ended with code 1: decrypt: " in refused
+    assert "PLANTED" not in refused

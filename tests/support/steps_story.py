@@ -1,5 +1,6 @@
 """A run's steps walked against the sandbox: looking, acting, remembering, as the engine does, without a ledger."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -11,9 +12,11 @@ from runbooks.facts import live
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
-from runbooks.site import Names, Site
+from runbooks.site import Names, ProjectNames, PropertiesNames, Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from systems.connect import Connect
+from systems.encrypted import Commands, EncryptedFile
+from systems.github import GitHub
 from systems.kafka import Kafka
 from systems.kubernetes import Kubernetes
 from systems.postgres import Postgres
@@ -132,13 +135,22 @@ def story(sandbox: Sandbox) -> Iterator[Story]:
         kafka=Kafka(ready["kafka"], None, allowed),
         postgres=Postgres(ready["postgres"], allowed),
         kubernetes=Kubernetes(ready["kubernetes"]["url"], ready["kubernetes"]["scaler_token"], allowed),
+        github=GitHub(ready["github"]["url"], ready["github"]["token"], allowed),
+        encrypted=EncryptedFile(ready["github"]["properties"], _commands(ready["github"]["identity_file"])),
         names=Names(
             connect_restart=f"{sandbox.namespace}/{ready['kubernetes']['connect']}",
+            project=ProjectNames(ready["github"]["project"]),
+            properties=PropertiesNames(ready["github"]["cluster"], "main", ready["github"]["properties"]),
             writers={"activities": tuple((sandbox.namespace, name) for name in ready["kubernetes"]["writers"])},
         ),
     )
     try:
         yield Story(sandbox, site)
     finally:
-        for client in (site.tinybird, site.sequin, site.connect, site.cluster):
+        for client in (site.tinybird, site.sequin, site.connect, site.cluster, site.hub):
             client.close()
+
+
+def _commands(identity_file: str) -> Commands:
+    age = (sys.executable, "-m", "sandbox.age")
+    return Commands((*age, "decrypt"), (*age, "encrypt"), {"AGE_KEY_FILE": identity_file})

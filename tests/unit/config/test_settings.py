@@ -170,7 +170,72 @@ def test_how_connect_is_restarted_is_checked(
         settings.load()
 
 
+PROJECT = '[environments.staging.github.project]\nrepository = "acme/platform"\n'
+PROPERTIES = """
+[environments.staging.github.properties]
+repository = "acme/cluster"
+path = "local/tinybird-sink.properties.enc"
+decrypt = ["age", "-d"]
+encrypt = ["age", "-e"]
+env = { AGE_KEY_FILE = "/secrets/planted-place" }
+inherit = ["AGE_PASSPHRASE", "NOT_THERE"]
+"""
+GITHUB_TOKEN = "TBOPS_ENVIRONMENTS__STAGING__GITHUB__TOKEN"
+
+
+def test_github_is_optional_and_shows_no_secret(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert settings.load().environment("staging").github is None
+    configured.write_text(WHOLE + PROJECT + PROPERTIES)
+    monkeypatch.setenv(GITHUB_TOKEN, "ghp-planted-secret")
+    monkeypatch.setenv("AGE_PASSPHRASE", "planted-secret")
+    github = settings.load().environment("staging").github
+    assert github is not None
+    assert github.properties is not None
+    assert github.project.checks == ("Tinybird-CI",)
+    assert github.properties.environment == {
+        "AGE_KEY_FILE": "/secrets/planted-place",
+        "AGE_PASSPHRASE": "planted-secret",
+    }
+    assert "planted" not in repr(settings.load())
+
+
+@pytest.mark.parametrize(
+    ("token", "given", "said"),
+    [
+        (None, "", "needs either github.token or an App"),
+        (" ", "", "needs either github.token or an App"),
+        ("t", 'app_id = "1"\n', "needs either github.token or an App"),
+        (None, 'app_id = "1"\n', "an App needs all of"),
+        (None, 'app_id = "1"\ninstallation_id = 2\nprivate_key_file = "/no/such.pem"\n', "is not a file"),
+    ],
+)
+def test_github_is_spoken_to_with_a_token_or_as_a_whole_app(
+    configured: Path, monkeypatch: pytest.MonkeyPatch, token: str | None, given: str, said: str
+) -> None:
+    configured.write_text(f"{WHOLE}[environments.staging.github]\n{given}{PROJECT}")
+    if token is not None:
+        monkeypatch.setenv(GITHUB_TOKEN, token)
+    with pytest.raises(settings.SettingsError, match=said):
+        settings.load()
+
+
 def test_connect_may_be_told_by_rest(configured: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert settings.load().environment("staging").connect.restart is None
     monkeypatch.setenv("TBOPS_ENVIRONMENTS__STAGING__CONNECT__RESTART", "rest")
     assert settings.load().environment("staging").connect.restart == "rest"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('repository = "platform"\n', "must be <owner>/<repository>"),
+        ('repository = "acme/.."\n', "must be <owner>/<repository>"),
+        ('repository = "acme/platform"\nmigrations = "../x"\n', "must be a path inside the repository"),
+        ('repository = "acme/platform"\ndatafiles = "/services"\n', "must be a path inside the repository"),
+    ],
+)
+def test_a_place_that_is_none_is_named(configured: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
+    monkeypatch.setenv(GITHUB_TOKEN, "t")
+    configured.write_text(f"{WHOLE}[environments.staging.github.project]\n{text}")
+    with pytest.raises(settings.SettingsError, match=said):
+        settings.load()
