@@ -1,7 +1,6 @@
 """Pull requests and what hangs on them, as the stand-in keeps them. Times are the platform's, in seconds."""
 
 from dataclasses import dataclass, field
-from typing import Any
 
 
 @dataclass
@@ -62,6 +61,3 @@ class Kept:
     pulls: list[Pull] = field(default_factory=list[Pull])
     checks: dict[str, Check] = field(default_factory=dict[str, Check])
     statuses: dict[str, list[Status]] = field(default_factory=dict[str, list[Status]])
-
-
-Json = dict[str, Any]
