@@ -104,6 +104,7 @@ class KafkaSettings(_Frozen):
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     username: str | None = None
     password: SecretStr | None = None
+    creates_topics: bool = False  # Kafka makes a topic when somebody sends to it; production seldom does
 
 
 class KubernetesSettings(_Frozen):

@@ -15,7 +15,7 @@ from runbooks.types.clickhouse import Type, UnknownType
 
 _BOOLEAN_NAME = re.compile(r"(?:is|has|can|was)[A-Z]\w*")
 _TIME_NAME = re.compile(r"\w+(?:At|_at)")
-_LOW_CARDINALITY = frozenset({"type", "platform", "status", "label", "maturity"})  # facts/estate.md §8
+LOW_CARDINALITY = frozenset({"type", "platform", "status", "label", "maturity"})  # facts/estate.md §8
 _PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)+(?:\[:\])?")
 
 
@@ -190,7 +190,7 @@ def _inferred(field: NewField, place: Where, existing: PgColumn | None, inferred
         if known.fullmatch(field.name):
             inferred.append(f"{field.name}: {pg_type}, because of its name")
             return _from_postgres(field, pg_type), pg_type
-    if field.name in _LOW_CARDINALITY:
+    if field.name in LOW_CARDINALITY:
         inferred.append(f"{field.name}: few different texts, because of its name")
         return Type("LowCardinality", ("String",)), "text"
     raise Refused(

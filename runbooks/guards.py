@@ -8,9 +8,10 @@ Keys, by the name of the thing:
     sequin/sink/<name>/status
     postgres/table/<name>/columns           names, types, nullability, defaults
     sequin/sink/<name>/source               its table and its topic
+    postgres/table/<name>/replication       identity FULL, in the publication, readable for Sequin
     connect/connector/<name>/state
     connect/connector/<name>/topics         those that it reads, in whatever order
-    kafka/topic/<name>/partitions           how many; a snapshot knows of no topic, so that it is absent there
+    kafka/topic/<name>/partitions           how many; a snapshot knows the topics that were asked for
     tinybird/token/<name>/scopes
     kubernetes/deployment/<namespace>/<name>/replicas       how many are wanted
 """
@@ -122,6 +123,11 @@ def _facts_columns(facts: Facts, name: str) -> Any:
     return _columns({c.name: c for c in found.columns}) if found else None
 
 
+def _facts_replication(facts: Facts, name: str) -> Any:
+    found = (facts.tables or {}).get(name)
+    return [found.identity == "f", found.published, found.granted] if found else None
+
+
 def _facts_connector(facts: Facts, name: str) -> Any:
     return facts.connector.state if facts.connector and facts.connector.name == name else None
 
@@ -136,7 +142,8 @@ def _facts_topics(facts: Facts, name: str) -> Any:
 
 
 def _facts_partitions(facts: Facts, name: str) -> Any:
-    return None
+    found = facts.topics.get(name)
+    return found.partitions if found else None
 
 
 def _facts_scopes(facts: Facts, name: str) -> Any:
@@ -216,6 +223,11 @@ def _site_columns(site: Site, name: str) -> Any:
     )
 
 
+def _site_replication(site: Site, name: str) -> Any:
+    found = site.postgres.replication(name, publication=site.names.publication, role=site.names.sequin_role)
+    return [found.full and not found.partitions, found.published, found.granted] if found else None
+
+
 def _site_connector(site: Site, name: str) -> Any:
     return site.connect.status(name).state
 
@@ -231,6 +243,7 @@ _DEFINITION = ("tinybird", "pipe", "definition")
 _SCHEDULE = ("tinybird", "pipe", "schedule")
 _SINK = ("sequin", "sink", "status")
 _COLUMNS = ("postgres", "table", "columns")
+_REPLICATION = ("postgres", "table", "replication")
 _CONNECTOR = ("connect", "connector", "state")
 _REPLICAS = ("kubernetes", "deployment", "replicas")
 _SINK_SOURCE = ("sequin", "sink", "source")
@@ -248,6 +261,7 @@ _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
     _SCHEDULE: _facts_schedule,
     _SINK: _facts_sink,
     _COLUMNS: _facts_columns,
+    _REPLICATION: _facts_replication,
     _CONNECTOR: _facts_connector,
     _REPLICAS: _facts_replicas,
     _SINK_SOURCE: _facts_sink_source,
@@ -262,6 +276,7 @@ _FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
     _SCHEDULE: _site_schedule,
     _SINK: _site_sink,
     _COLUMNS: _site_columns,
+    _REPLICATION: _site_replication,
     _CONNECTOR: _site_connector,
     _REPLICAS: _site_replicas,
     _SINK_SOURCE: _site_sink_source,

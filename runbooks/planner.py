@@ -14,9 +14,10 @@ from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import Question
-from runbooks.request import Finish, Migrate, Request, Retire
+from runbooks.request import Finish, Migrate, Replicate, Request, Retire
 from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
 from runbooks.strategies.paused import stopped
+from runbooks.tables import replicate
 
 __all__ = ["make_plan", "questions_of", "sink_budget"]
 
@@ -36,6 +37,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         return make_plan(made, facts) if isinstance(made, Request) else made
     if isinstance(request.job, Retire):
         return retire.plan_of(request, request.job, facts)
+    if isinstance(request.job, Replicate):
+        return replicate.plan_of(request, request.job, facts)
     if isinstance(request.job, Migrate) and len(request.job.datasources) > 1:
         return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, request.job)))
     lineage = Lineage.of(facts)
@@ -72,6 +75,8 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
     """What is to be asked for this request beyond the facts; nothing where it will be refused anyway."""
     try:
         job = request.job
+        if isinstance(job, Replicate):
+            return replicate.questions_of(job, facts)
         made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
         if isinstance(made, Plan):
             return ()

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Literal
 
 from runbooks.facts.model import Facts
 from systems.errors import SystemsError
+from systems.kafka_model import TopicShape
 
 if TYPE_CHECKING:
+    from systems.kafka import Kafka
     from systems.postgres import Postgres
     from systems.tinybird import Tinybird
 
@@ -38,15 +40,28 @@ class Rehearsal:
     indexes: str | None = None
 
 
-Question = Count | Rehearsal
+@dataclass(frozen=True)
+class Shapes:
+    """What each of these topics is like in Kafka, or that there is none."""
+
+    key: str
+    topics: tuple[str, ...]
+
+
+Question = Count | Rehearsal | Shapes
 
 
 def answered(
-    facts: Facts, questions: tuple[Question, ...], postgres: "Postgres | None", tinybird: "Tinybird | None"
+    facts: Facts,
+    questions: tuple[Question, ...],
+    postgres: "Postgres | None",
+    tinybird: "Tinybird | None",
+    kafka: "Kafka | None" = None,
 ) -> Facts:
     """The facts with the answers of those who could be asked. None is an answer that did not come in time: a hazard,
     where it matters. Raises ``SystemsError`` where a system is away."""
     answers: dict[str, int | str | None] = {}
+    shapes: dict[str, TopicShape | None] = {}
     for question in questions:
         match question:
             case Count(system="postgres") if postgres is not None:
@@ -55,9 +70,12 @@ def answered(
                 answers[question.key] = _counted(question, lambda sql: tinybird.sql(sql)[0]["n"])
             case Rehearsal() if tinybird is not None:
                 answers[question.key] = _rehearsed(question, tinybird)
+            case Shapes() if kafka is not None:
+                there = kafka.topics()
+                shapes |= {name: kafka.topic_shape(name) if name in there else None for name in question.topics}
             case _:
                 pass
-    return replace(facts, answers=answers)
+    return replace(facts, answers=answers, topics=shapes)
 
 
 def count_of(answers: Mapping[str, int | str | None], key: str) -> int | None:

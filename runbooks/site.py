@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from runbooks.facts.model import Limits
+from runbooks.names import Names
 from systems.errors import SystemsError
 
 if TYPE_CHECKING:
@@ -19,44 +20,6 @@ if TYPE_CHECKING:
     from systems.postgres import Postgres
     from systems.sequin import Sequin
     from systems.tinybird import Tinybird
-
-
-@dataclass(frozen=True)
-class ProjectNames:
-    """Where the datafiles and the migrations are kept, and the checks that must be green before a merge."""
-
-    repository: str
-    branch: str = "main"
-    datafiles: str = "services/libs/tinybird"
-    migrations: str = "backend/src/database/migrations"
-    checks: tuple[str, ...] = ("Tinybird-CI",)
-
-
-@dataclass(frozen=True)
-class PropertiesNames:
-    """Where the connector's encrypted properties are kept."""
-
-    repository: str
-    branch: str
-    path: str
-
-
-@dataclass(frozen=True)
-class Names:
-    """The environment's fixed names, from tbops.toml."""
-
-    sequin_database: str = "cm-local"
-    publication: str = "sequin_pub"
-    slot: str = "sequin_slot"
-    sequin_role: str = "sequin"
-    connector: str = "tinybird-sink"
-    connect_group: str = "connect-tinybird-sink"
-    connect_token: str = "connect"  # noqa: S105  # the name of the workspace token that Kafka Connect uses
-    connect_restart: str = ""  # how it comes to read other topics: "namespace/deployment", "rest", or not told
-    # datasource -> ("namespace", "deployment") of each of its writers
-    writers: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict[str, tuple[tuple[str, str], ...]])
-    project: ProjectNames | None = None  # None: tbops.toml names no GitHub
-    properties: PropertiesNames | None = None  # None: tbops.toml names no such file
 
 
 @dataclass(frozen=True)
@@ -73,7 +36,7 @@ class Site:
     connect: Connect
     kafka: Kafka
     postgres: Postgres
-    names: Names = Names()
+    names: Names = field(default_factory=Names)
     limits: Limits = field(default_factory=Limits)
     capabilities: Mapping[str, str] = field(default_factory=dict[str, str])
     memo: Mapping[str, Any] = field(default_factory=dict[str, Any])

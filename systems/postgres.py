@@ -1,17 +1,21 @@
 """The source Postgres: its catalog, slot, safe migrations and plain reads (facts/systems.md §2)."""
 
 import re
+import select
+import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, LiteralString, cast
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import DiagnosticField, ExecStatus
+from psycopg.pq.abc import PGconn
 
 from systems import postgres_sql as questions
 from systems.errors import SystemsError
 from systems.permit import Permit
-from systems.postgres_model import Blocker, ColumnInfo, SlotInfo, TableInfo
+from systems.postgres_model import Blocker, ColumnInfo, IndexInfo, ReplicationInfo, SlotInfo, TableInfo
 from systems.redact import redact
 
 SYSTEM = "postgres"
@@ -63,6 +67,40 @@ class Postgres:
             rows = connection.execute(questions.COLUMNS, asked).fetchall()
         return {row[1]: ColumnInfo(*row[1:]) for row in rows}
 
+    def replication(self, table: str, *, publication: str, role: str) -> ReplicationInfo | None:
+        """How far the table is on its way into the publication; None if there is no such table."""
+        asked = {"schema": self._schema, "table": table, "publication": publication, "role": role}
+        with self._reading(f"the publication of {table}") as connection:
+            row = connection.execute(questions.REPLICATION, asked).fetchone()
+        if row is None:
+            return None
+        identity, partitioned, owned, published, granted, role_exists, exists, publication_owned, via_root, left = row
+        return ReplicationInfo(
+            full=identity == "f",
+            partitioned=partitioned,
+            owned=owned,
+            published=published,
+            granted=granted,
+            role_exists=role_exists,
+            publication_exists=exists,
+            publication_owned=publication_owned,
+            via_root=via_root,
+            partitions=tuple(left),
+        )
+
+    def index(self, name: str) -> IndexInfo | None:
+        """An index and whether somebody builds it; None if there is none of that name."""
+        with self._reading(f"the index {name}") as connection:
+            row = connection.execute(questions.INDEX, {"schema": self._schema, "index": name}).fetchone()
+        return IndexInfo(*row) if row else None
+
+    def unique_index(self, table: str, columns: Sequence[str]) -> str | None:
+        """The name of a unique index over exactly these columns that could become the primary key."""
+        asked = {"schema": self._schema, "table": table, "columns": list(columns)}
+        with self._reading(f"the unique indexes of {table}") as connection:
+            row = connection.execute(questions.UNIQUE_INDEX, asked).fetchone()
+        return row[0] if row else None
+
     def slot(self, name: str) -> SlotInfo | None:
         with self._reading(f"slot {name}") as connection:
             row = connection.execute(questions.SLOT, {"slot": name}).fetchone()
@@ -93,6 +131,38 @@ class Postgres:
             connection.execute(sql.SQL("SET LOCAL statement_timeout = {}").format(f"{int(self._read_s * 1000)}ms"))
             connection.execute("SET LOCAL idle_in_transaction_session_timeout = '60s'")
             connection.execute(cast(LiteralString, statements))
+
+    def begin(self, statement: str) -> None:
+        """Have Postgres begin what may take hours and cannot be in a transaction (CREATE INDEX CONCURRENTLY). It waits
+        for locks without an end, so it must be of the kind that nobody queues behind.
+
+        Returns once it is done, or after ``read_s``: the connection is then closed without a cancel, and the server
+        goes on by itself, as it looks for its client only when it has something to say.
+        """
+        self._permit(SYSTEM, "migration")
+        with self._connected("the migration") as connection:
+            connection.autocommit = True
+            for unlimited in ("lock_timeout", "statement_timeout", "client_connection_check_interval"):
+                connection.execute(sql.SQL("SET {} = 0").format(sql.Identifier(unlimited)))
+            wire = connection.pgconn
+            wire.send_query(statement.encode())
+            self._awaited(wire)
+
+    def _awaited(self, wire: PGconn) -> None:
+        deadline = time.monotonic() + self._read_s
+        wire.flush()
+        while wire.is_busy():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                wire.finish()
+                return
+            select.select([wire.socket], [], [], left)
+            wire.consume_input()
+        result = wire.get_result()
+        if result is not None and result.status == ExecStatus.FATAL_ERROR:
+            state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
+            said = redact(result.error_message.decode(errors="replace"), (self._dsn,)) + f" (SQLSTATE {state})"
+            raise SystemsError(SYSTEM, "the migration", retryable=state in _LATER, said=said)
 
     # -- connections
 
@@ -128,7 +198,7 @@ _Rows = Sequence[tuple[Any, ...]]
 def _assemble(schema: str, tables: _Rows, columns: _Rows, indexes: _Rows, published: _Rows) -> dict[str, TableInfo]:
     lists = {row[0]: row[1] for row in published}
     found: dict[str, TableInfo] = {}
-    for oid, name, identity, granted, owned, rows, size, changes in tables:
+    for oid, name, identity, granted, owned, rows, size, changes, partitioned in tables:
         mine = [row for row in indexes if row[0] == oid and row[3] and all(row[3])]
         listed = lists.get(name)
         found[name] = TableInfo(
@@ -146,5 +216,6 @@ def _assemble(schema: str, tables: _Rows, columns: _Rows, indexes: _Rows, publis
             rows=rows,
             bytes=size,
             changes=changes,
+            partitioned=partitioned,
         )
     return found

@@ -27,6 +27,7 @@ class TableInfo:
     rows: int | None  # estimate; None before the first analyze
     bytes: int
     changes: int  # inserts, updates and deletes since the statistics began
+    partitioned: bool = False
 
 
 @dataclass(frozen=True)
@@ -51,3 +52,28 @@ class Blocker:
     def __str__(self) -> str:
         who = self.application or self.user or "a session"
         return f"{who} (pid {self.pid}, {self.state}, in its transaction for {self.age_s} s)"
+
+
+@dataclass(frozen=True)
+class ReplicationInfo:
+    """How far a table is on its way into the publication; ``partitions`` lists those whose identity is not FULL."""
+
+    full: bool
+    partitioned: bool
+    owned: bool
+    published: bool
+    granted: bool
+    role_exists: bool
+    publication_exists: bool
+    publication_owned: bool
+    via_root: bool  # the publication sends a partition's changes as those of its table
+    partitions: tuple[str, ...]  # quoted as SQL names them
+
+
+@dataclass(frozen=True)
+class IndexInfo:
+    """``blocks_done`` is None when nobody builds it."""
+
+    valid: bool
+    blocks_done: int | None
+    blocks_total: int | None

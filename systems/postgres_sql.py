@@ -1,11 +1,14 @@
 """The catalog questions (facts/systems.md §2.4), one round trip each for all tables of a schema."""
 
 TABLES = """
-SELECT c.oid::bigint, c.relname, c.relreplident::text,
+SELECT c.oid::bigint, c.relname,
+       CASE WHEN c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid
+                                             WHERE t.relid <> c.oid AND l.relreplident <> 'f')
+            THEN 'd' ELSE c.relreplident::text END,
        coalesce(has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE'), false),
        pg_has_role(c.relowner, 'USAGE'),
        CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END, pg_total_relation_size(c.oid),
-       coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0)
+       coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0), c.relkind = 'p'
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_roles r ON r.rolname = %(role)s
 LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
@@ -57,4 +60,40 @@ SELECT DISTINCT a.pid, a.usename, a.application_name, a.state, extract(epoch FRO
 FROM pg_locks l JOIN pg_stat_activity a USING (pid)
 WHERE l.relation = to_regclass(%(table)s) AND l.granted AND a.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL
 ORDER BY 5 DESC NULLS LAST LIMIT 5
+"""
+
+# How far one table is on its way into the publication. Identity does not go down from a partitioned table to its
+# partitions, and they are what is written to (facts/estate.md §4a): every one of them is looked at.
+REPLICATION = """
+SELECT c.relreplident::text, c.relkind = 'p', pg_has_role(c.relowner, 'USAGE'),
+       EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = %(publication)s
+               AND t.schemaname = n.nspname AND t.tablename = c.relname),
+       coalesce(has_table_privilege(r.oid, c.oid, 'SELECT'), false), r.oid IS NOT NULL,
+       p.oid IS NOT NULL, coalesce(pg_has_role(p.pubowner, 'USAGE'), false), coalesce(p.pubviaroot, false),
+       array(SELECT format('%%I.%%I', ln.nspname, l.relname) FROM pg_partition_tree(c.oid) t
+             JOIN pg_class l ON l.oid = t.relid JOIN pg_namespace ln ON ln.oid = l.relnamespace
+             WHERE c.relkind = 'p' AND t.relid <> c.oid AND l.relreplident <> 'f' ORDER BY 1)
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_roles r ON r.rolname = %(role)s
+LEFT JOIN pg_publication p ON p.pubname = %(publication)s
+WHERE n.nspname = %(schema)s AND c.relname = %(table)s AND c.relkind IN ('r', 'p')
+"""
+
+# An index that is built beside writers is there and invalid until the end; a failed one stays so.
+INDEX = """
+SELECT i.indisvalid, p.blocks_done::bigint, nullif(p.blocks_total, 0)::bigint
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_stat_progress_create_index p ON p.index_relid = i.indexrelid
+WHERE n.nspname = %(schema)s AND c.relname = %(index)s
+"""
+
+# What could become a primary key as it stands: unique, whole, valid, over columns that hold no NULL.
+UNIQUE_INDEX = """
+SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
+JOIN pg_namespace n ON n.oid = t.relnamespace
+WHERE n.nspname = %(schema)s AND t.relname = %(table)s AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
+  AND i.indnatts = i.indnkeyatts
+  AND %(columns)s::text[] = array(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND a.attnotnull ORDER BY k.place)
+ORDER BY 1 LIMIT 1
 """

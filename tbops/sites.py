@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 from config.settings import Environment, GitHubSettings, KafkaSettings, KubernetesSettings, PropertiesSettings, Settings
 from runbooks.facts.model import Limits
-from runbooks.site import Names, ProjectNames, PropertiesNames, Site
+from runbooks.names import Names, ProjectNames, PropertiesNames
+from runbooks.site import Site
 from systems.connect import Connect
 from systems.encrypted import Commands, EncryptedFile
 from systems.github import GitHub
@@ -77,6 +78,7 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
             connect_group=f"connect-{given.connect.connector}",
             connect_token=given.connect.tinybird_token,
             connect_restart=given.connect.restart or "",
+            creates_topics=given.kafka.creates_topics,
             writers={name: tuple(_split(writer) for writer in listed) for name, listed in given.writers.items()},
             project=ProjectNames(**github.project.model_dump()) if github else None,
             properties=_properties(github.properties) if github and github.properties else None,

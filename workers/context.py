@@ -26,7 +26,7 @@ def plan_live(request: Request, site: Site) -> Plan:
     """The plan from the facts of the live systems. Raises ``Refused`` and ``SystemsError``; changes nothing."""
     facts = live.read(site)
     asked = planner.questions_of(request, facts)
-    return planner.make_plan(request, answered(facts, asked, site.postgres, site.tinybird))
+    return planner.make_plan(request, answered(facts, asked, site.postgres, site.tinybird, site.kafka))
 
 
 @dataclass(frozen=True)

@@ -88,11 +88,16 @@ def _body(view: RunView, plan: Plan | None) -> list[Block]:
         case "running" | "paused" | "held" | "restoring":
             return [*sections(overview(view)), *outcome(view)]
         case "succeeded":
-            return [*outcome(view), context(f"All {count(len(view.steps), 'steps')} are done; the thread says each.")]
+            return [*outcome(view), context(_all_done(len(view.steps)))]
         case "failed" | "aborted" | "expired" if view.run.started_at is not None:
             return [*outcome(view), *sections(overview(view))]
         case _:
             return []
+
+
+def _all_done(steps: int) -> str:
+    which = f"All {count(steps, 'steps')} are done" if steps > 1 else "Its one step is done"
+    return f"{which}; the thread says more."
 
 
 def _fitting(body: list[Block], others: list[Block]) -> list[Block]:

@@ -118,7 +118,7 @@ FORMS: tuple[Form, ...] = (
          _migrate(lambda f: AddIndex(name=f["name"], expression=f["index"][0], type=f["index"][1])), REQUEST),
     Form("replicate <table> [as <datasource>]", "Brings a Postgres table to Tinybird through Sequin.",
          lambda line: _request(line, Replicate(table=line.caught["table"], datasource=line.caught.get("datasource"))),
-         REQUEST, built=False),
+         REQUEST),
     Form("unreplicate <table>", "Ends a table's replication.",
          lambda line: _request(line, Unreplicate(table=line.caught["table"])), REQUEST, built=False),
     Form("rename <datasource> to <new>", "Renames a datasource and moves its readers.",

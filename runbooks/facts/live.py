@@ -59,6 +59,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         connector=connector(status, topics),
         tokens=tuple(token(t) for t in tokens),
         connect_token=site.names.connect_token,
+        names=site.names,
         limits=_sampled(site),
         capabilities=dict(site.capabilities),
         calls=calls,
@@ -179,6 +180,7 @@ def table(info: postgres_model.TableInfo) -> model.PgTable:
         rows=info.rows,
         bytes=info.bytes,
         owned=info.owned,
+        partitioned=info.partitioned,
     )
 
 

@@ -10,6 +10,9 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
+from runbooks.names import Names
+from systems.kafka_model import TopicShape
+
 PipeKind = Literal["copy", "materialized", "endpoint", "sink", "pipe"]
 
 
@@ -134,6 +137,7 @@ class PgTable:
     bytes: int | None = None
     writes_per_s: float | None = None  # from two readings of pg_stat_user_tables
     owned: bool = True  # the migrating role owns it
+    partitioned: bool = False
 
     def column(self, name: str) -> PgColumn | None:
         return next((c for c in self.columns if c.name == name), None)
@@ -220,6 +224,9 @@ class Facts:
     )
     # by datasource, as tbops.toml lists them; one that is not named here has writers that nobody knows of
     writers: Mapping[str, tuple[Deployment, ...]] = field(default_factory=dict[str, tuple[Deployment, ...]])
+    names: Names = field(default_factory=Names)
+    # of the topics that one request is about: see runbooks/questions.py. One that is not there has None
+    topics: Mapping[str, TopicShape | None] = field(default_factory=dict[str, "TopicShape | None"])
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""

@@ -18,11 +18,13 @@ _TASTE = ("prefer-", "ban-char-field", "require-timeout")  # how things are call
 
 @on_plan
 def squawk(at: Context) -> Iterator[Hazard]:
-    migration = at.planned.migration
-    if migration is None:
-        return
-    for rule, level, message, fix in _findings(migration.text):
-        table = at.planned.table.name if at.planned.table else at.planned.name
+    if at.planned.migration:
+        yield from judged(at.planned.migration.text, at.planned.table.name if at.planned.table else at.planned.name)
+
+
+def judged(sql: str, table: str) -> Iterator[Hazard]:
+    """What squawk says of a migration of that table."""
+    for rule, level, message, fix in _findings(sql):
         yield found(f"postgres/{rule}", level, table, message, fix)
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from runbooks.budget import sink_budget
-from runbooks.facts.model import Column, PgTable
+from runbooks.facts.model import Column, PgTable, Slot
 from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard
 
@@ -83,10 +83,12 @@ def backfill_index_missing(at: Context) -> Iterator[Hazard]:
 
 @on_plan
 def slot_unhealthy(at: Context) -> Iterator[Hazard]:
+    if at.facts.live and at.planned.replicated:
+        yield from unhealthy(at.facts.slot)
+
+
+def unhealthy(slot: Slot | None) -> Iterator[Hazard]:
     """A slot that nobody reads for a moment is daily life: Sequin lets go of it whenever a sink changes."""
-    slot = at.facts.slot
-    if not at.facts.live or not at.planned.replicated:
-        return
     name = slot.name if slot else "the replication slot"
     if slot is None or slot.wal_status in ("unreserved", "lost"):
         state = "does not exist" if slot is None else f"is {slot.wal_status}"

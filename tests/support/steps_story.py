@@ -9,10 +9,11 @@ from typing import Any
 
 from runbooks import steps
 from runbooks.facts import live
+from runbooks.names import Names, ProjectNames, PropertiesNames
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
-from runbooks.site import Names, ProjectNames, PropertiesNames, Site
+from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from systems.connect import Connect
 from systems.encrypted import Commands, EncryptedFile

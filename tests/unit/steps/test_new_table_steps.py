@@ -8,7 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from runbooks.site import Names, Site
+from runbooks.names import Names
+from runbooks.site import Site
 from runbooks.step import Astray, Done, Todo, Wait
 from runbooks.steps.append_scope import GrantAppend, RevokeAppend
 from runbooks.steps.connect_restart import AwaitTracked, AwaitUntracked, RestartConnect

@@ -1,0 +1,106 @@
+"""What can go wrong when a table is brought to Tinybird."""
+
+from collections.abc import Iterator
+
+from runbooks.facts.model import Facts
+from runbooks.hazards import found
+from runbooks.hazards.postgres_sql import judged
+from runbooks.hazards.source import unhealthy
+from runbooks.plan import Hazard
+from runbooks.proof.fields import pg_name
+from runbooks.strategies.parts import filling
+from runbooks.tables.route import Route, tracked
+
+_LEVELS = ("error", "warning", "note")
+_BUILT = ("postgres/require-concurrent-index-creation",)  # beside writers by the run; in the file it is there already
+
+
+def of_route(route: Route, facts: Facts, migration: str) -> tuple[Hazard, ...]:
+    """The gravest first."""
+    every = [*_of_table(route), *_of_platform(route, facts), *_of_time(route, facts)]
+    if facts.live:
+        every += unhealthy(facts.slot)
+    every += (hazard for hazard in judged(migration, route.table.name) if hazard.slug not in _BUILT)
+    return tuple(sorted(every, key=lambda hazard: (_LEVELS.index(hazard.level), hazard.slug, hazard.resource)))
+
+
+def _of_table(route: Route) -> Iterator[Hazard]:
+    table = route.table
+    if route.lacks_version:
+        yield found(
+            "version-column-missing",
+            "warning",
+            table.name,
+            f"{table.name} gets a column {route.version.name}, and nothing moves it when a row changes: such a change "
+            "would not win over the row that is there.",
+            f"Have whatever updates {table.name} set {route.version.name} too, or a trigger do it.",
+        )
+    if route.lacks_index and table.partitioned:
+        listed = ", ".join(pg_name(column) for column in dict.fromkeys((route.version.name, *route.key)))
+        yield found(
+            "backfill-index-missing",
+            "warning",
+            table.name,
+            f"{table.name} is partitioned, so its index on {route.version.name} is not built here: a backfill sorts.",
+            f"CREATE INDEX CONCURRENTLY … ({listed}) on each partition.",
+        )
+
+
+def _of_platform(route: Route, facts: Facts) -> Iterator[Hazard]:
+    connector = facts.connector
+    if facts.live and (connector is None or connector.state != "RUNNING" or set(connector.tasks) != {"RUNNING"}):
+        state = connector.state if connector else "gone"
+        yield found(
+            "connector-not-running",
+            "error",
+            facts.names.connector,
+            f"The connector {facts.names.connector} does not run ({state}): nothing that is sent would arrive.",
+            "Mend or resume it first.",
+        )
+    if route.sink is None and route.like is None:
+        yield found(
+            "no-sink-to-copy",
+            "error",
+            route.name,
+            "There is no active Sequin sink that the new one could be made like: where Kafka is, nobody says.",
+            "Make the first sink by hand.",
+        )
+    if tracked(route, facts):
+        return
+    if facts.live and not facts.names.connect_restart:
+        yield found(
+            "connect-restart-unknown",
+            "error",
+            facts.names.connector,
+            "tbops.toml does not say how the connector comes to read another topic.",
+            "Set connect.restart to a deployment (<namespace>/<name>) or to rest.",
+        )
+    yield found(
+        "topic-without-consumer",
+        "note",
+        route.name,
+        f"Until Kafka Connect is restarted nobody reads the topic {route.name}, and alarms that watch for that may "
+        "call people.",
+        "Tell them that it lasts until the restart of this run.",
+    )
+    if facts.connector and facts.connector.topics:
+        yield found(
+            "connect-restarts",
+            "warning",
+            facts.names.connector,
+            f"Kafka Connect is restarted with all {len(facts.connector.topics)} topics: each stands still for about a "
+            "minute and goes on where it was.",
+            "Choose a quiet moment.",
+        )
+
+
+def _of_time(route: Route, facts: Facts) -> Iterator[Hazard]:
+    seconds, formula = filling(route.table.rows or 0, facts)
+    if seconds > facts.limits.backfill_max_s:
+        yield found(
+            "backfill-too-long",
+            "error",
+            route.table.name,
+            f"Its backfill would take {seconds / 3600:.0f} h ({formula}), longer than is allowed.",
+            "Raise limits.backfill_max_s for it.",
+        )

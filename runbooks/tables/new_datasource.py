@@ -1,0 +1,56 @@
+"""A data source for a table that had none: made before anything is sent to it, removed if it comes to nothing."""
+
+from typing import ClassVar
+
+from runbooks.facts import live
+from runbooks.guards import digest_of_schema
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Seen, Step, Todo
+from runbooks.steps.create import CreateDatasource
+from runbooks.steps.delivery import raw_count
+from runbooks.steps.tracking import still_read
+
+
+class CreateNew(CreateDatasource):
+    """The same as where a table is made anew, with the way back of one that was not there before."""
+
+    op: ClassVar[str] = "tinybird.datasource.create-new/1"
+
+    def title(self) -> str:
+        return f"Create the data source {self.table.name}"
+
+    def reads(self) -> tuple[str, ...]:
+        return self.writes()
+
+    def remember(self, at: Site) -> Step | None:
+        return RemoveNew(name=self.table.name, planned=self.table.planned)
+
+
+class RemoveNew(Step):
+    """Delete a data source that the run made, once nothing is sent to it. Its rows are Postgres's own."""
+
+    op: ClassVar[str] = "tinybird.datasource.remove-new/1"
+    settle_s: ClassVar[float] = 5.0
+
+    name: str
+    planned: str  # the digest of its schema: another one is somebody else's
+
+    def title(self) -> str:
+        return f"Delete the new data source {self.name}"
+
+    def writes(self) -> tuple[str, ...]:
+        return (f"tinybird/datasource/{self.name}/schema", f"tinybird/datasource/{self.name}/id")
+
+    def look(self, at: Site) -> Seen:
+        if self.name in at.proven:
+            return Done(f"{self.name} is replicated and proven: it stays.")
+        found = at.tinybird.datasource(self.name)
+        if found is None:
+            return Done(f"There is no data source {self.name}, as before.")
+        if digest_of_schema(live.datasource(found)) != self.planned:
+            return Astray(f"{self.name} has another schema than the run gave it: somebody uses it, and it stays")
+        read = still_read(at, self.name, f"the connector {at.names.connector} reads the topic {self.name}: it stays")
+        return read or Todo(f"{raw_count(at, self.name)} rows of it are Postgres's own")
+
+    def act(self, at: Site) -> None:
+        at.tinybird.delete_datasource(self.name)
