@@ -17,6 +17,7 @@ pytestmark = pytest.mark.faults
 __all__ = ["watched"]  # a fixture
 
 PROVEN = 17  # after this step of a recreate
+SWEPT = 18
 COPY = next(iter(COPIES_OF_MEMBERS))
 
 
@@ -88,8 +89,10 @@ def test_an_alter_goes_on_where_it_ended(
 
 
 @pytest.mark.long  # the plan alone is tried in tests/unit/runbooks/test_finish.py
-def test_a_run_whose_table_is_proven_left_nothing(watched: Drive, people: People, left: Callable[[int], int]) -> None:
-    run = left(PROVEN)
+def test_a_run_whose_table_is_proven_and_swept_left_nothing(
+    watched: Drive, people: People, left: Callable[[int], int]
+) -> None:
+    run = left(SWEPT)
     people.ana.types(f"/tb retry {run}")
     watched()
     following = watched.view(run + 1).run
@@ -187,3 +190,15 @@ def test_writers_that_could_not_be_started_again_are_started_by_a_retry(
     assert len(titles(drive, following)) == 2 * len(activities.WRITERS), "started and awaited, and nothing else"
     drive.until(following, "succeeded")
     assert activities.writers_run(sandbox)
+
+
+@pytest.mark.long
+def test_what_postgres_no_longer_has_goes_though_the_run_ended_behind_its_proof(
+    watched: Drive, ending: Ending, left: Callable[[int], int]
+) -> None:
+    run = left(PROVEN)
+    following = finished(watched, ending, run)
+    assert titles(watched, following) == [
+        "Delete from members the rows that Postgres no longer has",
+        "Prove by value that members holds what Postgres holds: 12 columns",
+    ]
