@@ -144,8 +144,14 @@ class ByRanges(Step):
     def _both(self, at: Site, low: str | None, high: str | None) -> tuple[Digest, Digest]:
         """What the range is in the copy, and then what it should be."""
         keys = Keys(low, high)
-        there = self._digest(at, chunks.target_digest(self.of, self._jobs(at).table, keys))
-        return there, self._digest(at, chunks.source_digest(self.of, keys))
+        there = self._target(at, keys)
+        return there, self._source(at, keys)
+
+    def _target(self, at: Site, keys: Keys) -> Digest:
+        return self._digest(at, chunks.target_digest(self.of, self._jobs(at).table, keys))
+
+    def _source(self, at: Site, keys: Keys) -> Digest:
+        return self._digest(at, chunks.source_digest(self.of, keys))
 
     def _compared(self, at: Site, memo: Memo) -> Seen:
         there, here = self._both(at, memo["low"], memo["high"])
@@ -234,7 +240,7 @@ class CopyChunks(ByRanges):
     def _meanwhile(self, at: Site, wait: Wait) -> Wait:
         memo = dict(wait.memo or {})
         if "behind" in memo:
-            return replace(wait, after=0.0, memo=self._settled(at, memo))
+            return replace(wait, after=0.0, memo=self._half_settled(at, memo) or self._settled(at, memo))
         if "ahead" in memo or "bad" in memo or memo["high"] is None or memo["tries"] != 1:
             return wait
         ahead = self._opened(at, memo, memo["high"])
@@ -253,13 +259,24 @@ class CopyChunks(ByRanges):
         onward = {**kept, "behind": behind, "low": ahead["low"], "high": ahead["high"], "tries": 0}
         return self._copied(at, onward, (int(ahead["before"][0]), str(ahead["before"][1])))
 
+    def _half_settled(self, at: Site, memo: Memo) -> Memo | None:
+        """The range behind as it is in the copy: one digest a look, so that the end of a job is seen between them. None
+        if that is known already."""
+        behind: Memo = memo["behind"]
+        if "there" in behind:
+            return None
+        there = self._target(at, Keys(behind["low"], behind["high"]))
+        return memo | {"behind": {**behind, "there": list(there)}}
+
     def _settled(self, at: Site, memo: Memo) -> Memo:
         """The range behind compared. A bad one is gone back to when the one at hand is done; the counts go back too."""
         if "behind" not in memo:
             return memo
-        behind: Memo = memo["behind"]
+        behind: Memo = dict(memo["behind"])
         memo = {key: value for key, value in memo.items() if key != "behind"}
-        there, here = self._both(at, behind["low"], behind["high"])
+        keys, known = Keys(behind["low"], behind["high"]), behind.pop("there", None)
+        there = (int(known[0]), str(known[1])) if known else self._target(at, keys)
+        here = self._source(at, keys)
         if here != there and _bad(behind, here, there):
             counts = {key: memo[key] for key in ("done", "ranges", "moving")}
             return memo | {"bad": {**behind, **counts, "tries": 1}}
