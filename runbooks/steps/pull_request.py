@@ -1,0 +1,374 @@
+"""Files brought into a repository by a pull request: committed, opened, watched, merged.
+
+Each run has a branch of its own, which holds one commit of the run. All that comes later is pinned to that commit:
+``Done.found[pushed_key(repository)]`` is its sha, or None where the base holds the files already. Steps that commit
+in another way (an encrypted file) put it there too, and share the rest.
+"""
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
+
+from pydantic import Field
+
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.words import counted
+from systems.errors import SystemsError
+from systems.github import Repository
+from systems.github_model import (
+    Checks,
+    Green,
+    PullInfo,
+    Red,
+    Waiting,
+    is_known_branch,
+    is_moved,
+    is_open_pull,
+    is_unmergeable,
+    verdict,
+)
+
+BRANCH = "tbops/run-{run}"
+LOOK_AGAIN_S = 15.0
+CHECKS_S = 3_600  # a check that has said nothing for so long is not coming
+MERGE_S = 86_400  # a review may take its day
+_BLOCKED = "a review is missing, or a check that this repository requires"
+
+Memo = dict[str, Any]
+
+
+def pushed_key(repository: str) -> str:
+    """Under which name the sha of the run's commit enters the run's record."""
+    return f"pushed/{repository}"
+
+
+def pull_key(repository: str) -> str:
+    """Under which name the pull request's number enters the run's record."""
+    return f"pull/{repository}"
+
+
+def blob_sha(content: bytes) -> str:
+    """What git calls a file of this content."""
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
+
+
+class OfBranch(Step):
+    """What every step of a pull request knows. ``branch`` holds ``{run}``; ``base`` is where it is to be merged."""
+
+    gated: ClassVar[bool] = False
+    settle_s: ClassVar[float] = 10.0
+
+    repository: str
+    base: str = "main"
+    branch: str = BRANCH
+
+    def _branch(self, at: Site) -> str:
+        return self.branch.replace("{run}", str(at.run))
+
+    def _there(self, at: Site) -> Repository:
+        return at.hub.repository(self.repository)
+
+    def _pull(self, at: Site) -> PullInfo | None:
+        """The run's pull request. One that was over before the run's commit is of an older run of that number."""
+        there, known = self._there(at), at.found.get(pull_key(self.repository))
+        if known is not None:
+            return there.pull(int(known))
+        found = there.pull_of(self._branch(at), self.base)
+        return found if found and (found.open or found.head_sha == self._pushed(at)) else None
+
+    def _pushed(self, at: Site) -> str | None:
+        """The sha of the run's commit; None if there was nothing to commit."""
+        found = at.found.get(pushed_key(self.repository))
+        return str(found) if found else None
+
+    def _nothing(self, at: Site) -> Done | None:
+        """Done, where the base held everything already and so no commit was made."""
+        key = pushed_key(self.repository)
+        if key in at.found and at.found[key] is None:
+            return Done(f"{self.base} of {self.repository} holds it already.")
+        return None
+
+    def _strayed(self, at: Site, pull: PullInfo) -> Astray | None:
+        """A pull request that is not this run's any more."""
+        if not pull.open:
+            return Astray(
+                f"somebody closed pull request #{pull.number} ({pull.url}) without merging it: reopen it and resume, "
+                "or abort"
+            )
+        if pull.head_sha != self._pushed(at):
+            return Astray(
+                f"somebody pushed to {pull.head}: it is at {short(pull.head_sha)}, and this run committed "
+                f"{short(self._pushed(at) or '')}; merge or close pull request #{pull.number} by hand ({pull.url})"
+            )
+        return None
+
+
+class CommitFiles(OfBranch):
+    """Commit files to the run's branch, as one commit on what the base is now. ``files``: path → text, None for one
+    that goes. ``seen`` is the blob's sha of each as it was planned from, empty where there was none: one that is
+    another by now was changed by somebody, and is not written over."""
+
+    op: ClassVar[str] = "github.branch.commit/1"
+    gated: ClassVar[bool] = True
+
+    files: dict[str, str | None]
+    seen: dict[str, str] = Field(default_factory=dict)
+    message: str
+
+    def title(self) -> str:
+        what = next(iter(self.files)) if len(self.files) == 1 else counted(len(self.files), "file")
+        return f"Commit {what} to a branch of {self.repository}"
+
+    def remember(self, at: Site) -> Step | None:
+        return DeleteBranch(repository=self.repository, base=self.base, branch=self.branch)
+
+    def look(self, at: Site) -> Seen:
+        there, branch = self._there(at), self._branch(at)
+        head = there.head(branch)
+        if head is not None:
+            lacking = _lacking(there.tree(head), self.files)
+            if lacking:
+                return Astray(f"{self.repository} has a branch {branch} of somebody else: its {lacking[0]} is another")
+            said = f"{counted(len(self.files), 'file')} committed to {branch} as {short(head)}."
+            return Done(said[:1].upper() + said[1:], {pushed_key(self.repository): head})
+        base = there.head(self.base)
+        if base is None:
+            return Astray(f"{self.repository} has no branch {self.base}")
+        tree = there.tree(base)
+        if not _lacking(tree, self.files):
+            said = f"{self.base} of {self.repository} holds every file already."
+            return Done(said, {pushed_key(self.repository): None})
+        moved = [path for path, sha in self.seen.items() if tree.get(path, "") != sha and path in self.files]
+        if changed := [path for path in moved if _lacking(tree, {path: self.files[path]})]:
+            return Astray(
+                f"{changed[0]} was changed on {self.base} since the plan was made; abort and ask again, and the plan "
+                "is made from what is there now"
+            )
+        return Todo(memo={"base": base})
+
+    def act(self, at: Site) -> None:
+        files = {path: None if text is None else text.encode() for path, text in self.files.items()}
+        try:
+            self._there(at).commit_files(self._branch(at), str(at.memo["base"]), files, self.message)
+        except SystemsError as error:
+            if not is_known_branch(error):  # an earlier try came after all: the next look knows whose it is
+                raise
+
+
+class OpenPull(OfBranch):
+    """Open the pull request of the run's branch."""
+
+    op: ClassVar[str] = "github.pull.open/1"
+
+    heading: str
+    body: str = ""
+
+    def title(self) -> str:
+        return f"Open a pull request in {self.repository}"
+
+    def remember(self, at: Site) -> Step | None:
+        return ClosePull(repository=self.repository, base=self.base, branch=self.branch)
+
+    def look(self, at: Site) -> Seen:
+        if nothing := self._nothing(at):
+            return nothing
+        pull = self._pull(at)
+        if pull is None:
+            gone = self._there(at).head(self._branch(at)) != self._pushed(at)
+            return Astray(f"somebody moved or removed the branch {self._branch(at)}") if gone else Todo()
+        if not pull.merged and (strayed := self._strayed(at, pull)):
+            return strayed
+        return Done(f"Pull request #{pull.number} is open: {pull.url}", {pull_key(self.repository): pull.number})
+
+    def act(self, at: Site) -> None:
+        body = self.body.replace("{run}", str(at.run))
+        try:
+            self._there(at).open_pull(self._branch(at), self.base, self.heading, body)
+        except SystemsError as error:
+            if not is_open_pull(error):
+                raise
+
+
+class AwaitChecks(OfBranch):
+    """Wait until every one of ``checks`` has run on the run's commit and none is bad. Right after a push there are
+    none at all, which is not green (facts/systems.md §6); one that never comes is not waited for for ever."""
+
+    op: ClassVar[str] = "github.checks.await/1"
+
+    checks: tuple[str, ...]
+    patience_s: int = CHECKS_S
+
+    def title(self) -> str:
+        return f"Wait until {' and '.join(self.checks) or 'every check'} is green"
+
+    def look(self, at: Site) -> Seen:
+        if nothing := self._nothing(at):
+            return nothing
+        pull = self._pull(at)
+        if pull is None:
+            return Astray(f"the pull request of {self._branch(at)} is gone")
+        sha = self._pushed(at) or ""
+        if not pull.merged and (strayed := self._strayed(at, pull)):
+            return strayed
+        found = self._there(at).checks(sha)
+        match verdict(found, self.checks):
+            case Green():
+                return Done(f"{_listed(self.checks)} green on {short(sha)}.")
+            case Red(names):
+                return Astray(
+                    f"{' and '.join(names)} failed on {short(sha)} of pull request #{pull.number}: "
+                    f"{_links(found, names) or pull.url}; run it again there and resume, or abort and ask again"
+                )
+            case Waiting(why):
+                return self._patient(at, f"{why} on {short(sha)}", pull)
+
+    def _patient(self, at: Site, why: str, pull: PullInfo) -> Seen:
+        memo: Memo = {"since": at.now.isoformat(), **at.memo}
+        if _lasted(at, memo["since"]) > self.patience_s:
+            waited = f"{self.patience_s // 60} min were waited for it"
+            return Astray(f"{why}, and {waited}: see {pull.url}; resuming waits as long again", memo={})
+        return Wait(LOOK_AGAIN_S, why, memo=memo)
+
+
+class MergePull(OfBranch):
+    """Merge the run's pull request, if its head is the commit whose checks were seen. Somebody may merge it on
+    GitHub: that is as good. What GitHub does not let through yet (a review, a rule) is waited for."""
+
+    op: ClassVar[str] = "github.pull.merge/1"
+    gated: ClassVar[bool] = True
+
+    method: str = "squash"
+    patience_s: int = MERGE_S
+
+    def title(self) -> str:
+        return f"Merge the pull request in {self.repository}"
+
+    def look(self, at: Site) -> Seen:
+        if nothing := self._nothing(at):
+            return nothing
+        pull = self._pull(at)
+        if pull is None:
+            return Astray(f"the pull request of {self._branch(at)} is gone")
+        if pull.merged:
+            more = "" if pull.head_sha == self._pushed(at) else ", with what others pushed to it"
+            return Done(f"Pull request #{pull.number} is merged into {self.base}{more}.")
+        if strayed := self._strayed(at, pull):
+            return strayed
+        if pull.mergeable is None:
+            return Wait(2.0, "GitHub is finding out whether it can be merged")
+        return self._mergeable(at, pull)
+
+    def act(self, at: Site) -> None:
+        pull, pushed = self._pull(at), self._pushed(at)
+        if pull is None or pushed is None:
+            return
+        try:
+            self._there(at).merge(pull.number, pushed, self.method)
+        except SystemsError as error:
+            if is_unmergeable(error):  # what forbids it may pass: GitHub's words are shown until it does
+                raise SystemsError(error.system, error.call, status=405, retryable=True, said=error.said) from error
+            if not is_moved(error):
+                raise
+
+    def _mergeable(self, at: Site, pull: PullInfo) -> Seen:
+        where = f"pull request #{pull.number} ({pull.url})"
+        match pull.mergeable_state:
+            case "dirty":
+                return self._conflicts(where)
+            case "behind":
+                return Astray(
+                    f"{self.base} went on, and this repository merges only what follows it: abort and ask again"
+                )
+            case "blocked":
+                return self._patient(at, f"GitHub does not let {where} through yet: {_BLOCKED}")
+            case "draft":
+                return self._patient(at, f"{where} is a draft")
+            case _ if not pull.mergeable:
+                return self._conflicts(where)
+            case _:
+                return Todo()
+
+    def _conflicts(self, where: str) -> Astray:
+        return Astray(
+            f"{where} conflicts with {self.base}; abort and ask again, and the plan is made from what is there now"
+        )
+
+    def _patient(self, at: Site, why: str) -> Seen:
+        memo: Memo = {"since": at.now.isoformat(), **at.memo}
+        if _lasted(at, memo["since"]) > self.patience_s:
+            waited = f"{self.patience_s // 3600} h were waited for it"
+            return Astray(f"{why}, and {waited}; resuming waits as long again", memo={})
+        return Wait(LOOK_AGAIN_S, why, memo=memo)
+
+
+class ClosePull(OfBranch):
+    """Close the run's pull request, unless it is merged: a way back."""
+
+    op: ClassVar[str] = "github.pull.close/1"
+
+    def title(self) -> str:
+        return f"Close the pull request in {self.repository}"
+
+    def look(self, at: Site) -> Seen:
+        pull = self._pull(at)
+        if pull is None:
+            return Done("There is no pull request to close.")
+        if pull.merged:
+            return Done(f"Pull request #{pull.number} is merged.")
+        if pull.open:
+            return Todo()
+        return Done(f"Pull request #{pull.number} is closed.")
+
+    def act(self, at: Site) -> None:
+        if (pull := self._pull(at)) and pull.open:
+            self._there(at).close_pull(pull.number)
+
+
+class DeleteBranch(OfBranch):
+    """Remove the run's branch once it is merged or given up. One that somebody pushed to stays."""
+
+    op: ClassVar[str] = "github.branch.delete/1"
+
+    def title(self) -> str:
+        return f"Remove the run's branch in {self.repository}"
+
+    def look(self, at: Site) -> Seen:
+        branch = self._branch(at)
+        head = self._there(at).head(branch)
+        if head is None:
+            return Done(f"There is no branch {branch} any more.")
+        pushed, pull = self._pushed(at), self._pull(at)
+        if pushed and head != pushed:
+            said = f"somebody pushed to {branch}: it is at {short(head)}"
+            return Done(f"The branch stays, as {said}.") if pull and pull.merged else Astray(said)
+        if pull and pull.open:
+            return Astray(f"pull request #{pull.number} of {branch} is open")
+        return Todo()
+
+    def act(self, at: Site) -> None:
+        self._there(at).delete_branch(self._branch(at))
+
+
+def short(sha: str) -> str:
+    """As people read it."""
+    return sha[:7]
+
+
+def _lacking(tree: Mapping[str, str], files: Mapping[str, str | None]) -> list[str]:
+    """The paths that are not as they shall be."""
+    wanted = {path: None if text is None else blob_sha(text.encode()) for path, text in files.items()}
+    return [path for path, sha in wanted.items() if tree.get(path) != sha]
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}" if names else "Every check is"
+
+
+def _links(found: Checks, names: Iterable[str]) -> str:
+    return " ".join(run.url for run in found.runs if run.name in names and run.url)
+
+
+def _lasted(at: Site, since: str) -> float:
+    return (at.now - datetime.fromisoformat(since)) / timedelta(seconds=1)
