@@ -15,7 +15,7 @@ MOST_REASONS = 2
 MOST_INFERRED = 4
 LONGEST_SQL = 600
 MOST_DIFFS = 2
-LONGEST_DIFF = 500
+LONGEST_DIFF = 900
 
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 
@@ -83,13 +83,20 @@ def sql(plan: Plan) -> list[Block]:
 
 
 def diffs(plan: Plan) -> list[Block]:
-    """How readers' SQL changes for a while; what is too much for the card is in the thread's file."""
+    """How readers' SQL changes for a while, and the datafiles that are new; what is too much for the card is in the
+    thread's file."""
     shown = [
-        section(f"*SQL of {code(pipe)}* while it reads the mirror\n{fenced(cut(text.rstrip(), LONGEST_DIFF))}")
-        for pipe, text in list(plan.diffs.items())[:MOST_DIFFS]
+        section(f"{_what(name)}\n{fenced(cut(text.rstrip(), LONGEST_DIFF))}")
+        for name, text in list(plan.diffs.items())[:MOST_DIFFS]
     ]
     more = len(plan.diffs) - len(shown)
-    return [*shown, *([context(f"_SQL of {more} more in the thread's file_")] if more else [])]
+    return [*shown, *([context(f"_{more} more in the thread's file_")] if more else [])]
+
+
+def _what(name: str) -> str:
+    """A pipe's name stands for its SQL, a file's for itself."""
+    file = name.endswith((".datasource", ".pipe"))
+    return f"*{code(name)}*" if file else f"*SQL of {code(name)}* while it reads the mirror"
 
 
 def all_diffs_shown(plan: Plan) -> bool:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from runbooks.facts.model import Column, PgColumn
 
-_PATH = re.compile(r"^\$\.record((?:\.\w+)+)$")
+_PATH = re.compile(r"^\$\.record((?:\.\w+)+)(\[:\])?$")
 _NULL = "chr(30)"
 _TEXTS = ("text", "character varying", "character", "uuid", "citext", "name")
 _INTEGERS = ("smallint", "integer", "bigint")
@@ -57,6 +57,8 @@ def comparable(column: Column, columns: dict[str, PgColumn]) -> Compared | None:
     if source is None:
         return None
     kind, nullable = _bare(column.type)
+    if bool(found.group(2)) != kind.startswith("Array("):
+        return None  # the path of an array ends in [:], and no other does
     pg, pg_type = pg_name(name), source.type
     if inside:
         if pg_type not in ("jsonb", "json") or kind != "String":

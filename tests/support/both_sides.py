@@ -42,6 +42,7 @@ SCHEMA = ",".join(
         ("leftAt", "Nullable(DateTime64(3))", "", ""),
         ("tags", "Array(String)", "tags[:]", ""),
         ("country", "String", "attributes.country.default", "''"),
+        ("attributes", "String", "", "''"),
         ("updatedAt", "DateTime64(3)", "", ""),
     ]
 )
@@ -57,6 +58,7 @@ COMPARED = (
     "born",
     "seenAt",
     "leftAt",
+    "tags",
     "country",
 )
 

@@ -127,9 +127,9 @@ def test_rows_without_a_version_are_counted_apart(served: Served, dsn: str) -> N
 def test_columns_that_cannot_be_compared_are_named(served: Served, dsn: str) -> None:
     people = rows(50)
     postgres, tinybird = source(dsn, people), target(served, people)
-    seen = carried_out(proof_of(tinybird, postgres, ("displayName", "tags")), site(tinybird, postgres))
+    seen = carried_out(proof_of(tinybird, postgres, ("displayName", "attributes")), site(tinybird, postgres))
     assert isinstance(seen, Done)
-    assert "no common way to write it: tags." in seen.said
+    assert "no common way to write it: attributes." in seen.said
 
 
 def test_it_settles_while_people_write(served: Served, dsn: str) -> None:

@@ -1,0 +1,89 @@
+"""The connector's encrypted properties, with one topic more or less: what is opened lives in memory alone, and only the
+``topics`` key is written again (facts/systems.md §7). The pull request shows ciphertext, so its words say what changed.
+"""
+
+from typing import ClassVar
+
+from runbooks.site import Site
+from runbooks.step import Astray, Done, Seen, Step, Todo
+from runbooks.steps.pull_request import DeleteBranch, OfBranch, pushed_key, short
+from runbooks.tracked import TopicsError, topics_of, with_topic, without_topic
+from systems.encrypted import EncryptedFile, Plain
+from systems.errors import SystemsError
+from systems.github_model import is_known_branch
+
+BRANCH = "tbops/run-{run}-topics"
+
+
+def subject(topic: str, *, listed: bool) -> str:
+    """What the commit and the pull request are called."""
+    return f"topics: {'+' if listed else '-'}{topic}"
+
+
+class CommitTopic(OfBranch):
+    """Commit the file with the topic on its list (``listed``) or off it, on what the base is now: what somebody wrote
+    meanwhile stays."""
+
+    op: ClassVar[str] = "github.properties.commit/1"
+    gated: ClassVar[bool] = True
+
+    branch: str = BRANCH
+    path: str
+    topic: str
+    listed: bool = True
+
+    def title(self) -> str:
+        does = "Add" if self.listed else "Remove"
+        to = "to" if self.listed else "from"
+        return (
+            f"{does} {self.topic} {to} the topics of {self.path.rpartition('/')[2]}, on a branch of {self.repository}"
+        )
+
+    def remember(self, at: Site) -> Step | None:
+        return DeleteBranch(repository=self.repository, base=self.base, branch=self.branch)
+
+    def look(self, at: Site) -> Seen:
+        there, branch, key = self._there(at), self._branch(at), pushed_key(self.repository)
+        try:
+            head = there.head(branch)
+            if head is not None:
+                if not self._so(at, head):
+                    return Astray(f"{self.repository} has a branch {branch} of somebody else")
+                return Done(f"The new list of topics is committed to {branch} as {short(head)}.", {key: head})
+            if there.head(self.base) is None:
+                return Astray(f"{self.repository} has no branch {self.base}")
+            if self._so(at, self.base):
+                return Done(f"{self.base} of {self.repository} has it so already.", {key: None})
+            return Todo()
+        except TopicsError as error:
+            return Astray(f"{self.path} was left as it is: {error}")
+
+    def act(self, at: Site) -> None:
+        there = self._there(at)
+        base = there.head(self.base)
+        if base is None:
+            return
+        text = self._opened(at, base)
+        changed = with_topic(text, self.topic) if self.listed else without_topic(text, self.topic)
+        sealed = self._file(at).sealed(Plain(changed))
+        message = subject(self.topic, listed=self.listed)
+        try:
+            there.commit_files(self._branch(at), base, {self.path: sealed}, message)
+        except SystemsError as error:
+            if not is_known_branch(error):  # an earlier try came after all: the next look knows whose it is
+                raise
+
+    def _so(self, at: Site, ref: str) -> bool:
+        return (self.topic in topics_of(self._opened(at, ref))) == self.listed
+
+    def _opened(self, at: Site, ref: str) -> str:
+        found = self._there(at).file(self.path, ref)
+        if found is None:
+            raise TopicsError(f"{self.repository} has no such file at {ref}")
+        return self._file(at).opened(found.content).reveal()
+
+    def _file(self, at: Site) -> EncryptedFile:
+        if at.encrypted is None:
+            said = f"nothing was sent, as tbops.toml names no commands that open {self.path}"
+            raise SystemsError("decrypt", self.path, said=said)
+        return at.encrypted
