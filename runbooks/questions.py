@@ -56,7 +56,7 @@ def answered(
     questions: tuple[Question, ...],
     postgres: "Postgres | None",
     tinybird: "Tinybird | None",
-    kafka: "Kafka | None" = None,
+    kafka: "Kafka | None",
 ) -> Facts:
     """The facts with the answers of those who could be asked. None is an answer that did not come in time: a hazard,
     where it matters. Raises ``SystemsError`` where a system is away."""

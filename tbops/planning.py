@@ -75,7 +75,7 @@ def _facts(request: Request, datafiles: str | None, dsn: str | None) -> Facts:
     if datafiles is None:
         return _from_systems(request)
     facts = _from_folder(datafiles, dsn, request.environment)
-    return answered(facts, questions_of(request, facts), _postgres(dsn), None) if dsn else facts
+    return answered(facts, questions_of(request, facts), _postgres(dsn), None, None) if dsn else facts
 
 
 def _from_systems(request: Request) -> Facts:
@@ -88,7 +88,7 @@ def _from_systems(request: Request) -> Facts:
     environment = request.environment or settings.default_environment
     site = replace(Sites(settings)(environment, 0, read_only), now=datetime.now(UTC))
     facts = live.read(site)
-    return answered(facts, questions_of(request, facts), site.postgres, site.tinybird)
+    return answered(facts, questions_of(request, facts), site.postgres, site.tinybird, site.kafka)
 
 
 def _from_folder(path: str, dsn: str | None, environment: str | None) -> Facts:

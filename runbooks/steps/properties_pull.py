@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
-from runbooks.steps.pull_request import DeleteBranch, OfBranch, pushed_key, short
+from runbooks.steps.pull_request import DeleteBranch, MergePull, OfBranch, pushed_key, short
 from runbooks.tracked import TopicsError, topics_of, with_topic, without_topic
 from systems.encrypted import EncryptedFile, Plain
 from systems.errors import SystemsError
@@ -20,17 +20,37 @@ def subject(topic: str, *, listed: bool) -> str:
     return f"topics: {'+' if listed else '-'}{topic}"
 
 
-class CommitTopic(OfBranch):
-    """Commit the file with the topic on its list (``listed``) or off it, on what the base is now: what somebody wrote
-    meanwhile stays."""
-
-    op: ClassVar[str] = "github.properties.commit/1"
-    gated: ClassVar[bool] = True
+class OfProperties(OfBranch):
+    """What each step of the file knows: where it is, and the topic that is to be on its list, or off it."""
 
     branch: str = BRANCH
     path: str
     topic: str
     listed: bool = True
+
+    def _so(self, at: Site, ref: str) -> bool:
+        """Whether the file is as it shall be there. Raises ``TopicsError``."""
+        return (self.topic in topics_of(self._opened(at, ref))) == self.listed
+
+    def _opened(self, at: Site, ref: str) -> str:
+        found = self._there(at).file(self.path, ref)
+        if found is None:
+            raise TopicsError(f"{self.repository} has no such file at {ref}")
+        return self._file(at).opened(found.content).reveal()
+
+    def _file(self, at: Site) -> EncryptedFile:
+        if at.encrypted is None:
+            said = f"nothing was sent, as tbops.toml names no commands that open {self.path}"
+            raise SystemsError("decrypt", self.path, said=said)
+        return at.encrypted
+
+
+class CommitTopic(OfProperties):
+    """Commit the file with the topic on its list (``listed``) or off it, on what the base is now: what somebody wrote
+    meanwhile stays."""
+
+    op: ClassVar[str] = "github.properties.commit/1"
+    gated: ClassVar[bool] = True
 
     def title(self) -> str:
         does = "Add" if self.listed else "Remove"
@@ -73,17 +93,42 @@ class CommitTopic(OfBranch):
             if not is_known_branch(error):  # an earlier try came after all: the next look knows whose it is
                 raise
 
-    def _so(self, at: Site, ref: str) -> bool:
-        return (self.topic in topics_of(self._opened(at, ref))) == self.listed
 
-    def _opened(self, at: Site, ref: str) -> str:
-        found = self._there(at).file(self.path, ref)
-        if found is None:
-            raise TopicsError(f"{self.repository} has no such file at {ref}")
-        return self._file(at).opened(found.content).reveal()
+class MergeTopic(MergePull):
+    """Merge that pull request. What is merged is not taken back by itself: people are told that the list has it."""
 
-    def _file(self, at: Site) -> EncryptedFile:
-        if at.encrypted is None:
-            said = f"nothing was sent, as tbops.toml names no commands that open {self.path}"
-            raise SystemsError("decrypt", self.path, said=said)
-        return at.encrypted
+    op: ClassVar[str] = "github.properties.merge/1"
+
+    branch: str = BRANCH
+    path: str
+    topic: str
+    listed: bool = True
+
+    def remember(self, at: Site) -> Step | None:
+        return Unlist(
+            repository=self.repository, base=self.base, branch=self.branch, path=self.path, topic=self.topic,
+            listed=self.listed,
+        )  # fmt: skip
+
+
+class Unlist(OfProperties):
+    """The way back of a merge, which is another pull request: people's to open, or this run's to go on from."""
+
+    op: ClassVar[str] = "github.properties.unlist/1"
+
+    def title(self) -> str:
+        return f"Leave the topics of {self.path.rpartition('/')[2]} as they were"
+
+    def look(self, at: Site) -> Seen:
+        if self.topic in at.proven:
+            return Done(f"{self.topic} is proven; the list stays.")
+        try:
+            if not self._so(at, self.base):
+                return Done(f"{self.base} of {self.repository} has the topics of before.")
+        except TopicsError as error:
+            return Astray(f"{self.path} was left as it is: {error}")
+        on = "lists" if self.listed else "does not list"
+        return Astray(
+            f"{self.path} {on} {self.topic} now, and the connector goes by it from its next restart on: ask for the "
+            "same again to go on from there, or take it back by a pull request"
+        )

@@ -24,9 +24,9 @@ from runbooks.steps.flow import CheckFlow
 from runbooks.steps.new_datasource import CreateNew
 from runbooks.steps.postgres_index import AddPrimaryKey, CreateIndex, index_name
 from runbooks.steps.postgres_migrate import MigratePostgres, PgField, RefreshTables
-from runbooks.steps.properties_pull import BRANCH, CommitTopic, subject
+from runbooks.steps.properties_pull import BRANCH, CommitTopic, MergeTopic, subject
 from runbooks.steps.publication import Published, PublishTable
-from runbooks.steps.pull_request import DeleteBranch, MergePull, OpenPull
+from runbooks.steps.pull_request import DeleteBranch, OpenPull
 from runbooks.steps.sink_create import CreateSink
 from runbooks.steps.standing import Standing
 from runbooks.steps.topics import CreateTopic
@@ -137,7 +137,7 @@ def listed(topic: str, facts: Facts, *, wanted: bool) -> Iterator[Step]:
     yield CommitTopic(repository=repository, base=base, path=file.path, topic=topic, listed=wanted)
     heading = subject(topic, listed=wanted)
     yield OpenPull(repository=repository, base=base, branch=BRANCH, heading=heading, body=_BODY)
-    yield MergePull(repository=repository, base=base, branch=BRANCH)
+    yield MergeTopic(repository=repository, base=base, path=file.path, topic=topic, listed=wanted)
 
 
 def _filled(route: Route, connector: str) -> Iterator[Step]:

@@ -22,7 +22,7 @@ def plan_at_once(request: Request, site: Site) -> Plan:
     """Nobody writes while these plans are made, so there is no rate to wait for."""
     facts = live.read(site, window_s=0.0)
     asked = planner.questions_of(request, facts)
-    return planner.make_plan(request, answered(facts, asked, site.postgres, site.tinybird))
+    return planner.make_plan(request, answered(facts, asked, site.postgres, site.tinybird, site.kafka))
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ def planned(run: Story, table: str, change: Change, strategy: str | None = None)
     request = Request(text="/tb migrate", job=Migrate(datasources=(table,), change=change), strategy=strategy)
     site = run.at()
     facts = live.read(site)
-    return make_plan(request, answered(facts, questions_of(request, facts), site.postgres, site.tinybird))
+    return make_plan(request, answered(facts, questions_of(request, facts), site.postgres, site.tinybird, site.kafka))
 
 
 def carried_out(run: Story, plan: Plan) -> Plan:

@@ -21,12 +21,12 @@ def asked(question: Question, status: int, body: Any) -> int | str | None:
     answer = httpx.MockTransport(lambda _request: httpx.Response(status, json=body))
     wire = Wire(transport=answer, sleep=lambda _seconds: None)
     tinybird = Tinybird("http://tb.example", "p.token", read_only, wire=wire)
-    return answered(live(), (question,), None, tinybird).answers[question.key]
+    return answered(live(), (question,), None, tinybird, None).answers[question.key]
 
 
 def test_a_number_is_one_however_it_is_written() -> None:
     assert asked(MANY, 200, {"data": [{"n": "7"}]}) == 7
-    assert count_of(answered(live(), (), None, None).answers, MANY.key) is None
+    assert count_of(answered(live(), (), None, None, None).answers, MANY.key) is None
 
 
 def test_a_query_that_takes_too_long_is_not_counted_and_stops_nobody() -> None:
@@ -47,4 +47,4 @@ def test_a_rehearsal_is_taken_or_says_why_not() -> None:
 
 def test_who_was_not_given_is_not_asked() -> None:
     elsewhere = Count("nulls", "postgres", "SELECT 1")
-    assert answered(live(), (MANY, TRIED, elsewhere), None, None).answers == {}
+    assert answered(live(), (MANY, TRIED, elsewhere), None, None, None).answers == {}

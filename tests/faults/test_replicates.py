@@ -1,0 +1,70 @@
+"""A replicate that is aborted after each of its steps: what it made is gone or said to be there, nothing that ran
+before stands still, and the same request goes on from there."""
+
+from typing import Any
+
+import pytest
+
+from tests.faults.test_aborts import aborted
+from tests.faults.test_retries import unhurried
+from tests.support.drive import Drive
+from tests.support.people import People
+from tests.support.sandbox import Sandbox
+
+pytestmark = pytest.mark.faults
+
+TABLE = "repositories"
+STEPS = 17
+MERGED, TRACKED, PROVEN = 7, 8, 15  # after these steps
+IN_CI = (1, 3, 7, 8, 14)
+
+
+def replication(sandbox: Sandbox) -> dict[str, Any]:
+    """How far the table is on its way, asked of every system."""
+    github = sandbox.ready["github"]
+    pulls = sandbox.github.get(f"/repos/{github['cluster']}/pulls", params={"state": "open"}).json()
+    scopes = next(t for t in sandbox.tinybird.get("/v0/tokens").json()["tokens"] if t["name"] == "connect")["scopes"]
+    config = sandbox.connect.get("/connectors/tinybird-sink/config").json()
+    return {
+        "published": bool(sandbox.pg("SELECT pubname FROM pg_publication_tables WHERE tablename = %s", [TABLE])),
+        "identity": sandbox.pg(f"SELECT relreplident::text AS i FROM pg_class WHERE oid = '{TABLE}'::regclass")[0]["i"],
+        "granted": sandbox.pg(f"SELECT has_table_privilege('sequin', '{TABLE}', 'SELECT') AS may")[0]["may"],
+        "datasource": sandbox.tinybird.get(f"/v0/datasources/{TABLE}").status_code == 200,
+        "scope": any(scope.get("resource") == TABLE for scope in scopes),
+        "pulls": len(pulls),
+        "tracked": TABLE in config["topics"].split(","),
+        "sink": sandbox.sequin.get(f"/api/sinks/{TABLE}_sink").status_code == 200,
+    }
+
+
+NOTHING = {
+    "published": False, "identity": "d", "granted": False, "datasource": False, "scope": False, "pulls": 0,
+    "tracked": False, "sink": False,
+}  # fmt: skip
+ALL = {**dict.fromkeys(NOTHING, True), "identity": "f", "pulls": 0}
+
+
+@pytest.mark.parametrize("done", [n if n in IN_CI else pytest.param(n, marks=pytest.mark.long) for n in range(STEPS)])
+def test_an_aborted_replicate_leaves_nothing_unsaid_and_is_gone_on_with(
+    drive: Drive, people: People, sandbox: Sandbox, done: int
+) -> None:
+    assert replication(sandbox) == NOTHING
+    run = drive.run(f"/tb replicate {TABLE}")
+    assert len(drive.view(run).steps) == STEPS
+    aborted(drive, people, run, done)
+    found, card = replication(sandbox), drive.card(run).words
+    if done >= PROVEN:
+        assert found == ALL
+    elif done >= TRACKED:  # the connector reads it, so what takes its rows must stay
+        assert found == {**NOTHING, "datasource": True, "scope": True, "tracked": True}
+        assert "reads the topic" in card
+    else:
+        assert found == NOTHING
+        assert ("lists repositories now" in card) == (done >= MERGED), card
+    assert all(sandbox.sink(name)["status"] == "active" for name in ("members_sink", "segments_sink"))
+    assert sandbox.connector()["connector"]["state"] == "RUNNING"
+    unhurried(sandbox)
+    if done < PROVEN:
+        again = drive.run(f"/tb replicate {TABLE}")
+        drive.until(again, "succeeded")
+        assert replication(sandbox) == ALL
