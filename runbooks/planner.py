@@ -14,10 +14,10 @@ from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import Question
-from runbooks.request import Finish, Migrate, Replicate, Request, Retire
+from runbooks.request import Finish, Migrate, Replicate, Request, Retire, Unreplicate
 from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
 from runbooks.strategies.paused import stopped
-from runbooks.tables import replicate
+from runbooks.tables import replicate, unreplicate
 
 __all__ = ["make_plan", "questions_of", "sink_budget"]
 
@@ -39,6 +39,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         return retire.plan_of(request, request.job, facts)
     if isinstance(request.job, Replicate):
         return replicate.plan_of(request, request.job, facts)
+    if isinstance(request.job, Unreplicate):
+        return unreplicate.plan_of(request, request.job, facts)
     if isinstance(request.job, Migrate) and len(request.job.datasources) > 1:
         return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, request.job)))
     lineage = Lineage.of(facts)
@@ -77,6 +79,8 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
         job = request.job
         if isinstance(job, Replicate):
             return replicate.questions_of(job, facts)
+        if isinstance(job, Unreplicate):
+            return unreplicate.questions_of(job, facts)
         made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
         if isinstance(made, Plan):
             return ()

@@ -120,7 +120,7 @@ FORMS: tuple[Form, ...] = (
          lambda line: _request(line, Replicate(table=line.caught["table"], datasource=line.caught.get("datasource"))),
          REQUEST),
     Form("unreplicate <table>", "Ends a table's replication.",
-         lambda line: _request(line, Unreplicate(table=line.caught["table"])), REQUEST, built=False),
+         lambda line: _request(line, Unreplicate(table=line.caught["table"])), REQUEST),
     Form("rename <datasource> to <new>", "Renames a datasource and moves its readers.",
          lambda line: _request(line, Rename(datasource=line.caught["datasource"], to=line.caught["new"])),
          REQUEST, built=False),

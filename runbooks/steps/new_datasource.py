@@ -1,4 +1,5 @@
-"""A data source for a table that had none: made before anything is sent to it, removed if it comes to nothing."""
+"""A data source for a table that had none: made before anything is sent to it, removed if it comes to nothing, and
+dropped when the table is replicated no more."""
 
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
 from runbooks.steps.create import CreateDatasource
 from runbooks.steps.delivery import raw_count
+from runbooks.steps.moves import reading_node
 from runbooks.steps.tracking import still_read
 
 
@@ -54,3 +56,40 @@ class RemoveNew(Step):
 
     def act(self, at: Site) -> None:
         at.tinybird.delete_datasource(self.name)
+
+
+class DropReplica(Step):
+    """Drop a data source whose table is replicated no more, known by its id, once nothing reads it and nothing is sent
+    to it. Its rows are Postgres's own: another replicate fills it again."""
+
+    op: ClassVar[str] = "tinybird.datasource.drop-replica/1"
+    destructive: ClassVar[bool] = True
+    settle_s: ClassVar[float] = 5.0
+
+    name: str
+    id: str
+
+    def title(self) -> str:
+        return f"Drop the data source {self.name}"
+
+    def reads(self) -> tuple[str, ...]:
+        return (f"tinybird/datasource/{self.name}/id",)
+
+    def writes(self) -> tuple[str, ...]:
+        return (f"tinybird/datasource/{self.name}/schema", f"tinybird/datasource/{self.name}/id")
+
+    def look(self, at: Site) -> Seen:
+        found = at.tinybird.datasource(self.id)
+        if found is None:
+            return Done(f"{self.name} is dropped.")
+        if found.name != self.name:
+            return Astray(f"the data source {self.name} is called {found.name} now: somebody uses it")
+        reader = next((pipe.name for pipe in at.tinybird.pipes() if reading_node(pipe, self.name)), None)
+        if reader:
+            return Astray(f"the pipe {reader} reads {self.name}")
+        return (
+            still_read(at, self.name, f"the connector {at.names.connector} still reads the topic {self.name}") or Todo()
+        )
+
+    def act(self, at: Site) -> None:
+        at.tinybird.delete_datasource(self.id)

@@ -122,6 +122,8 @@ class Unlist(OfProperties):
     def look(self, at: Site) -> Seen:
         if self.topic in at.proven:
             return Done(f"{self.topic} is proven; the list stays.")
+        if not self.listed and at.tinybird.datasource(self.topic) is None:
+            return Done(f"There is no data source {self.topic} any more that the topic could feed.")
         try:
             if not self._so(at, self.base):
                 return Done(f"{self.base} of {self.repository} has the topics of before.")

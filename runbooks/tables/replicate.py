@@ -18,25 +18,22 @@ from runbooks.request import Replicate, Request
 from runbooks.step import Step
 from runbooks.steps.append_scope import GrantAppend
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
-from runbooks.steps.connect_restart import REST, AwaitTracked, RestartConnect, TrackTopic
 from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.flow import CheckFlow
 from runbooks.steps.new_datasource import CreateNew
 from runbooks.steps.postgres_index import AddPrimaryKey, CreateIndex, index_name
 from runbooks.steps.postgres_migrate import MigratePostgres, PgField, RefreshTables
-from runbooks.steps.properties_pull import BRANCH, CommitTopic, MergeTopic, subject
 from runbooks.steps.publication import Published, PublishTable
-from runbooks.steps.pull_request import DeleteBranch, OpenPull
 from runbooks.steps.sink_create import CreateSink
 from runbooks.steps.standing import Standing
 from runbooks.steps.topics import CreateTopic
 from runbooks.strategies.parts import filling, prove
 from runbooks.tables import hazards
+from runbooks.tables.listing import reading, tidied
 from runbooks.tables.route import Route, may_append, route_of, tracked
 
 NAME = "replicate"
 _RESTART_S = 60
-_BODY = "By run {run} of tbops, which restarts Kafka Connect once this is merged. Nothing else of the file has changed."
 
 
 def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
@@ -50,7 +47,7 @@ def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
             job.table,
         )
     steps, _ = laid_out_in_blocks(
-        [(step, None) for step in (*lacking, *_filled(route, facts.names.connector), *_tidied(lacking))]
+        [(step, None) for step in (*lacking, *_filled(route, facts.names.connector), *tidied(lacking))]
     )
     seconds, formula = filling(route.table.rows or 0, facts)
     file = migration(f"replicate_{route.table.name}", _history(route, facts))
@@ -100,7 +97,7 @@ def _lacking(route: Route, facts: Facts) -> Iterator[Step]:
     if not may_append(route, facts):
         yield GrantAppend(token=facts.connect_token, datasource=route.name)
     if not tracked(route, facts):
-        yield from _tracking(route, facts)
+        yield from reading(route.name, facts)
     if route.sink is None:
         yield RefreshTables(database=names.sequin_database)
         yield CreateSink(
@@ -118,28 +115,6 @@ def _topic(route: Route, facts: Facts) -> Iterator[Step]:
         yield CreateTopic.of(route.name, route.like.topic, like)
 
 
-def _tracking(route: Route, facts: Facts) -> Iterator[Step]:
-    connector = facts.names.connector
-    yield from listed(route.name, facts, wanted=True)
-    if facts.names.connect_restart == REST:
-        yield TrackTopic(connector=connector, topic=route.name)
-    else:
-        yield RestartConnect(connector=connector, topics_with=route.name)
-    yield AwaitTracked(connector=connector, topic=route.name)
-
-
-def listed(topic: str, facts: Facts, *, wanted: bool) -> Iterator[Step]:
-    """The topic on the list that the connector starts with, or off it, by a pull request that people merge."""
-    file = facts.names.properties
-    if file is None:
-        return
-    repository, base = file.repository, file.branch
-    yield CommitTopic(repository=repository, base=base, path=file.path, topic=topic, listed=wanted)
-    heading = subject(topic, listed=wanted)
-    yield OpenPull(repository=repository, base=base, branch=BRANCH, heading=heading, body=_BODY)
-    yield MergeTopic(repository=repository, base=base, path=file.path, topic=topic, listed=wanted)
-
-
 def _filled(route: Route, connector: str) -> Iterator[Step]:
     """What was there before the sink: by a backfill, proven by value against Postgres."""
     table = f"{route.table.schema}.{route.table.name}"
@@ -148,12 +123,6 @@ def _filled(route: Route, connector: str) -> Iterator[Step]:
     yield AwaitDelivery(topic=route.name)
     yield prove(route.proof)
     yield CheckFlow(sink=route.sink_name, connector=connector, datasource=route.name)
-
-
-def _tidied(steps: list[Step]) -> Iterator[Step]:
-    """The run's own branches, once what they brought is merged."""
-    for opened in (step for step in steps if isinstance(step, OpenPull)):
-        yield DeleteBranch(repository=opened.repository, base=opened.base, branch=opened.branch)
 
 
 def _standing(route: Route) -> Standing:

@@ -68,3 +68,28 @@ def test_an_aborted_replicate_leaves_nothing_unsaid_and_is_gone_on_with(
         again = drive.run(f"/tb replicate {TABLE}")
         drive.until(again, "succeeded")
         assert replication(sandbox) == ALL
+
+
+OFF_THE_LIST, RESTARTED, DROPPED = 7, 8, 12  # after these steps of unreplicate
+
+
+@pytest.mark.parametrize(
+    "done", [n if n == OFF_THE_LIST else pytest.param(n, marks=pytest.mark.long) for n in range(13)]
+)
+def test_an_aborted_unreplicate_is_gone_on_with(drive: Drive, people: People, sandbox: Sandbox, done: int) -> None:
+    drive.until(drive.run(f"/tb replicate {TABLE}"), "succeeded")
+    unhurried(sandbox)
+    run = drive.run(f"/tb unreplicate {TABLE}")
+    aborted(drive, people, run, done)
+    if done == RESTARTED:
+        drive.let_pass(10.0)  # until the new pod answers
+    found, card = replication(sandbox), drive.card(run).words
+    assert found["datasource"] == (done < DROPPED)
+    assert found["published"] == (done < DROPPED), "published as long as there is what it could feed"
+    assert found["pulls"] == 0
+    assert ("does not list repositories now" in card) == (OFF_THE_LIST <= done < DROPPED), card
+    assert sandbox.connector()["connector"]["state"] == "RUNNING"
+    unhurried(sandbox)
+    if done < DROPPED:
+        drive.until(drive.run(f"/tb unreplicate {TABLE}"), "succeeded")
+    assert replication(sandbox) == NOTHING
