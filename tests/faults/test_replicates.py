@@ -8,6 +8,7 @@ import pytest
 from tests.faults.test_aborts import aborted
 from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
+from tests.support.mortal import Mortal, once
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
 
@@ -93,3 +94,28 @@ def test_an_aborted_unreplicate_is_gone_on_with(drive: Drive, people: People, sa
     if done < DROPPED:
         drive.until(drive.run(f"/tb unreplicate {TABLE}"), "succeeded")
     assert replication(sandbox) == NOTHING
+
+
+EFFECTS = (
+    ("tinybird", "POST /v0/datasources"),
+    ("tinybird", "PUT /v0/tokens/*"),
+    ("github", "POST /repos/*/pulls"),
+    ("github", "PUT /repos/*/pulls/*/merge"),
+    ("github", "DELETE /repos/*/git/refs/heads/*"),
+    ("kubernetes", "PATCH /apis/apps/v1/namespaces/*/deployments/kafka-connect-dpl"),
+    ("sequin", "POST /api/sinks"),
+    ("sequin", f"POST /api/sinks/{TABLE}_sink/backfills"),
+)
+
+
+@pytest.mark.long
+def test_killed_at_every_boundary_a_replicate_has_each_effect_once(drive: Drive, sandbox: Sandbox) -> None:
+    run = drive.run(f"/tb replicate {TABLE}")
+    after = sandbox.log.last()
+    mortal = Mortal(drive, run, once(lambda boundary: boundary.matters))
+    drive.until(run, "succeeded")
+    print(f"{len(mortal.deaths)} deaths in {len({death.place for death in mortal.deaths})} places")
+    assert len(mortal.deaths) > STEPS
+    assert replication(sandbox) == ALL
+    had = {f"{system} {call}": sandbox.log.count(system, call, after=after) for system, call in EFFECTS}
+    assert had == dict.fromkeys(had, 1)
