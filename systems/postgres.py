@@ -159,6 +159,8 @@ class Postgres:
             select.select([wire.socket], [], [], left)
             wire.consume_input()
         result = wire.get_result()
+        while wire.get_result() is not None:  # the connection takes nothing else before it has told all
+            pass
         if result is not None and result.status == ExecStatus.FATAL_ERROR:
             state = (result.error_field(DiagnosticField.SQLSTATE) or b"").decode()
             said = redact(result.error_message.decode(errors="replace"), (self._dsn,)) + f" (SQLSTATE {state})"

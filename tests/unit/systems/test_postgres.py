@@ -99,3 +99,56 @@ def test_a_server_that_is_away_may_come_back_and_no_password_is_told() -> None:
         client.columns("members")
     assert error.value.retryable
     assert "hunter2secret" not in str(error.value)
+
+
+def test_how_far_a_table_is_on_its_way_into_the_publication(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE parts (id int, at date, PRIMARY KEY (id, at)) PARTITION BY RANGE (at)")
+        connection.execute("CREATE TABLE parts_old PARTITION OF parts DEFAULT")
+        connection.execute("ALTER TABLE parts REPLICA IDENTITY FULL")
+    client = Postgres(dsn, read_only)
+    found = client.replication("parts", publication="sequin_pub", role="sequin")
+    assert found is not None
+    assert (found.full, found.partitioned, found.partitions) == (True, True, ("public.parts_old",))
+    assert [found.published, found.granted, found.via_root] == [False, False, False]
+    assert client.catalog(publication="sequin_pub", role="sequin")["parts"].identity == "d", "its rows are elsewhere"
+    plain = client.replication("plain", publication="sequin_pub", role="nobody_at_all")
+    assert plain is not None
+    assert (plain.published, plain.granted, plain.role_exists) == (True, False, False)
+    assert client.replication("nothing", publication="sequin_pub", role="sequin") is None
+
+
+def test_an_index_is_built_by_postgres_itself_when_it_takes_long(dsn: str) -> None:
+    """A transaction that is older than the index holds it up; the client is away long before it is done."""
+    client = Postgres(dsn, allowed, read_s=0.2)
+    with psycopg.connect(dsn) as older:
+        older.execute("UPDATE apart SET id = id")  # what it may have written must be waited for
+        client.begin("CREATE INDEX CONCURRENTLY ix_apart_id ON apart (id)")
+        begun = client.index("ix_apart_id")
+        assert begun is not None
+        assert not begun.valid
+        assert begun.blocks_done is not None, "somebody builds it"
+    with psycopg.connect(dsn) as waiting:
+        waiting.execute("LOCK TABLE apart IN SHARE UPDATE EXCLUSIVE MODE")  # it is had when the index is done
+    built = client.index("ix_apart_id")
+    assert built is not None
+    assert built.valid
+    client.begin("DROP INDEX CONCURRENTLY ix_apart_id")
+    assert client.index("ix_apart_id") is None
+    with pytest.raises(SystemsError, match='relation "nowhere" does not exist'):
+        client.begin("CREATE INDEX CONCURRENTLY x ON nowhere (id)")
+    with pytest.raises(NotPermitted):
+        Postgres(dsn, read_only).begin("DROP INDEX CONCURRENTLY IF EXISTS x")
+
+
+def test_a_unique_index_that_could_be_the_key_is_found(dsn: str) -> None:
+    client = Postgres(dsn, read_only)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE keyless (a int NOT NULL, b int NOT NULL, c int)")
+        connection.execute("CREATE UNIQUE INDEX ix_ab ON keyless (a, b)")
+        connection.execute("CREATE UNIQUE INDEX ix_c ON keyless (c)")
+        connection.execute("CREATE UNIQUE INDEX ix_some ON keyless (b) WHERE a > 0")
+    assert client.unique_index("keyless", ("a", "b")) == "ix_ab"
+    assert client.unique_index("keyless", ("b", "a")) is None
+    assert client.unique_index("keyless", ("c",)) is None, "it may hold NULLs"
+    assert client.unique_index("keyless", ("b",)) is None, "it does not hold every row"

@@ -1,0 +1,252 @@
+"""The plan of a replicate: what is lacking of a table's way to Tinybird, in the order that loses nothing."""
+
+from dataclasses import replace
+
+import pytest
+
+from runbooks.datafile import read_datasource
+from runbooks.errors import Refused
+from runbooks.facts.model import Facts, PgColumn, PgTable, Sink, Token
+from runbooks.names import Names, PropertiesNames
+from runbooks.plan import Plan
+from runbooks.planner import make_plan, questions_of
+from runbooks.questions import Shapes
+from runbooks.request import Replicate, Request, Unreplicate
+from systems.kafka_model import TopicShape
+from tests.support.estate import live
+
+TIME = "timestamp with time zone"
+COLUMNS = (
+    PgColumn("id", "uuid", nullable=False),
+    PgColumn("url", "text", nullable=False),
+    PgColumn("stars", "integer", nullable=True),
+    PgColumn("archived", "boolean", nullable=False),
+    PgColumn("known", "boolean", nullable=True),
+    PgColumn("topics", "text[]", nullable=False),
+    PgColumn("cost", "numeric(12,2)", nullable=True),
+    PgColumn("type", "text", nullable=False),
+    PgColumn("raw", "bytea", nullable=True),
+    PgColumn("updatedAt", TIME, nullable=False),
+    PgColumn("deletedAt", TIME, nullable=True),
+)
+REPOS = PgTable("public", "repos", COLUMNS, ("id",), (("id",),), (("id",),), rows=50)
+NAMES = Names(
+    connect_restart="crowd/kafka-connect-dpl",
+    properties=PropertiesNames("acme/cluster", "main", "local/tinybird-sink.properties.enc"),
+)
+SHAPE = TopicShape(3, 2, {"retention.ms": "1000"})
+
+
+def facts(table: PgTable = REPOS, names: Names = NAMES) -> Facts:
+    """The estate of the tests with one table more, which is not replicated."""
+    known = live()
+    token = Token("connect", (("DATASOURCES:APPEND", "people"),))
+    return replace(
+        known,
+        tables={**(known.tables or {}), table.name: table},
+        names=names,
+        tokens=(token,),
+        topics={"people": SHAPE},
+    )
+
+
+def plan(known: Facts, table: str = "repos", name: str | None = None) -> Plan:
+    return make_plan(Request(text=f"replicate {table}", job=Replicate(table=table, datasource=name)), known)
+
+
+def ops(made: Plan) -> list[str]:
+    return [step.op.partition("/")[0] for step in made.steps]
+
+
+def refusal(known: Facts, table: str = "repos", name: str | None = None) -> str:
+    with pytest.raises(Refused) as refused:
+        plan(known, table, name)
+    return refused.value.sentence
+
+
+def slugs(made: Plan) -> dict[str, str]:
+    return {hazard.slug: hazard.level for hazard in made.hazards}
+
+
+def test_nothing_is_sent_before_all_that_takes_it_is_there() -> None:
+    made = ops(plan(facts()))
+    assert made == [
+        "postgres.index.create",
+        "postgres.table.publish",
+        "kafka.topic.create",
+        "tinybird.datasource.create-new",
+        "tinybird.token.grant-append",
+        "github.properties.commit",
+        "github.pull.open",
+        "github.properties.merge",
+        "connect.restart",
+        "connect.topic.await-tracked",
+        "sequin.tables.refresh",
+        "sequin.sink.create",
+        "sequin.backfill.create",
+        "sequin.backfill.await",
+        "stream.await-delivery",
+        "proof.values",
+        "stream.check-flow",
+        "github.branch.delete",
+    ]
+
+
+def test_the_data_source_is_derived_from_the_catalog() -> None:
+    made = plan(facts())
+    file = made.datafiles["repos.datasource"]
+    for line in (
+        "`id` String `json:$.record.id`,",
+        "`url` String `json:$.record.url` DEFAULT '',",
+        "`stars` Nullable(Int32) `json:$.record.stars`,",
+        "`archived` UInt8 `json:$.record.archived` DEFAULT 0,",
+        "`known` Nullable(UInt8) `json:$.record.known`,",
+        "`topics` Array(String) `json:$.record.topics[:]` DEFAULT [],",
+        "`cost` String `json:$.record.cost` DEFAULT '',",
+        "`type` LowCardinality(String) `json:$.record.type` DEFAULT '',",
+        "`updatedAt` DateTime64(3) `json:$.record.updatedAt`,",
+        "`deletedAt` Nullable(DateTime64(3)) `json:$.record.deletedAt`",
+        "ENGINE ReplacingMergeTree",
+        "ENGINE_SORTING_KEY id",
+        "ENGINE_VER updatedAt",
+    ):
+        assert line in file
+    assert "raw" not in file
+    assert any("raw (bytea)" in said for said in made.inferred)
+    assert made.diffs["repos.datasource"].count("\n+") >= len(COLUMNS) - 1
+
+
+def test_the_topic_is_like_a_neighbours_and_only_made_where_kafka_makes_none() -> None:
+    (created,) = (step for step in plan(facts()).steps if step.op.startswith("kafka.topic.create"))
+    assert (created.params["partitions"], created.params["replication"]) == (3, 2)
+    assert created.params["config"] == {"retention.ms": "1000"}
+    by_itself = plan(facts(names=replace(NAMES, creates_topics=True)))
+    assert "kafka.topic.create" not in ops(by_itself)
+    assert any("makes the topic repos by itself" in reason for reason in by_itself.strategy.reasons)
+    assert questions_of(Request(text="", job=Replicate(table="repos")), facts()) == (
+        Shapes("topics", ("repos", "people")),
+    )
+
+
+def test_a_table_without_a_version_gets_one_and_people_hear_who_must_move_it() -> None:
+    bare = replace(REPOS, columns=tuple(c for c in COLUMNS if c.name != "updatedAt"))
+    made = plan(facts(bare))
+    assert ops(made)[0] == "postgres.migrate"
+    assert slugs(made)["version-column-missing"] == "warning"
+    assert '"updatedAt" timestamptz NOT NULL DEFAULT now()' in made.sql[0]
+    snake = (*(c for c in COLUMNS if c.name != "updatedAt"), PgColumn("updated_at", TIME, nullable=False))
+    assert "ENGINE_VER updated_at" in plan(facts(replace(REPOS, columns=snake))).datafiles["repos.datasource"]
+
+
+def test_a_unique_index_becomes_the_key_and_without_one_it_is_refused() -> None:
+    unique = plan(facts(replace(REPOS, primary_key=(), unique=(("url",),))))
+    assert "postgres.primary-key.add" in ops(unique)
+    assert "ENGINE_SORTING_KEY url" in unique.datafiles["repos.datasource"]
+    assert "no primary key" in refusal(facts(replace(REPOS, primary_key=(), unique=())))
+    assert "no primary key" in refusal(facts(replace(REPOS, primary_key=(), unique=(("stars",),)))), "NULLs are no key"
+
+
+def test_what_is_there_is_left_alone() -> None:
+    done = replace(REPOS, identity="f", published=True, granted=True, indexes=(("updatedAt", "id"),))
+    made = ops(plan(facts(done)))
+    assert "postgres.table.publish" not in made
+    assert "postgres.index.create" not in made
+    half = plan(facts(replace(done, identity="d")))
+    assert "postgres.table.publish" in ops(half)
+    assert half.sql == ('ALTER TABLE "public"."repos" REPLICA IDENTITY FULL;',)
+
+
+def test_when_all_is_there_nothing_is_to_do() -> None:
+    done = replace(REPOS, identity="f", published=True, granted=True, indexes=(("updatedAt", "id"),))
+    known = facts(done)
+    file = plan(known).datafiles["repos.datasource"]
+    connector = known.connector
+    assert connector is not None
+    there = replace(
+        known,
+        datasources={**known.datasources, "repos": read_datasource("repos", file)},
+        sinks={**known.sinks, "repos_sink": Sink("repos_sink", "public.repos", "repos", "active", "healthy", "main")},
+        connector=replace(connector, topics=(*connector.topics, "repos")),
+        tokens=(Token("connect", (("DATASOURCES:APPEND", "people"), ("DATASOURCES:APPEND", "repos"))),),
+        topics={"people": SHAPE, "repos": SHAPE},
+    )
+    assert "There is nothing to do" in refusal(there)
+
+
+def test_a_partitioned_table_gets_its_index_by_people() -> None:
+    made = plan(facts(replace(REPOS, partitioned=True)))
+    assert "postgres.index.create" not in ops(made)
+    assert slugs(made)["backfill-index-missing"] == "warning"
+
+
+def test_names_that_mean_something_else_are_refused() -> None:
+    known = facts()
+    other = Sink("repos_sink", "public.other", "repos", "active", "healthy", "main")
+    assert "`public.other`" in refusal(replace(known, sinks={**known.sinks, "repos_sink": other}))
+    assert "is not fed from Postgres" in refusal(known, name="people_sorted")
+    assert "did you mean `repos`?" in refusal(known, table="repo")
+    assert "does not own `repos`" in refusal(facts(replace(REPOS, owned=False)))
+    assert "Postgres was not asked" in refusal(replace(known, tables=None))
+
+
+def test_another_name_is_topic_and_data_source_alike() -> None:
+    made = plan(facts(), name="sources")
+    by_op = {step.op.partition("/")[0]: step.params for step in made.steps}
+    assert by_op["kafka.topic.create"]["topic"] == "sources"
+    assert by_op["sequin.sink.create"]["sink"] == "sources_sink"
+    assert by_op["sequin.sink.create"]["table"] == "public.repos"
+    assert "sources.datasource" in made.datafiles
+
+
+def test_what_would_not_arrive_forbids_it() -> None:
+    known = facts()
+    assert known.connector is not None
+    failed = replace(known, connector=replace(known.connector, tasks=("FAILED",)))
+    assert slugs(plan(failed))["connector-not-running"] == "error"
+    assert slugs(plan(facts(names=replace(NAMES, connect_restart=""))))["connect-restart-unknown"] == "error"
+    assert slugs(plan(facts(replace(REPOS, rows=10**9))))["backfill-too-long"] == "error"
+    assert slugs(plan(replace(known, slot=None)))["slot-unhealthy"] == "error"
+
+
+def test_its_migration_runs_where_all_of_it_was_done_and_where_nothing_was() -> None:
+    made = plan(facts())
+    (name,) = (file for file in made.datafiles if file.endswith(".sql"))
+    text = made.datafiles[name]
+    assert name == "V{epoch}__replicate_repos.sql"
+    assert "CREATE INDEX IF NOT EXISTS" in text
+    assert text.index("REPLICA IDENTITY FULL") < text.index("ADD TABLE"), "else an update is refused meanwhile"
+    assert "IF NOT EXISTS (SELECT FROM pg_publication_tables" in text
+    assert not [slug for slug, level in slugs(made).items() if level == "error"]
+
+
+def test_an_unreplicate_takes_the_way_down_from_its_beginning() -> None:
+    known = facts(replace(REPOS, identity="f", published=True, granted=True))
+    file = plan(known).datafiles["repos.datasource"]
+    assert known.connector is not None
+    there = replace(
+        known,
+        datasources={**known.datasources, "repos": replace(read_datasource("repos", file), id="t_1")},
+        sinks={**known.sinks, "repos_sink": Sink("repos_sink", "public.repos", "repos", "active", "healthy", "main")},
+        connector=replace(known.connector, topics=(*known.connector.topics, "repos")),
+        tokens=(Token("connect", (("DATASOURCES:APPEND", "repos"),)),),
+        topics={"repos": SHAPE},
+    )
+    made = make_plan(Request(text="unreplicate repos", job=Unreplicate(table="repos")), there)
+    assert ops(made) == [
+        "tinybird.pipe.check-unread",
+        "sequin.sink.delete",
+        "postgres.table.withdraw",
+        "stream.await-delivery",
+        "github.properties.commit",
+        "github.pull.open",
+        "github.properties.merge",
+        "connect.restart",
+        "connect.topic.await-untracked",
+        "tinybird.token.revoke-append",
+        "kafka.topic.delete",
+        "tinybird.datasource.drop-replica",
+        "github.branch.delete",
+    ]
+    assert "strong" in {step.gate for step in made.steps}
+    with pytest.raises(Refused, match="nothing to do"):
+        make_plan(Request(text="", job=Unreplicate(table="repos")), facts())
