@@ -1,5 +1,7 @@
 """`/tb replicate <table>`: a table of Postgres comes to Tinybird, and its changes with it."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.support.drive import Drive
@@ -29,3 +31,24 @@ def test_a_table_comes_to_tinybird_with_its_changes(drive: Drive, sandbox: Sandb
     again = drive.view(run + 1).run
     assert again.state == "refused"
     assert "There is nothing to do" in str(again.reason)
+
+
+def test_no_secret_is_left_anywhere(drive: Drive, sandbox: Sandbox, people: People) -> None:
+    """What the connector's file holds passes through memory; so do tokens and passwords."""
+    run = drive.run(f"/tb replicate {TABLE}")
+    drive.until(run, "succeeded")
+    tables = sandbox.ledger("SELECT tablename AS name FROM pg_tables WHERE schemaname = 'ledger'")
+    rows = [str(sandbox.ledger(f"SELECT to_jsonb(t)::text AS row FROM ledger.{table['name']} t")) for table in tables]
+    messages = [message.words for person in (people.ana, people.ben) for message in person.sees()]
+    replies = [reply.words for reply in drive.card(run).replies()]
+    files = [str(sandbox.control.get("/sandbox/log", params={"after": 0}).json())]
+    everything = "\n".join([*rows, *messages, *replies, *files])
+    assert "tinybird-sink.properties.enc" in everything
+    secrets = {
+        "the connector's token": sandbox.ready["tinybird"]["append_token"],
+        "the workspace's token": sandbox.ready["tinybird"]["token"],
+        "Sequin's token": sandbox.ready["sequin"]["token"],
+        "GitHub's token": sandbox.ready["github"]["token"],
+        "the key of the file": Path(sandbox.ready["github"]["identity_file"]).read_text().strip(),
+    }
+    assert [name for name, secret in secrets.items() if secret in everything] == []
