@@ -1,5 +1,6 @@
 """`/tb replicate <table>`: a table of Postgres comes to Tinybird, and its changes with it."""
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,17 @@ def test_no_secret_is_left_anywhere(drive: Drive, sandbox: Sandbox, people: Peop
         "the key of the file": Path(sandbox.ready["github"]["identity_file"]).read_text().strip(),
     }
     assert [name for name, secret in secrets.items() if secret in everything] == []
+
+
+def test_it_asks_no_more_of_the_systems_than_it_needs(drive: Drive, sandbox: Sandbox) -> None:
+    """Calls of one replicate, planning included; what moves rows asks for itself and is not counted."""
+    after = sandbox.log.last()
+    drive.until(drive.run(f"/tb replicate {TABLE}"), "succeeded")
+    movers = ("POST /v0/events",)
+    calls = Counter(
+        entry["system"]
+        for entry in sandbox.log.entries(after=after)
+        if entry["system"] != "slack" and not any(f"{entry['method']} {entry['path']}".startswith(m) for m in movers)
+    )
+    most = {"github": 100, "sequin": 80, "connect": 120, "kubernetes": 30, "tinybird": 90}
+    assert {system: n for system, n in calls.items() if n > most[system]} == {}
