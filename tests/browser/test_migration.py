@@ -58,3 +58,23 @@ def test_a_migration_is_asked_for_approved_and_proven_in_the_page(
     assert field in {c["name"] for c in whole.tinybird.get("/v0/datasources/members").json()["columns"]}
     for page in (ana, ben, chen):
         page.close()
+
+
+@pytest.mark.long
+def test_a_table_is_replicated_in_the_page_and_its_changes_reach_an_endpoint(browser: Browser, whole: Sandbox) -> None:
+    run = whole.ledger("SELECT coalesce(max(id), 0) + 1 AS next FROM ledger.run")[0]["next"]
+    ana, ben, chen = (opened(browser, whole, user) for user in ("ana", "ben", "chen"))
+    types(ana, "/tb replicate repositories")
+    approved_by_turns(ben, chen, run, time.monotonic() + 2 * LONGEST_S)
+    node = {"name": "most", "sql": "SELECT toString(max(stars)) AS most FROM repositories FINAL"}
+    assert whole.tinybird.post("/v0/pipes", json={"name": "most_stars", "nodes": [node]}).is_success
+    assert whole.tinybird.post("/v0/pipes/most_stars/nodes/most/endpoint").is_success
+    changed = whole.pg("SELECT min(id::text) AS id FROM repositories")[0]["id"]
+    whole.pg('UPDATE repositories SET stars = 4711000, "updatedAt" = now() WHERE id = %s', [changed])
+
+    def answered() -> bool:
+        return whole.tinybird.get("/v0/pipes/most_stars.json").json()["data"] == [{"most": "4711000"}]
+
+    whole.until(answered, patience_s=LONGEST_S, what="a change of Postgres in the endpoint's answer")
+    for page in (ana, ben, chen):
+        page.close()
