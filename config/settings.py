@@ -154,13 +154,20 @@ Place = Annotated[str, AfterValidator(_a_place)]
 
 
 class ProjectSettings(_Frozen):
-    """Where the datafiles and the migrations are kept. ``checks`` must have run green before a merge."""
+    """Where the datafiles and the migrations are kept. ``checks`` must have run green before a merge. ``format`` is a
+    command that formats the datafile ``{file}`` in its place."""
 
     repository: RepositoryName
     branch: str = "main"
     datafiles: Place = "services/libs/tinybird"
     migrations: Place = "backend/src/database/migrations"
     checks: tuple[str, ...] = ("Tinybird-CI",)
+    format: tuple[str, ...] = ()
+    format_timeout_s: float = Field(default=20.0, gt=0, le=60.0)
+
+    def model_post_init(self, _context: object) -> None:
+        if self.format and not any("{file}" in part for part in self.format):
+            raise ValueError('github.project.format must name {file}: ["tb", "fmt", "--yes", "{file}"]')
 
 
 class PropertiesSettings(_Frozen):

@@ -14,6 +14,7 @@ Keys, by the name of the thing:
     kafka/topic/<name>/partitions           how many; a snapshot knows the topics that were asked for
     tinybird/token/<name>/scopes
     kubernetes/deployment/<namespace>/<name>/replicas       how many are wanted
+    github/file/<path>/blob                 of the project's datafiles: its sha on the branch
 """
 
 from collections.abc import Callable, Mapping
@@ -156,6 +157,11 @@ def _facts_replicas(facts: Facts, name: str) -> Any:
     return next((d.replicas for d in known if d.where == name and not d.trouble), None)
 
 
+def _facts_blob(facts: Facts, path: str) -> Any:
+    names, project = facts.names.project, facts.project
+    return project.files.get(path.removeprefix(f"{names.datafiles.strip('/')}/")) if names and project else None
+
+
 # -- from the live systems
 
 
@@ -237,6 +243,12 @@ def _site_replicas(site: Site, name: str) -> Any:
     return site.cluster.scale(namespace, deployment).replicas
 
 
+def _site_blob(site: Site, path: str) -> Any:
+    names = site.names.project
+    found = site.hub.repository(names.repository).file(path, names.branch) if names else None
+    return found.sha if found else None
+
+
 _SCHEMA = ("tinybird", "datasource", "schema")
 _ID = ("tinybird", "datasource", "id")
 _DEFINITION = ("tinybird", "pipe", "definition")
@@ -250,8 +262,9 @@ _SINK_SOURCE = ("sequin", "sink", "source")
 _TOPICS = ("connect", "connector", "topics")
 _PARTITIONS = ("kafka", "topic", "partitions")
 _SCOPES = ("tinybird", "token", "scopes")
+_BLOB = ("github", "file", "blob")
 _AS_THEY_ARE = frozenset(
-    {_REPLICAS, _PARTITIONS}
+    {_REPLICAS, _PARTITIONS, _BLOB}
 )  # short enough that people may read what was expected and what was found
 
 _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
@@ -268,6 +281,7 @@ _FROM_FACTS: Mapping[tuple[str, str, str], Callable[[Facts, str], Any]] = {
     _TOPICS: _facts_topics,
     _PARTITIONS: _facts_partitions,
     _SCOPES: _facts_scopes,
+    _BLOB: _facts_blob,
 }
 _FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
     _SCHEMA: _site_schema,
@@ -283,4 +297,5 @@ _FROM_SITE: Mapping[tuple[str, str, str], Callable[[Site, str], Any]] = {
     _TOPICS: _site_topics,
     _PARTITIONS: _site_partitions,
     _SCOPES: _site_scopes,
+    _BLOB: _site_blob,
 }

@@ -77,6 +77,14 @@ class HoldLimit(Frozen):
     formula: str
 
 
+class DriftRow(Frozen):
+    """How one resource stands: in git, and by environment in each workspace that was asked."""
+
+    resource: str
+    git: str
+    elsewhere: dict[str, str]
+
+
 class Estimate(Frozen):
     """A time in seconds with the formula it came from."""
 
@@ -104,6 +112,7 @@ class Plan(Frozen):
     guards: dict[str, str] = Field(default_factory=dict)
     inferred: tuple[str, ...] = ()  # plain sentences: "type text: no such column in Postgres yet, …"
     ghosts: str = ""  # the sentence on rows that disappear (facts/procedures.md §2.10)
+    drift: tuple[DriftRow, ...] = ()  # what is not the same everywhere; for people alone
     locks: tuple[str, ...] = ()  # long locks: the table, its copies and their targets
 
     @property
@@ -160,6 +169,7 @@ class Plan(Frozen):
             "guards": dict(self.guards),
             "inferred": list(self.inferred),
             "ghosts": self.ghosts,
+            "drift": [row.model_dump(mode="json") for row in self.drift],
             "locks": list(self.locks),
             "hash": self.hash,
             "change_hash": self.change_hash,

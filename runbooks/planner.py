@@ -13,13 +13,15 @@ from runbooks.hazards import Context
 from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
-from runbooks.questions import Question
-from runbooks.request import Finish, Migrate, Replicate, Request, Retire, Unreplicate
+from runbooks.questions import ROUNDS, Question, answered
+from runbooks.request import Finish, Migrate, Promote, Pull, Push, Replicate, Request, Retire, Unreplicate
+from runbooks.resources import pull
+from runbooks.site import Site
 from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
 from runbooks.strategies.paused import stopped
 from runbooks.tables import replicate, unreplicate
 
-__all__ = ["make_plan", "questions_of", "sink_budget"]
+__all__ = ["facts_for", "make_plan", "questions_of", "sink_budget"]
 
 _LEVELS = ("error", "warning", "note")
 
@@ -41,6 +43,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         return replicate.plan_of(request, request.job, facts)
     if isinstance(request.job, Unreplicate):
         return unreplicate.plan_of(request, request.job, facts)
+    if isinstance(request.job, Pull):
+        return pull.plan_of(request, request.job, facts)
     if isinstance(request.job, Migrate) and len(request.job.datasources) > 1:
         return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, request.job)))
     lineage = Lineage.of(facts)
@@ -73,6 +77,19 @@ def make_plan(request: Request, facts: Facts) -> Plan:
     )
 
 
+def facts_for(request: Request, facts: Facts, site: Site) -> Facts:
+    """The facts with the answers to all that this request asks, in rounds where answers lead to more. Raises
+    ``SystemsError``; changes nothing."""
+    asked = set[Question]()
+    for _ in range(ROUNDS if isinstance(request.job, Pull | Push | Promote) else 1):
+        more = tuple(each for each in questions_of(request, facts) if each not in asked)
+        if not more:
+            break
+        asked |= {*more}
+        facts = answered(facts, more, site.postgres, site.tinybird, site.kafka, site.github, site.formatter)
+    return facts
+
+
 def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
     """What is to be asked for this request beyond the facts; nothing where it will be refused anyway."""
     try:
@@ -81,6 +98,8 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
             return replicate.questions_of(job, facts)
         if isinstance(job, Unreplicate):
             return unreplicate.questions_of(job, facts)
+        if isinstance(job, Pull):
+            return pull.questions_of(job, facts)
         made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
         if isinstance(made, Plan):
             return ()

@@ -8,16 +8,20 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
+from runbooks.facts import in_git
 from runbooks.facts.model import Facts
+from runbooks.names import ProjectNames
 from systems.errors import SystemsError
-from systems.kafka_model import TopicShape
 
 if TYPE_CHECKING:
+    from systems.formatter import Formatter
+    from systems.github import GitHub
     from systems.kafka import Kafka
     from systems.postgres import Postgres
     from systems.tinybird import Tinybird
 
 TAKEN = "taken"
+ROUNDS = 4  # some ask for what the answers to others show
 _TOO_LONG = 408  # Tinybird's own limit of 10 s for a query (facts/tinybird.md §1, §6)
 
 
@@ -48,7 +52,43 @@ class Shapes:
     topics: tuple[str, ...]
 
 
-Question = Count | Rehearsal | Shapes
+@dataclass(frozen=True)
+class Datafiles:
+    """The project's datafiles at the branch's head: all by name, and the text of those that are not ``alike``: of
+    each name the blobs' shas that would say the same as the workspace. ``only`` are the names to read; None: all."""
+
+    project: ProjectNames
+    alike: tuple[tuple[str, frozenset[str]], ...]
+    only: frozenset[str] | None = None
+    key: str = "datafiles"
+
+
+@dataclass(frozen=True)
+class OwnTexts:
+    """What the workspace itself says of these resources, as datafiles: ``members.datasource``."""
+
+    labels: tuple[str, ...]
+    key: str = "own texts"
+
+
+@dataclass(frozen=True)
+class Formatting:
+    """Datafiles by name, as the project's own formatter would have them."""
+
+    texts: tuple[tuple[str, str], ...]
+    key: str = "formatted"
+
+
+@dataclass(frozen=True)
+class Green:
+    """Whether the datafiles at the branch's head were seen to be good, by the checks that the project names."""
+
+    project: ProjectNames
+    head: str
+    key: str = "green"
+
+
+Question = Count | Rehearsal | Shapes | Datafiles | OwnTexts | Formatting | Green
 
 
 def answered(
@@ -57,11 +97,14 @@ def answered(
     postgres: "Postgres | None",
     tinybird: "Tinybird | None",
     kafka: "Kafka | None",
+    hub: "GitHub | None" = None,
+    formatter: "Formatter | None" = None,
 ) -> Facts:
     """The facts with the answers of those who could be asked. None is an answer that did not come in time: a hazard,
     where it matters. Raises ``SystemsError`` where a system is away."""
-    answers: dict[str, int | str | None] = {}
-    shapes: dict[str, TopicShape | None] = {}
+    answers = dict(facts.answers)
+    shapes = dict(facts.topics)
+    project = facts.project
     for question in questions:
         match question:
             case Count(system="postgres") if postgres is not None:
@@ -73,9 +116,19 @@ def answered(
             case Shapes() if kafka is not None:
                 there = kafka.topics()
                 shapes |= {name: kafka.topic_shape(name) if name in there else None for name in question.topics}
+            case Datafiles() if hub is not None:
+                project = in_git.datafiles(hub, question.project, dict(question.alike), question.only)
+            case Green() if hub is not None and project is not None:
+                project = replace(project, checked=in_git.checked(hub, question.project, question.head))
+            case OwnTexts() if tinybird is not None and project is not None:
+                live = {label: tinybird.datafile(label) for label in question.labels}
+                project = replace(project, live={**project.live, **live})
+            case Formatting() if formatter is not None and project is not None:
+                made = {label: formatter.formatted(label, text) for label, text in question.texts}
+                project = replace(project, formatted={**project.formatted, **made})
             case _:
                 pass
-    return replace(facts, answers=answers, topics=shapes)
+    return replace(facts, answers=answers, topics=shapes, project=project)
 
 
 def count_of(answers: Mapping[str, int | str | None], key: str) -> int | None:

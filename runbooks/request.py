@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from runbooks.rest import Kept, Rest
+from runbooks.rest import Kept, Passed, Rest
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"  # ASCII only: no homoglyphs, quotes, templates or control characters
 
@@ -116,7 +116,33 @@ class Revert(_Frozen):
     kept: Kept | None = None
 
 
-Job = Annotated[Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert, Field(discriminator="kind")]
+class Pull(_Frozen):
+    """The workspace's resources into the project's datafiles. ``pattern`` is of names, as in a shell."""
+
+    kind: Literal["pull"] = "pull"
+    pattern: str | None = None
+
+
+class Push(_Frozen):
+    """The project's datafiles into the workspace."""
+
+    kind: Literal["push"] = "push"
+    pattern: str | None = None
+
+
+class Promote(_Frozen):
+    """What a run brought about elsewhere, here. ``passed`` is read from the ledger when it is planned, the newest
+    first, and never stored."""
+
+    kind: Literal["promote"] = "promote"
+    pattern: str | None = None
+    passed: tuple[Passed, ...] | None = None
+
+
+Job = Annotated[
+    Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert | Pull | Push | Promote,
+    Field(discriminator="kind"),
+]
 
 
 class Request(_Frozen):

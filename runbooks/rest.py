@@ -25,6 +25,17 @@ class Kept(BaseModel):
     of: str
 
 
+class Passed(BaseModel):
+    """A run that brought datafiles about in another environment: path → text, and the hash of that change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: int
+    environment: str
+    change_hash: str
+    datafiles: dict[str, str]
+
+
 class Rest(BaseModel):
     """``request`` is the run's own, as it was stored; ``steps`` its plan's. ``left``, ``proven`` and which steps are
     done tell of the whole line of runs that went on with it. ``touched``: the table may not be what it was.

@@ -14,6 +14,7 @@ from systems.errors import SystemsError
 if TYPE_CHECKING:
     from systems.connect import Connect
     from systems.encrypted import EncryptedFile
+    from systems.formatter import Formatter
     from systems.github import GitHub
     from systems.kafka import Kafka
     from systems.kubernetes import Kubernetes
@@ -48,6 +49,7 @@ class Site:
     kubernetes: Kubernetes | None = None  # None: tbops.toml names none
     github: GitHub | None = None  # None: tbops.toml names none
     encrypted: EncryptedFile | None = None  # the connector's properties; None: tbops.toml names none
+    formatter: Formatter | None = None  # of datafiles; None: the built-in writer is enough
 
     @property
     def cluster(self) -> Kubernetes:

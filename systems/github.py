@@ -161,6 +161,19 @@ class Repository:
         statuses = tuple(StatusInfo(s.text("context"), s.text("state")) for s in combined.each("statuses"))
         return Checks(tuple(runs), statuses)
 
+    def last_commit(self, branch: str, folder: str) -> str | None:
+        """The newest commit of a branch, or at a sha, that touches something below a folder."""
+        path = f"{self._path}/commits"
+        asked = {"sha": branch, "path": folder, "per_page": "1"}
+        found = Shape(SYSTEM, f"GET {path}", {"commits": self._http.get(path, asked)}).each("commits")
+        return str(found[0].need("sha")) if found else None
+
+    def pulls_with(self, sha: str) -> tuple[PullInfo, ...]:
+        """The pull requests that brought a commit, the newest first."""
+        path = f"{self._path}/commits/{_inside(sha)}/pulls"
+        found = Shape(SYSTEM, f"GET {path}", {"pulls": self._http.get(path)}).each("pulls")
+        return tuple(sorted((_pull(each) for each in found), key=lambda pull: -pull.number))
+
     def merge(self, number: int, sha: str, method: str) -> str:
         """Merge (``squash``, ``merge``, ``rebase``) if the head is still ``sha``; the base's new sha. 405
         ``is_unmergeable``, 409 ``is_moved``."""

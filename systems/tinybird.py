@@ -86,6 +86,11 @@ class Tinybird:
         path = f"/v0/pipes/{segment(pipe)}.json"
         return shapes.answer(Shape(SYSTEM, f"GET {path}", self._http.get(path)))
 
+    def datafile(self, file: str) -> str:
+        """A resource as Tinybird itself writes it: ``members.datasource``, ``members_list.pipe``."""
+        version = "v1/pipes" if file.endswith(".pipe") else "v0/datasources"
+        return self._http.fetch(f"/{version}/{segment(file)}", accept="text/plain").decode()
+
     def tokens(self) -> list[TokenInfo]:
         """Names and scopes; the values are dropped at once."""
         return [shapes.token(item) for item in self._list("/v0/tokens", "tokens")]
@@ -208,6 +213,10 @@ class Tinybird:
         """Create or replace a whole pipe, atomically, as ``tb push --force`` does (facts/tinybird.md §10)."""
         answer = self._http.change("POST", "/v0/pipes", params={"force": "true"}, body=dict(body))
         return shapes.pipe(Shape(SYSTEM, "POST /v0/pipes", answer))
+
+    def publish_node(self, pipe_id: str, node_id: str) -> None:
+        """Make the node the pipe's endpoint."""
+        self._http.change("POST", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/endpoint")
 
     def delete_pipe(self, name: str) -> None:
         self._http.change("DELETE", f"/v0/pipes/{segment(name)}")

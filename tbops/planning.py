@@ -17,7 +17,7 @@ from runbooks.facts import folder
 from runbooks.facts.model import Facts, PgTable
 from runbooks.lint import lint as hazards_of
 from runbooks.plan import Hazard
-from runbooks.planner import make_plan, questions_of
+from runbooks.planner import facts_for, make_plan, questions_of
 from runbooks.questions import answered
 from runbooks.request import Request
 from systems.errors import SystemsError
@@ -87,8 +87,7 @@ def _from_systems(request: Request) -> Facts:
     settings = config.load()
     environment = request.environment or settings.default_environment
     site = replace(Sites(settings)(environment, 0, read_only), now=datetime.now(UTC))
-    facts = live.read(site)
-    return answered(facts, questions_of(request, facts), site.postgres, site.tinybird, site.kafka)
+    return facts_for(request, live.read(site), site)
 
 
 def _from_folder(path: str, dsn: str | None, environment: str | None) -> Facts:

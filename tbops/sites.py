@@ -9,6 +9,7 @@ from runbooks.names import Names, ProjectNames, PropertiesNames
 from runbooks.site import Site
 from systems.connect import Connect
 from systems.encrypted import Commands, EncryptedFile
+from systems.formatter import Formatter
 from systems.github import GitHub
 from systems.github_app import AppToken
 from systems.http import Wire
@@ -19,6 +20,8 @@ from systems.permit import Permit, read_only
 from systems.postgres import Postgres
 from systems.sequin import KafkaLogin, Sequin
 from systems.tinybird import Tinybird
+
+_FORMAT = {"format", "format_timeout_s"}  # of the project's settings, what is no name
 
 
 class Sites:
@@ -46,6 +49,7 @@ class Sites:
             kubernetes=base.kubernetes.permitted(permit) if base.kubernetes else None,
             github=base.github.permitted(permit) if base.github else None,
             encrypted=base.encrypted,
+            formatter=base.formatter,
             names=base.names,
             limits=base.limits,
         )
@@ -69,6 +73,9 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
         kubernetes=_kubernetes(given.kubernetes, wire) if given.kubernetes else None,
         github=_github(github, wire) if github else None,
         encrypted=_encrypted(github.properties) if github and github.properties else None,
+        formatter=Formatter(github.project.format, github.project.format_timeout_s)
+        if github and github.project.format
+        else None,
         names=Names(
             sequin_database=given.sequin.database,
             publication=given.postgres.publication,
@@ -80,7 +87,7 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
             connect_restart=given.connect.restart or "",
             creates_topics=given.kafka.creates_topics,
             writers={name: tuple(_split(writer) for writer in listed) for name, listed in given.writers.items()},
-            project=ProjectNames(**github.project.model_dump()) if github else None,
+            project=ProjectNames(**github.project.model_dump(exclude=_FORMAT)) if github else None,
             properties=_properties(github.properties) if github and github.properties else None,
         ),
         limits=Limits(**given.limits.model_dump()),

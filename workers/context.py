@@ -13,7 +13,6 @@ from runbooks import planner
 from runbooks.facts import live
 from runbooks.guards import digest_of
 from runbooks.plan import Plan
-from runbooks.questions import answered
 from runbooks.request import Request
 from runbooks.site import Site
 from systems.permit import Permit
@@ -24,9 +23,7 @@ MakeSite = Callable[[str, int, Permit], Site]  # environment, run (0 while plann
 
 def plan_live(request: Request, site: Site) -> Plan:
     """The plan from the facts of the live systems. Raises ``Refused`` and ``SystemsError``; changes nothing."""
-    facts = live.read(site)
-    asked = planner.questions_of(request, facts)
-    return planner.make_plan(request, answered(facts, asked, site.postgres, site.tinybird, site.kafka))
+    return planner.make_plan(request, planner.facts_for(request, live.read(site), site))
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Longer answers: what a question found, and the whole plan as a file for the thread."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from bot.cards.blocks import Card, Upload, section, sections
@@ -106,7 +106,8 @@ def plan_file(view: RunView) -> Upload:
     lines += [f"{s.number:>4}. {s.title}{'' if s.gate == 'none' else f'   [{s.gate}]'}" for s in view.steps]
     lines += ["", *(f"-- SQL\n{sql.rstrip('; ')};" for sql in plan.sql)]
     for pipe, text in plan.diffs.items():
-        lines += ["", f"== {pipe}.pipe, while it reads the mirror", text]
+        title = pipe if pipe.endswith((".datasource", ".pipe")) else f"{pipe}.pipe, while it reads the mirror"
+        lines += ["", f"== {title}", text]
     for name, text in plan.datafiles.items():
         lines += ["", f"== {name}", text]
     lines += ["", f"plan {plan.hash}", f"change {plan.change_hash}"]
@@ -118,5 +119,10 @@ def _weighed(plan: Plan) -> list[str]:
     lines += [f"not {r.name}: {r.reason}" for r in plan.strategy.rejected]
     for label, figure in (("reads broken", plan.downtime), ("ingestion held", plan.hold), ("stale by", plan.stale)):
         lines.append(f"{label}: {span(figure.seconds)} ({figure.formula})")
+    lines += [f"{r.resource}: {r.git} in git, {_elsewhere(r.elsewhere)}" for r in plan.drift]
     lines += [f"{h.level}: {h.slug} on {h.resource}: {h.message} {h.fix}" for h in plan.hazards]
     return lines + [f"read by {r.name}, {r.kind}{'' if r.direct else ', through other pipes'}" for r in plan.readers]
+
+
+def _elsewhere(standing: Mapping[str, str]) -> str:
+    return ", ".join(f"{how} in {where}" for where, how in standing.items())

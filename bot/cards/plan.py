@@ -16,6 +16,7 @@ MOST_INFERRED = 4
 LONGEST_SQL = 600
 MOST_DIFFS = 2
 LONGEST_DIFF = 900
+MOST_DRIFTED = 12
 
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 
@@ -83,24 +84,45 @@ def sql(plan: Plan) -> list[Block]:
 
 
 def diffs(plan: Plan) -> list[Block]:
-    """How readers' SQL changes for a while, and the datafiles that are new; what is too much for the card is in the
-    thread's file."""
+    """How datafiles change, or readers' SQL for a while; what is too much for the card is in the thread's file."""
     shown = [
-        section(f"{_what(name)}\n{fenced(cut(text.rstrip(), LONGEST_DIFF))}")
+        section(f"{diff_title(name)}\n{fenced(cut(text.rstrip(), LONGEST_DIFF))}")
         for name, text in list(plan.diffs.items())[:MOST_DIFFS]
     ]
     more = len(plan.diffs) - len(shown)
-    return [*shown, *([context(f"_{more} more in the thread's file_")] if more else [])]
+    what = "SQL of " if more and not _is_file(next(iter(plan.diffs))) else ""
+    return [*shown, *([context(f"_{what}{more} more in the thread's file_")] if more else [])]
 
 
-def _what(name: str) -> str:
-    """A pipe's name stands for its SQL, a file's for itself."""
-    file = name.endswith((".datasource", ".pipe"))
-    return f"*{code(name)}*" if file else f"*SQL of {code(name)}* while it reads the mirror"
+def diff_title(name: str) -> str:
+    return f"*{code(name)}*" if _is_file(name) else f"*SQL of {code(name)}* while it reads the mirror"
+
+
+def _is_file(name: str) -> bool:
+    """Of a datafile; else of a pipe that reads something else for a while."""
+    return name.endswith((".datasource", ".pipe"))
+
+
+def drift(plan: Plan) -> list[Block]:
+    """What is not the same everywhere, a line a resource."""
+    if not plan.drift:
+        return []
+    places = list(plan.drift[0].elsewhere)
+    rows = [("resource", "git", *places)]
+    rows += [(cut(r.resource, 44), r.git, *r.elsewhere.values()) for r in plan.drift[:MOST_DRIFTED]]
+    widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
+    lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    more = len(plan.drift) - MOST_DRIFTED
+    said = [context(f"_{more} more in the thread's file_")] if more > 0 else []
+    return [section("*What differs*\n" + fenced("\n".join(lines))), *said]
 
 
 def all_diffs_shown(plan: Plan) -> bool:
-    return len(plan.diffs) <= MOST_DIFFS and all(len(text) <= LONGEST_DIFF for text in plan.diffs.values())
+    return (
+        len(plan.drift) <= MOST_DRIFTED
+        and len(plan.diffs) <= MOST_DIFFS
+        and all(len(text) <= LONGEST_DIFF for text in plan.diffs.values())
+    )
 
 
 def details(plan: Plan) -> list[str]:

@@ -83,7 +83,7 @@ def _body(view: RunView, plan: Plan | None) -> list[Block]:
         return []
     match view.run.state:
         case "proposed":
-            weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *parts.readers(plan.readers)]
+            weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *_read_by(plan), *parts.drift(plan)]
             return [*weighed, *parts.sql(plan), *parts.diffs(plan), divider(), *sections(overview(view))]
         case "running" | "paused" | "held" | "restoring":
             return [*sections(overview(view)), *outcome(view)]
@@ -93,6 +93,11 @@ def _body(view: RunView, plan: Plan | None) -> list[Block]:
             return [*outcome(view), *sections(overview(view))]
         case _:
             return []
+
+
+def _read_by(plan: Plan) -> list[Block]:
+    """Datafiles that are moved are no one thing that is read."""
+    return [] if plan.request.get("kind") == "resources" else parts.readers(plan.readers)
 
 
 def _all_done(steps: int) -> str:

@@ -10,7 +10,6 @@ from bot.grammar.commands import (
     Help,
     Incident,
     Lineage,
-    Move,
     PlanOnly,
     Runs,
     Show,
@@ -22,5 +21,5 @@ from bot.grammar.refusal import Refusal
 
 __all__ = [
     "OPTIONS", "Command", "Copies", "Copy", "Decide", "Doctor", "Entry", "Freeze", "Help", "Incident", "Lineage",
-    "Move", "PlanOnly", "Refusal", "Runs", "Show", "Unfreeze", "entries", "parse",
+    "PlanOnly", "Refusal", "Runs", "Show", "Unfreeze", "entries", "parse",
 ]  # fmt: skip

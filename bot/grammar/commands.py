@@ -60,15 +60,6 @@ class Incident:
 
 
 @dataclass(frozen=True)
-class Move:
-    """Datafiles between the repository and a workspace."""
-
-    deed: Literal["pull", "push", "promote"]
-    pattern: str | None = None
-    environment: str | None = None
-
-
-@dataclass(frozen=True)
 class Freeze:
     """``environment`` None freezes all."""
 
@@ -93,18 +84,5 @@ class Help:
 
 
 Command = (
-    Request
-    | PlanOnly
-    | Decide
-    | Runs
-    | Show
-    | Lineage
-    | Copies
-    | Copy
-    | Incident
-    | Move
-    | Freeze
-    | Unfreeze
-    | Doctor
-    | Help
+    Request | PlanOnly | Decide | Runs | Show | Lineage | Copies | Copy | Incident | Freeze | Unfreeze | Doctor | Help
 )

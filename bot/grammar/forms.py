@@ -15,6 +15,9 @@ from runbooks.request import (
     Change,
     ChangeType,
     Migrate,
+    Promote,
+    Pull,
+    Push,
     RemoveFields,
     Rename,
     Replicate,
@@ -97,8 +100,11 @@ def _decide(line: Line) -> c.Decide:
     return c.Decide(found["word0"], found["run"], found.get("step"), up_to, line.options.note)
 
 
-def _move(line: Line) -> c.Move:
-    return c.Move(line.caught["word0"], line.caught.get("pattern"), line.options.env)
+_MOVES = {"pull": Pull, "push": Push, "promote": Promote}
+
+
+def _move(line: Line) -> Request:
+    return _request(line, _MOVES[line.caught["word0"]](pattern=line.caught.get("pattern")))
 
 
 FORMS: tuple[Form, ...] = (
@@ -124,7 +130,7 @@ FORMS: tuple[Form, ...] = (
     Form("rename <datasource> to <new>", "Renames a datasource and moves its readers.",
          lambda line: _request(line, Rename(datasource=line.caught["datasource"], to=line.caught["new"])),
          REQUEST, built=False),
-    *(Form(f"{deed} [<pattern>]", says, _move, ENV, built=False)
+    *(Form(f"{deed} [<pattern>]", says, _move, ("env", "at", "note"))
       for deed, says in (("pull", "Brings the workspace's datafiles into the repository."),
                          ("push", "Brings the repository's datafiles to the workspace."),
                          ("promote", "Carries out in production what passed in staging."))),

@@ -50,7 +50,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         environment=site.environment,
         now=site.now,
         datasources={d.name: replace(datasource(d), tags=tags.get(d.id, d.tags)) for d in datasources},
-        pipes={p.name: pipe(p, named) for p in pipes},
+        pipes={p.name: replace(pipe(p, named), tags=tags.get(p.id, p.tags)) for p in pipes},
         sinks={s.name: sink(s) for s in sinks},
         tables={
             name: _rated(table(t), t.changes - before.get(name, t.changes), seconds) for name, t in catalog.items()

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
+from runbooks.facts.project import Project
 from runbooks.names import Names
 from systems.kafka_model import TopicShape
 
@@ -227,6 +228,7 @@ class Facts:
     names: Names = field(default_factory=Names)
     # of the topics that one request is about: see runbooks/questions.py. One that is not there has None
     topics: Mapping[str, TopicShape | None] = field(default_factory=dict[str, "TopicShape | None"])
+    project: Project | None = None  # the datafiles in git, where a request is about them
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""

@@ -118,8 +118,12 @@ class CommitFiles(OfBranch):
     message: str
 
     def title(self) -> str:
-        what = next(iter(self.files)) if len(self.files) == 1 else counted(len(self.files), "file")
+        first = next(iter(self.files)).rpartition("/")[2]
+        what = first if len(self.files) == 1 else counted(len(self.files), "file")
         return f"Commit {what} to a branch of {self.repository}"
+
+    def reads(self) -> tuple[str, ...]:
+        return tuple(f"github/file/{path}/blob" for path in sorted(self.seen))
 
     def remember(self, at: Site) -> Step | None:
         return DeleteBranch(repository=self.repository, base=self.base, branch=self.branch)
@@ -141,14 +145,15 @@ class CommitFiles(OfBranch):
             said = f"{self.base} of {self.repository} holds every file already."
             return Done(said, {pushed_key(self.repository): None})
         moved = [path for path, sha in self.seen.items() if tree.get(path, "") != sha and path in self.files]
-        if changed := [path for path in moved if _lacking(tree, {path: self.files[path]})]:
-            return Astray(
-                f"{changed[0]} was changed on {self.base} since the plan was made; abort and ask again, and the plan "
-                "is made from what is there now"
-            )
-        return Todo(memo={"base": base})
+        changed = next((path for path in moved if _lacking(tree, {path: self.files[path]})), "")
+        why = f"{changed} was changed on {self.base} since the plan was made" if changed else ""
+        return Todo(why, {"base": base, "changed": changed})
 
     def act(self, at: Site) -> None:
+        """On the commit that was looked at: what comes to the base later is merged, or found to conflict."""
+        if changed := at.memo["changed"]:  # guards find it before, and a new plan is made; this is for who has none
+            said = f"{changed} was changed on {self.base} since the plan was made, and is not written over: ask again"
+            raise SystemsError("github", f"commit to {self.repository}", status=409, said=said)
         files = {path: None if text is None else text.encode() for path, text in self.files.items()}
         try:
             self._there(at).commit_files(self._branch(at), str(at.memo["base"]), files, self.message)

@@ -99,7 +99,6 @@ def test_an_expression_keeps_its_own_text_behind_plan() -> None:
         ("lineage members --env staging", g.Lineage("members", "staging")),
         ("copy members_copy pause", g.Copy("members_copy", "pause")),
         ("snooze 4 2h", g.Incident("snooze", 4, "2h")),
-        ("push members*", g.Move("push", "members*")),
         ("freeze big day", g.Freeze("big day")),
         ("unfreeze", g.Unfreeze()),
         ("doctor probe", g.Doctor(probe=True)),

@@ -1,0 +1,219 @@
+"""A workspace's resources and the project's datafiles held against each other: by what they say, not by how it is
+laid out. A datafile is read before it is compared, so that neither ``TOKEN`` lines nor blanks are a difference."""
+
+import re
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
+
+from runbooks.datafile import read_datasource, read_pipe, write_datasource, write_pipe
+from runbooks.errors import DatafileError, Refused
+from runbooks.facts.model import Column, Datasource, Facts, Node, Pipe
+from runbooks.facts.project import Project
+from runbooks.names import ProjectNames
+from runbooks.questions import Datafiles, OwnTexts, Question
+from runbooks.steps.pull_request import blob_sha
+
+Resource = Datasource | Pipe
+_OURS = re.compile(r"__(\w+_)?run_\d+$|^tbops_")  # what a run makes for a while, or keeps aside
+_FOLDERS = {"datasource": "datasources", "pipe": "pipes"}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One resource that git and the workspace have differently; None where one of them has it not. ``path`` is below
+    the datafiles' folder. ``trouble`` says why a text was not understood: then nothing is known of the two."""
+
+    path: str
+    git: Resource | None
+    live: Resource | None
+    git_text: str = ""
+    live_text: str = ""
+    trouble: str = ""
+
+    @property
+    def label(self) -> str:
+        """``members.datasource``"""
+        return self.path.rpartition("/")[2]
+
+    @property
+    def name(self) -> str:
+        return self.label.rpartition(".")[0]
+
+    @property
+    def kind(self) -> str:
+        return self.label.rpartition(".")[2]
+
+
+def project_of(facts: Facts) -> ProjectNames:
+    """Raises ``Refused`` where git cannot be asked."""
+    if facts.names.project is None:
+        raise Refused(f"tbops.toml names no GitHub for {facts.environment}, so its datafiles are not known.")
+    return facts.names.project
+
+
+def read_project(facts: Facts) -> Project:
+    """The project's datafiles, once they were asked for. Raises ``Refused``."""
+    project_of(facts)
+    if facts.project is None:
+        raise Refused("The project's datafiles were not read: this is asked of the live systems alone.")
+    return facts.project
+
+
+def questions(facts: Facts, pattern: str | None) -> tuple[Question, ...]:
+    """First git's files, then the workspace's own texts of those that may differ. Raises ``Refused``."""
+    names = project_of(facts)
+    there = {label: one for label, one in resources(facts) if matches(pattern, label)}
+    if facts.project is None:
+        alike = tuple(sorted((label, frozenset(_shas(one))) for label, one in there.items()))
+        return (Datafiles(names, alike, None if pattern is None else _named(pattern, facts)),)
+    read = {path.rpartition("/")[2] for path in facts.project.texts}
+    known = {path.rpartition("/")[2] for path in facts.project.files}
+    asked = tuple(sorted(label for label in there if label in read or label not in known))
+    return (OwnTexts(asked),) if asked else ()
+
+
+def resources(facts: Facts) -> Iterator[tuple[str, Resource]]:
+    """The workspace's resources by file name, without those of other workspaces and of runs."""
+    for kind, several in (("datasource", facts.datasources), ("pipe", facts.pipes)):
+        for name, one in several.items():
+            if "." not in name and not _OURS.search(name):
+                yield f"{name}.{kind}", one
+
+
+def matches(pattern: str | None, label: str) -> bool:
+    """A pattern is of names, with or without the ending; without a sign in it, of the one name."""
+    if pattern is None:
+        return True
+    wanted = pattern.rpartition("/")[2]
+    return any(fnmatchcase(name, wanted) for name in (label, label.rpartition(".")[0]))
+
+
+def differences(facts: Facts, pattern: str | None) -> tuple[Difference, ...]:
+    """Data sources first, each kind by name. Raises ``Refused``."""
+    project = read_project(facts)
+    there = {label: one for label, one in resources(facts) if matches(pattern, label)}
+    in_git = {path.rpartition("/")[2]: path for path in project.files if matches(pattern, path.rpartition("/")[2])}
+    found: list[Difference] = []
+    for label in sorted({*there, *in_git}, key=lambda label: (label.endswith(".pipe"), label)):
+        path = in_git.get(label)
+        if path is not None and label in there and path not in project.texts:
+            continue  # to the last letter the same
+        one = _difference(project, label, path, label in there)
+        if one.trouble or not (one.git and one.live and alike(one.git, one.live)):
+            found.append(one)
+    return tuple(found)
+
+
+def alike(one: Resource, other: Resource) -> bool:
+    return _plain(one) == _plain(other)
+
+
+def written(resource: Resource) -> str:
+    """As ``tb fmt`` writes it: an endpoint's type is left out where it says nothing."""
+    if isinstance(resource, Datasource):
+        return write_datasource(resource)
+    *others, last = resource.nodes
+    kept = replace(last, kind="standard") if last.kind == "endpoint" else last
+    return write_pipe(replace(resource, nodes=(*others, kept)))
+
+
+def read(label: str, text: str) -> Resource:
+    """Raises ``DatafileError``."""
+    name, _, kind = label.rpartition(".")
+    return read_datasource(name, text) if kind == "datasource" else read_pipe(name, text)
+
+
+def _difference(project: Project, label: str, path: str | None, live: bool) -> Difference:
+    git_text = project.texts.get(path or "", "")
+    live_text = project.live.get(label, "") if live else ""
+    place = path or f"{_FOLDERS[label.rpartition('.')[2]]}/{label}"
+    made = Difference(place, None, None, git_text, live_text)
+    try:
+        git = read(label, git_text) if path is not None and path in project.texts else None
+        own = read(label, live_text) if live else None
+    except DatafileError as exc:
+        return replace(made, trouble=str(exc))
+    if git and own and set(git.tags) == set(own.tags):
+        own = replace(own, tags=git.tags)  # their order says nothing
+    return replace(made, git=git, live=own)
+
+
+def _named(pattern: str, facts: Facts) -> frozenset[str] | None:
+    """The names to be read of git, where the pattern is one name; else all that differ are read."""
+    if any(sign in pattern for sign in "*?["):
+        return None
+    name = pattern.rpartition("/")[2]
+    return frozenset({name} if name.endswith((".pipe", ".datasource")) else {f"{name}.pipe", f"{name}.datasource"})
+
+
+def _shas(resource: Resource) -> Iterator[str]:
+    """Of the texts that would say the same. The list of pipes does not say what a sink exports, so it is asked."""
+    if isinstance(resource, Pipe) and resource.kind == "sink":
+        return
+    texts = {written(resource)}
+    if isinstance(resource, Pipe):
+        texts.add(write_pipe(resource))
+    for text in texts:
+        yield blob_sha(text.encode())
+
+
+def _plain(resource: Resource) -> Resource:
+    """Without what lives in the workspace alone, and without layout."""
+    if isinstance(resource, Datasource):
+        return replace(
+            resource,
+            columns=tuple(_column(column) for column in resource.columns),
+            sorting_key=tuple(_squeezed(key) for key in resource.sorting_key),
+            partition_key=_squeezed(resource.partition_key),
+            ttl=_squeezed(resource.ttl),
+            settings=_squeezed(resource.settings),
+            indexes=tuple(sorted(resource.indexes, key=lambda index: index.name)),
+            description=_lines(resource.description),
+            tags=tuple(sorted(resource.tags)),
+            id="",
+            rows=None,
+            bytes=None,
+            quarantine_rows=None,
+            engine_options=tuple(option for option in resource.engine_options if option[1]),
+            directives=tuple(sorted(resource.directives)),
+        )
+    nodes = tuple(_node(node, last=node is resource.nodes[-1]) for node in resource.nodes)
+    return Pipe(
+        name=resource.name,
+        nodes=nodes,
+        description=_lines(resource.description),
+        tags=tuple(sorted(resource.tags)),
+        directives=tuple(sorted(resource.directives)),
+    )
+
+
+def _column(column: Column) -> Column:
+    default = None if (column.default or "").strip().upper() in ("", "NULL") else (column.default or "").strip()
+    return replace(column, type=_squeezed(column.type), default=default)
+
+
+def _node(node: Node, *, last: bool) -> Node:
+    kind = "standard" if node.kind == "endpoint" and last else node.kind
+    return replace(
+        node,
+        kind=kind,
+        sql=plain_sql(node.sql),
+        description=_lines(node.description),
+        id="",
+        directives=tuple(sorted(node.directives)),
+    )
+
+
+def plain_sql(sql: str) -> str:
+    """Without indent and blank lines, which a push does not keep either."""
+    return textwrap.dedent(_lines(sql))
+
+
+def _lines(text: str) -> str:
+    return "\n".join(line.rstrip() for line in text.splitlines() if line.strip())
+
+
+def _squeezed(text: str) -> str:
+    return "".join(text.replace("`", "").split())

@@ -1,0 +1,112 @@
+"""What people change in a workspace becomes a pull request of the project, whose checks gate the merge."""
+
+from typing import Any
+
+import pytest
+
+from tests.support.drive import Drive
+from tests.support.people import People
+from tests.support.sandbox import Sandbox
+
+PIPE, PATH = "members_count", "services/libs/tinybird/pipes/members_count.pipe"
+SQL = "SELECT count() AS count, countIf(isBot = 1) AS bots, uniq(id) AS people FROM members_sorted"
+
+
+def test_an_edit_in_the_workspace_is_merged_by_a_pull_request_whose_check_ran(
+    sandbox: Sandbox, people: People, drive: Drive
+) -> None:
+    edit(sandbox, PIPE, SQL)
+    run = drive.run("/tb pull", approve=False)
+    card = drive.card(run)
+    assert "+    SELECT count() AS count, countIf(isBot = 1) AS bots, uniq(id) AS people" in card.words
+    assert "members_count.pipe  there  differs" in card.words
+    people.ben.clicks("Approve step 1", on=card)
+    drive()
+    view = drive.view(run)
+    assert [step.state for step in view.steps] == ["done", "done", "done", "gated", "gated"]
+    (pull,) = sandbox.github.get("/repos/acme/platform/pulls").json()
+    assert (pull["title"], pull["head"]["ref"]) == (f"Pull {PIPE} from sandbox", f"tbops/run-{run}")
+    assert f"by run {run} of tbops" in pull["body"]
+    ran = sandbox.github.get(f"/repos/acme/platform/commits/{pull['head']['sha']}/check-runs").json()["check_runs"]
+    assert [(check["name"], check["conclusion"]) for check in ran] == [("Tinybird-CI", "success")]
+    people.ben.clicks("Approve step 4", on=drive.card(run))
+    drive.until(run, "succeeded")
+    assert SQL in text(sandbox, PATH)
+    assert sandbox.github.get(f"/repos/acme/platform/git/ref/heads/tbops/run-{run}").status_code == 404
+    people.ana.types("/tb pull members*")
+    drive()
+    assert drive.view(run + 1).run.reason == "sandbox and git hold the same of `members*`. There is nothing to pull."
+
+
+@pytest.mark.long
+def test_a_new_resource_is_pulled_without_the_tokens_that_it_has(sandbox: Sandbox, drive: Drive) -> None:
+    made = {"name": "bots_list", "nodes": [{"name": "bots", "sql": "SELECT id FROM members WHERE isBot = 1"}]}
+    assert sandbox.tinybird.post("/v0/pipes", json=made).status_code == 200
+    grant = {"name": "page", "scope": "PIPES:READ:bots_list"}
+    assert sandbox.tinybird.post("/v0/tokens", params=grant).status_code == 200
+    assert "TOKEN" in sandbox.tinybird.get("/v1/pipes/bots_list.pipe").text
+    run = drive.run("/tb pull bots_list", approve=False)
+    assert "TOKEN lines of bots_list are left out" in drive.card(run).words
+    drive.approve(run)
+    drive.until(run, "succeeded")
+    written = text(sandbox, "services/libs/tinybird/pipes/bots_list.pipe")
+    assert written == "NODE bots\nSQL >\n    SELECT id FROM members WHERE isBot = 1\n"
+
+
+@pytest.mark.long
+def test_a_file_that_changes_before_the_commit_is_planned_from_anew(
+    sandbox: Sandbox, people: People, drive: Drive
+) -> None:
+    edit(sandbox, PIPE, SQL)
+    run = drive.run("/tb pull", approve=False)
+    other = text(sandbox, PATH).replace("count() AS count", "count() AS all")
+    commit(sandbox, PATH, other)
+    card = drive.card(run)
+    people.ben.clicks("Approve step 1", on=card)
+    drive()
+    assert drive.state(run) == "proposed"  # the diff is another one, so it is to be approved again
+    assert "-    SELECT count() AS all" in drive.card(run).words
+    drive.approve(run)
+    drive.until(run, "succeeded")
+    assert SQL in text(sandbox, PATH)
+
+
+@pytest.mark.long
+def test_a_bad_check_keeps_it_from_being_merged_and_an_abort_closes_it(
+    sandbox: Sandbox, people: People, drive: Drive
+) -> None:
+    sandbox.knobs(github__check_conclusion="failure")
+    edit(sandbox, PIPE, SQL)
+    run = drive.run("/tb pull")
+    held = drive.until(run, "held")
+    assert "Tinybird-CI failed" in held.run.reason
+    people.ana.types(f"/tb abort {run}")
+    drive.until(run, "aborted")
+    (pull,) = sandbox.github.get("/repos/acme/platform/pulls", params={"state": "all"}).json()
+    assert (pull["state"], pull["merged_at"]) == ("closed", None)
+    assert sandbox.github.get(f"/repos/acme/platform/git/ref/heads/tbops/run-{run}").status_code == 404
+    assert SQL not in text(sandbox, PATH)
+
+
+def edit(sandbox: Sandbox, pipe: str, sql: str) -> None:
+    """As people do in the workspace's own pages."""
+    node = sandbox.tinybird.get(f"/v0/pipes/{pipe}").json()["nodes"][0]["id"]
+    assert sandbox.tinybird.put(f"/v0/pipes/{pipe}/nodes/{node}", content=sql).status_code == 200
+
+
+def text(sandbox: Sandbox, path: str) -> str:
+    raw = {"Accept": "application/vnd.github.raw+json"}
+    sha = contents(sandbox, path)["sha"]
+    return sandbox.github.get(f"/repos/acme/platform/git/blobs/{sha}", headers=raw).text
+
+
+def commit(sandbox: Sandbox, path: str, content: str) -> None:
+    import base64
+
+    body = {"message": "By hand", "branch": "main", "sha": contents(sandbox, path)["sha"]}
+    body["content"] = base64.b64encode(content.encode()).decode()
+    assert sandbox.github.put(f"/repos/acme/platform/contents/{path}", json=body).status_code == 200
+
+
+def contents(sandbox: Sandbox, path: str) -> Any:
+    return sandbox.github.get(f"/repos/acme/platform/contents/{path}").json()
