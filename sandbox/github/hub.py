@@ -159,6 +159,7 @@ class Hub:
         )
         made = repository.add_commit(repository.add_tree(files), parents, said, self.now)
         repository.move(BRANCH + pull.base, made)
+        pull.merge_sha = made
         pull.merged = pull.closed = pull.updated = self.now
         self.catch_up(repository)
         return made

@@ -27,6 +27,7 @@ class Pull:
     settled: float = 0.0  # since when head and base are what they are: mergeable is computed from then on
     closed: float | None = None
     merged: float | None = None
+    merge_sha: str = ""  # the commit that its merge made on the base
     comments: list[Comment] = field(default_factory=list[Comment])
 
     @property

@@ -170,6 +170,12 @@ class Repository:
         walker = self._git.get_walker(include=cast(Any, [head.encode()]), exclude=cast(Any, [base.encode()]))
         return [entry.commit.id.decode() for entry in walker][::-1]
 
+    def history(self, sha: str, path: str, most: int) -> list[str]:
+        """The newest commits from ``sha`` on that touch something at or below ``path``; all, where it is empty."""
+        paths = cast(Any, [path.encode()]) if path else None
+        walker = self._git.get_walker(include=cast(Any, [sha.encode()]), paths=paths, max_entries=most)
+        return [entry.commit.id.decode() for entry in walker]
+
     def _copied(self) -> Repo:
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.copytree(self._template, self.folder)

@@ -1,14 +1,13 @@
 """What people change in a workspace becomes a pull request of the project, whose checks gate the merge."""
 
-from typing import Any
-
 import pytest
 
 from tests.support.drive import Drive
 from tests.support.people import People
+from tests.support.project import commit, edit, text
 from tests.support.sandbox import Sandbox
 
-PIPE, PATH = "members_count", "services/libs/tinybird/pipes/members_count.pipe"
+PIPE, PATH = "members_count", "pipes/members_count.pipe"
 SQL = "SELECT count() AS count, countIf(isBot = 1) AS bots, uniq(id) AS people FROM members_sorted"
 
 
@@ -49,7 +48,7 @@ def test_a_new_resource_is_pulled_without_the_tokens_that_it_has(sandbox: Sandbo
     assert "TOKEN lines of bots_list are left out" in drive.card(run).words
     drive.approve(run)
     drive.until(run, "succeeded")
-    written = text(sandbox, "services/libs/tinybird/pipes/bots_list.pipe")
+    written = text(sandbox, "pipes/bots_list.pipe")
     assert written == "NODE bots\nSQL >\n    SELECT id FROM members WHERE isBot = 1\n"
 
 
@@ -86,27 +85,3 @@ def test_a_bad_check_keeps_it_from_being_merged_and_an_abort_closes_it(
     assert (pull["state"], pull["merged_at"]) == ("closed", None)
     assert sandbox.github.get(f"/repos/acme/platform/git/ref/heads/tbops/run-{run}").status_code == 404
     assert SQL not in text(sandbox, PATH)
-
-
-def edit(sandbox: Sandbox, pipe: str, sql: str) -> None:
-    """As people do in the workspace's own pages."""
-    node = sandbox.tinybird.get(f"/v0/pipes/{pipe}").json()["nodes"][0]["id"]
-    assert sandbox.tinybird.put(f"/v0/pipes/{pipe}/nodes/{node}", content=sql).status_code == 200
-
-
-def text(sandbox: Sandbox, path: str) -> str:
-    raw = {"Accept": "application/vnd.github.raw+json"}
-    sha = contents(sandbox, path)["sha"]
-    return sandbox.github.get(f"/repos/acme/platform/git/blobs/{sha}", headers=raw).text
-
-
-def commit(sandbox: Sandbox, path: str, content: str) -> None:
-    import base64
-
-    body = {"message": "By hand", "branch": "main", "sha": contents(sandbox, path)["sha"]}
-    body["content"] = base64.b64encode(content.encode()).decode()
-    assert sandbox.github.put(f"/repos/acme/platform/contents/{path}", json=body).status_code == 200
-
-
-def contents(sandbox: Sandbox, path: str) -> Any:
-    return sandbox.github.get(f"/repos/acme/platform/contents/{path}").json()

@@ -67,6 +67,8 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
         ("POST", "/git/trees", data.create_tree),
         ("GET", "/git/commits/{sha}", data.commit),
         ("POST", "/git/commits", data.create_commit),
+        ("GET", "/commits", revisions.every),
+        ("GET", "/commits/{ref:path}/pulls", revisions.pulls),
         ("GET", "/commits/{ref:path}/check-runs", revisions.check_runs),
         ("GET", "/commits/{ref:path}/status", revisions.status),
         ("POST", "/statuses/{sha}", revisions.create_status),

@@ -63,6 +63,20 @@ class Revisions:
             }
         )
 
+    async def every(self, request: Request, repository: Repository) -> Response:
+        """Commits, the newest first, of a path where one is given."""
+        query = request.query_params
+        sha, most = self._known(repository, query.get("sha", "main")), int(query.get("per_page", "30"))
+        found = repository.history(sha, query.get("path", "").strip("/"), most)
+        return JSONResponse([{"sha": each, "commit": self._views.commit(repository, each)} for each in found])
+
+    async def pulls(self, request: Request, repository: Repository) -> Response:
+        """The pull requests that brought a commit, or hold it."""
+        sha = self._known(repository, request.path_params["ref"])
+        kept = self._hub.kept(repository).pulls
+        found = [pull for pull in kept if sha in (pull.merge_sha, pull.head_sha)]
+        return JSONResponse([self._views.pull(repository, pull, whole=False) for pull in found])
+
     def _known(self, repository: Repository, ref: str, missing: int = 422) -> str:
         try:
             return repository.commit(ref)
