@@ -118,7 +118,7 @@ def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Requ
             return tell(f"There is no run {asked.job.run}. {UNCHANGED}", said="no such run")
     elif not isinstance(asked.job, Migrate | Replicate | Unreplicate | Pull | Push | Promote):
         return _not_yet(asked)
-    name = asked.environment or ctx.settings.default_environment
+    name = asked.environment or _meant(ctx, asked)
     if name not in ctx.settings.environments:
         return _no_environment(ctx, name)
     environment = ctx.settings.environments[name]
@@ -148,6 +148,14 @@ def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Requ
     if sender.channel == home:
         return Outcome(f"run {run}", rings)
     return Outcome(f"run {run}", rings, {"kind": "rule", "text": f"Run {run} is planned in <#{home}>."})
+
+
+def _meant(ctx: Context, asked: Request) -> str:
+    """The environment of a line that names none. What passed is promoted to production, where there is one of it."""
+    production = [name for name, given in ctx.settings.environments.items() if given.production]
+    if isinstance(asked.job, Promote) and len(production) == 1:
+        return production[0]
+    return ctx.settings.default_environment
 
 
 def _no_environment(ctx: Context, name: str) -> Outcome:

@@ -15,7 +15,7 @@ from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import ROUNDS, Question, answered
 from runbooks.request import Finish, Migrate, Promote, Pull, Push, Replicate, Request, Retire, Unreplicate
-from runbooks.resources import pull, push
+from runbooks.resources import promote, pull, push
 from runbooks.site import Site
 from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
 from runbooks.strategies.paused import stopped
@@ -47,6 +47,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         return pull.plan_of(request, request.job, facts)
     if isinstance(request.job, Push):
         return push.plan_of(request, request.job, facts)
+    if isinstance(request.job, Promote):
+        return promote.plan_of(request, request.job, facts)
     if isinstance(request.job, Migrate) and len(request.job.datasources) > 1:
         return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, request.job)))
     lineage = Lineage.of(facts)
@@ -104,6 +106,8 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
             return pull.questions_of(job, facts)
         if isinstance(job, Push):
             return push.questions_of(job, facts)
+        if isinstance(job, Promote):
+            return promote.questions_of(job, facts)
         made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
         if isinstance(made, Plan):
             return ()

@@ -29,10 +29,16 @@ def plan_for(context: Context, request: Mapping[str, Any], site: Site) -> Propos
     """Read the facts and make the plan. Raises ``Refused`` and ``SystemsError``; changes nothing."""
     with context.pool.connection() as conn:
         learnt = capability.known(conn, site.environment)
-        asked = with_rest(conn, parse_stored(dict(request)))
+        asked = with_rest(conn, parse_stored(dict(request)), _elsewhere(context, site.environment))
     plan = context.make_plan(asked, replace(site, capabilities=learnt))
     life = timedelta(seconds=context.settings.environment(site.environment).rules.plan_life_s)
     return proposal(plan, site.now + life)
+
+
+def _elsewhere(context: Context, environment: str) -> list[str]:
+    """The environments where a change may have passed before it comes to this one."""
+    others = context.settings.environments.items()
+    return [name for name, given in others if name != environment and not given.production]
 
 
 def plan_again(context: Context, taken: Taken, site: Site) -> Proposal | str:

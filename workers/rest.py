@@ -1,26 +1,33 @@
 """From what the ledger has of runs that are over to what the run that goes on with them is planned from."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
+from ledger import passed as ledger_passed
 from ledger import rests, runs
 from ledger.connection import Conn
 from ledger.values import FINISHED, RunView, StepRow
 from runbooks import finish
 from runbooks.errors import Refused
-from runbooks.request import Finish, Request, Retire, Revert
-from runbooks.rest import Kept, Past, Rest
+from runbooks.request import Finish, Promote, Pull, Push, Request, Retire, Revert, parse_stored
+from runbooks.rest import Kept, Passed, Past, Rest
 from runbooks.steps import gap
 
 
-def with_rest(conn: Conn, request: Request) -> Request:
+def with_rest(conn: Conn, request: Request, elsewhere: Collection[str] = ()) -> Request:
     """The request as planning needs it: one that goes on with a run gets what that run's line left, one
-    that retires a run's table which one that is. Raises ``Refused``."""
+    that retires a run's table which one that is, one that promotes what passed ``elsewhere``. Raises ``Refused``."""
+    if isinstance(request.job, Promote):
+        passed = tuple(Passed.model_validate(row) for row in ledger_passed.newest(conn, elsewhere))
+        return request.model_copy(update={"job": request.job.model_copy(update={"passed": passed})})
     if isinstance(request.job, Retire | Revert):
         job = request.job.model_copy(update={"kept": _kept(conn, request.job)})
         return request.model_copy(update={"job": job})
     if not isinstance(request.job, Finish):
         return request
     rest = _rest(conn, runs.first_of(runs.get(conn, request.job.run).run))
+    of = parse_stored(rest.request).job
+    if isinstance(of, Pull | Push | Promote):  # found anew by comparison, whatever was left
+        return with_rest(conn, request.model_copy(update={"job": of}), elsewhere)
     return request.model_copy(update={"job": request.job.model_copy(update={"rest": rest})})
 
 

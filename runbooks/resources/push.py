@@ -51,9 +51,10 @@ def planned(
     name: str,
     reasons: tuple[str, ...],
     texts: dict[str, str] | None = None,
+    more: tuple[Hazard, ...] = (),
 ) -> Plan:
     """The plan that brings ``pushed`` about; ``texts`` are what it is bound to, where that is more than those."""
-    hazards = tuple(found_in(facts, found, pushed))
+    hazards = (*more, *found_in(facts, found, pushed))
     files = texts or {one.path: one.git_text for one in pushed}
     steps = list(_steps(pushed, facts))
     if not steps:
