@@ -8,7 +8,6 @@ import pytest
 from runbooks import planner
 from runbooks.facts import live
 from runbooks.plan import Plan
-from runbooks.questions import answered
 from runbooks.request import Request
 from runbooks.site import Site
 from tests.support.drive import Drive, Product, driving
@@ -20,9 +19,7 @@ from tests.support.sandbox import Sandbox
 
 def plan_at_once(request: Request, site: Site) -> Plan:
     """Nobody writes while these plans are made, so there is no rate to wait for."""
-    facts = live.read(site, window_s=0.0)
-    asked = planner.questions_of(request, facts)
-    return planner.make_plan(request, answered(facts, asked, site.postgres, site.tinybird, site.kafka))
+    return planner.make_plan(request, planner.facts_for(request, live.read(site, window_s=0.0), site))
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ def run(sandbox: Sandbox) -> Iterator[Story]:
         yield told
 
 
+@pytest.mark.long
 def test_a_file_is_committed_checked_and_merged_and_the_branch_is_tidied(run: Story) -> None:
     commit = committing(run, SQL)
     assert run.take(commit, OPEN, CHECKS, MERGE, TIDY), run.astray

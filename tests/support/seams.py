@@ -15,7 +15,8 @@ from systems.permit import Permit
 from tests.support.outside import Killed
 from workers.context import Context
 
-SYSTEMS = ("tinybird", "sequin", "connect", "kafka", "postgres", "kubernetes")
+SYSTEMS = ("tinybird", "sequin", "connect", "kafka", "postgres", "kubernetes", "github")
+_PARTS = ("repository",)  # calls that ask nothing and give another client
 
 
 @dataclass(frozen=True)
@@ -92,6 +93,8 @@ class _Client:
 
         def asked(*given: Any, **named: Any) -> Any:
             answer = method(*given, **named)
+            if call in _PARTS:
+                return _Client(self._name, answer, self._seams)
             self._seams.cross(f"{self._name}.{call} has answered")
             return answer
 
