@@ -83,6 +83,7 @@ class DriftRow(Frozen):
     resource: str
     git: str
     elsewhere: dict[str, str]
+    diffs: dict[str, str] = Field(default_factory=dict)  # by other environment, from git's text to what it says
 
 
 class Estimate(Frozen):

@@ -90,7 +90,9 @@ def facts_for(request: Request, facts: Facts, site: Site) -> Facts:
         if not more:
             break
         asked |= {*more}
-        facts = answered(facts, more, site.postgres, site.tinybird, site.kafka, site.github, site.formatter)
+        facts = answered(
+            facts, more, site.postgres, site.tinybird, site.kafka, site.github, site.formatter, site.others
+        )
     return facts
 
 

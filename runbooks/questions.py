@@ -8,12 +8,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from runbooks.facts import in_git
-from runbooks.facts.model import Facts
+from runbooks.facts import in_git, live
+from runbooks.facts.model import Datasource, Facts, Pipe
 from runbooks.names import ProjectNames
 from systems.errors import SystemsError
 
 if TYPE_CHECKING:
+    from runbooks.site import Others
     from systems.formatter import Formatter
     from systems.github import GitHub
     from systems.kafka import Kafka
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from systems.tinybird import Tinybird
 
 TAKEN = "taken"
-ROUNDS = 4  # some ask for what the answers to others show
+ROUNDS = 5  # some ask for what the answers to others show
 _TOO_LONG = 408  # Tinybird's own limit of 10 s for a query (facts/tinybird.md §1, §6)
 
 
@@ -64,6 +65,13 @@ class Datafiles:
 
 
 @dataclass(frozen=True)
+class Elsewhere:
+    """The resources of the other environments of the same project."""
+
+    key: str = "elsewhere"
+
+
+@dataclass(frozen=True)
 class OwnTexts:
     """What the workspace itself says of these resources, as datafiles: ``members.datasource``."""
 
@@ -88,7 +96,7 @@ class Green:
     key: str = "green"
 
 
-Question = Count | Rehearsal | Shapes | Datafiles | OwnTexts | Formatting | Green
+Question = Count | Rehearsal | Shapes | Elsewhere | Datafiles | OwnTexts | Formatting | Green
 
 
 def answered(
@@ -99,12 +107,13 @@ def answered(
     kafka: "Kafka | None",
     hub: "GitHub | None" = None,
     formatter: "Formatter | None" = None,
+    others: "Others | None" = None,
 ) -> Facts:
     """The facts with the answers of those who could be asked. None is an answer that did not come in time: a hazard,
     where it matters. Raises ``SystemsError`` where a system is away."""
     answers = dict(facts.answers)
     shapes = dict(facts.topics)
-    project = facts.project
+    project, elsewhere = facts.project, facts.elsewhere
     for question in questions:
         match question:
             case Count(system="postgres") if postgres is not None:
@@ -116,6 +125,8 @@ def answered(
             case Shapes() if kafka is not None:
                 there = kafka.topics()
                 shapes |= {name: kafka.topic_shape(name) if name in there else None for name in question.topics}
+            case Elsewhere() if others is not None:
+                elsewhere = {name: _resources(workspace) for name, workspace in others().items()}
             case Datafiles() if hub is not None:
                 project = in_git.datafiles(hub, question.project, dict(question.alike), question.only)
             case Green() if hub is not None and project is not None:
@@ -128,13 +139,21 @@ def answered(
                 project = replace(project, formatted={**project.formatted, **made})
             case _:
                 pass
-    return replace(facts, answers=answers, topics=shapes, project=project)
+    return replace(facts, answers=answers, topics=shapes, project=project, elsewhere=elsewhere)
 
 
 def count_of(answers: Mapping[str, int | str | None], key: str) -> int | None:
     """The number, where it was asked for and came."""
     found = answers.get(key)
     return found if isinstance(found, int) else None
+
+
+def _resources(workspace: "Tinybird") -> "Mapping[str, Datasource | Pipe] | None":
+    """None where the workspace does not answer: what it has is shown, and nothing depends on it."""
+    try:
+        return live.resources(workspace)
+    except SystemsError:
+        return None
 
 
 def _counted(question: Count, ask: Callable[[str], object]) -> int | None:

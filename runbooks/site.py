@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -21,6 +21,14 @@ if TYPE_CHECKING:
     from systems.postgres import Postgres
     from systems.sequin import Sequin
     from systems.tinybird import Tinybird
+
+
+Others = Callable[[], Mapping[str, "Tinybird"]]
+
+
+def _none() -> Mapping[str, Tinybird]:
+    """There is no other environment."""
+    return {}
 
 
 @dataclass(frozen=True)
@@ -49,6 +57,7 @@ class Site:
     kubernetes: Kubernetes | None = None  # None: tbops.toml names none
     github: GitHub | None = None  # None: tbops.toml names none
     encrypted: EncryptedFile | None = None  # the connector's properties; None: tbops.toml names none
+    others: Others = field(default=_none)  # the workspaces of the other environments of the same project, to read
     formatter: Formatter | None = None  # of datafiles; None: the built-in writer is enough
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 
 from config.settings import Environment, GitHubSettings, KafkaSettings, KubernetesSettings, PropertiesSettings, Settings
 from runbooks.facts.model import Limits
@@ -50,9 +51,21 @@ class Sites:
             github=base.github.permitted(permit) if base.github else None,
             encrypted=base.encrypted,
             formatter=base.formatter,
+            others=partial(self._others, environment),
             names=base.names,
             limits=base.limits,
         )
+
+    def _others(self, environment: str) -> dict[str, Tinybird]:
+        """The workspaces of the same project's other environments, to read."""
+        given = self._settings.environments
+        mine = given[environment].github
+        alike = [n for n, g in given.items() if n != environment and mine and g.github and _same(g.github, mine)]
+        return {name: self(name, 0, read_only).tinybird for name in alike}
+
+
+def _same(one: GitHubSettings, other: GitHubSettings) -> bool:
+    return (one.url, one.project.repository) == (other.url, other.project.repository)
 
 
 def _site(name: str, given: Environment, call_s: float) -> Site:

@@ -108,6 +108,9 @@ def plan_file(view: RunView) -> Upload:
     for pipe, text in plan.diffs.items():
         title = pipe if pipe.endswith((".datasource", ".pipe")) else f"{pipe}.pipe, while it reads the mirror"
         lines += ["", f"== {title}", text]
+    for row in plan.drift:
+        for where, text in row.diffs.items():
+            lines += ["", f"== {row.resource}, from git to {where}", text]
     for name, text in plan.datafiles.items():
         lines += ["", f"== {name}", text]
     lines += ["", f"plan {plan.hash}", f"change {plan.change_hash}"]

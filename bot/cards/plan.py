@@ -120,6 +120,7 @@ def drift(plan: Plan) -> list[Block]:
 def all_diffs_shown(plan: Plan) -> bool:
     return (
         len(plan.drift) <= MOST_DRIFTED
+        and not any(row.diffs for row in plan.drift)
         and len(plan.diffs) <= MOST_DIFFS
         and all(len(text) <= LONGEST_DIFF for text in plan.diffs.values())
     )

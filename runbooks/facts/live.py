@@ -14,6 +14,7 @@ from systems.errors import SystemsError
 
 if TYPE_CHECKING:
     from systems.connect import ConnectorStatus
+    from systems.tinybird import Tinybird
 
 _NOT_THERE = 404
 RATE_WINDOW_S = 1.2  # Postgres publishes a session's counters about once a second
@@ -37,7 +38,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
     datasources = site.tinybird.datasources()
     pipes = site.tinybird.pipes()
     tokens = site.tinybird.tokens()
-    tags = _tags(site)
+    tags = _tags(site.tinybird)
     sinks = site.sequin.sinks()
     status, topics = site.connect.status(site.names.connector), site.connect.topics(site.names.connector)
     calls = _calls(site)
@@ -213,11 +214,21 @@ def _sampled(site: Site) -> model.Limits:
         return site.limits  # a budget by messages alone is still a budget
 
 
-def _tags(site: Site) -> dict[str, tuple[str, ...]]:
+def resources(workspace: Tinybird) -> dict[str, model.Datasource | model.Pipe]:
+    """The resources of a workspace by file name, in three calls. Raises ``SystemsError``."""
+    datasources, pipes, tags = workspace.datasources(), workspace.pipes(), _tags(workspace)
+    named = {d.id: d.name for d in datasources}
+    found: dict[str, model.Datasource | model.Pipe] = {
+        f"{d.name}.datasource": replace(datasource(d), tags=tags.get(d.id, d.tags)) for d in datasources
+    }
+    return found | {f"{p.name}.pipe": replace(pipe(p, named), tags=tags.get(p.id, p.tags)) for p in pipes}
+
+
+def _tags(workspace: Tinybird) -> dict[str, tuple[str, ...]]:
     """The filtering tags of each resource, by its id; they order a workspace and nothing depends on them."""
     found: dict[str, tuple[str, ...]] = {}
     try:
-        for tag in sorted(site.tinybird.tags(), key=lambda tag: tag.name):
+        for tag in sorted(workspace.tags(), key=lambda tag: tag.name):
             for known, _, _ in tag.resources:
                 found[known] = (*found.get(known, ()), tag.name)
     except SystemsError as error:

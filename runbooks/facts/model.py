@@ -229,6 +229,8 @@ class Facts:
     # of the topics that one request is about: see runbooks/questions.py. One that is not there has None
     topics: Mapping[str, TopicShape | None] = field(default_factory=dict[str, "TopicShape | None"])
     project: Project | None = None  # the datafiles in git, where a request is about them
+    # by environment the resources of the project's other workspaces, by file name; None for one that is away
+    elsewhere: "Mapping[str, Mapping[str, Datasource | Pipe] | None] | None" = None
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""

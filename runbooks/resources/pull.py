@@ -1,6 +1,5 @@
 """The workspace's resources into the project, by a pull request: what people changed there becomes text in git."""
 
-import difflib
 import re
 from collections.abc import Iterator
 
@@ -52,8 +51,8 @@ def plan_of(request: Request, job: Pull, facts: Facts) -> Plan:
         steps=steps,
         took=Estimate(seconds=_CHECKS_S, formula=f"about {_CHECKS_S // 60} min for {' and '.join(names.checks)}"),
         datafiles=texts,
-        diffs={path: diff(path, _before(path, found), text) for path, text in texts.items()},
-        drift=drift.table(facts, found),
+        diffs={path: drift.diff(path, _before(path, found), text) for path, text in texts.items()},
+        drift=drift.table(facts, found, job.pattern),
         guards={
             key: guards.digest_of(facts, key) for key in sorted(f"github/file/{folder}/{path}/blob" for path in texts)
         },
@@ -65,12 +64,6 @@ def plan_of(request: Request, job: Pull, facts: Facts) -> Plan:
 def asked(texts: dict[str, str]) -> dict[str, object]:
     """What the plan is bound to of its request: the files by what is in them, however they are brought anywhere."""
     return {"kind": "resources", "files": {path: blob_sha(text.encode()) for path, text in sorted(texts.items())}}
-
-
-def diff(path: str, before: str, after: str) -> str:
-    """A unified diff of two texts of one datafile."""
-    lines = difflib.unified_diff(before.splitlines(), after.splitlines(), f"a/{path}", f"b/{path}", lineterm="")
-    return "\n".join(lines)
 
 
 def _pulled(facts: Facts, pattern: str | None) -> tuple[Difference, ...]:

@@ -15,7 +15,7 @@ from runbooks.request import Push, Request
 from runbooks.resources import drift, tables
 from runbooks.resources.hazards import found_in
 from runbooks.resources.pipes import kind_of, unwritable
-from runbooks.resources.pull import asked, diff
+from runbooks.resources.pull import asked
 from runbooks.resources.texts import Difference, differences, project_of, questions, read_project
 from runbooks.step import Step
 from runbooks.steps.pipe_write import AskPushed, CheckPushed, PipeText, WritePipe
@@ -40,7 +40,7 @@ def plan_of(request: Request, job: Push, facts: Facts) -> Plan:
     if not pushed:
         raise Refused(_nothing(facts.environment, job.pattern, found))
     reasons = (f"{counted(len(pushed), 'datafile')} of {project_of(facts).repository} at {_head(facts)}",)
-    return planned(request, facts, found, pushed, NAME, reasons)
+    return planned(request, facts, found, pushed, NAME, reasons, pattern=job.pattern)
 
 
 def planned(
@@ -52,6 +52,7 @@ def planned(
     reasons: tuple[str, ...],
     texts: dict[str, str] | None = None,
     more: tuple[Hazard, ...] = (),
+    pattern: str | None = None,
 ) -> Plan:
     """The plan that brings ``pushed`` about; ``texts`` are what it is bound to, where that is more than those."""
     hazards = (*more, *found_in(facts, found, pushed))
@@ -71,8 +72,8 @@ def planned(
         steps=laid,
         took=Estimate(seconds=_STEP_S * len(laid), formula=f"{len(laid)} steps of about {_STEP_S} s"),
         datafiles=files,
-        diffs={one.path: diff(one.path, one.live_text, one.git_text) for one in pushed},
-        drift=drift.table(facts, found),
+        diffs={one.path: drift.diff(one.path, one.live_text, one.git_text) for one in pushed},
+        drift=drift.table(facts, found, pattern),
         guards={key: guards.digest_of(facts, key) for key in keys},
         locks=tuple(f"{'copy' if kind_of(one.git) == 'copy' else one.kind}/{one.name}" for one in pushed),
     )

@@ -12,7 +12,7 @@ from runbooks.errors import DatafileError, Refused
 from runbooks.facts.model import Column, Datasource, Facts, Node, Pipe
 from runbooks.facts.project import Project
 from runbooks.names import ProjectNames
-from runbooks.questions import Datafiles, OwnTexts, Question
+from runbooks.questions import Datafiles, Elsewhere, OwnTexts, Question
 from runbooks.steps.pull_request import blob_sha
 
 Resource = Datasource | Pipe
@@ -62,11 +62,14 @@ def read_project(facts: Facts) -> Project:
 
 
 def questions(facts: Facts, pattern: str | None) -> tuple[Question, ...]:
-    """First git's files, then the workspace's own texts of those that may differ. Raises ``Refused``."""
+    """First what other environments have, then git's files, then the workspace's own texts of those that may differ
+    anywhere. Raises ``Refused``."""
     names = project_of(facts)
+    if facts.elsewhere is None and facts.project is None:
+        return (Elsewhere(),)
     there = {label: one for label, one in resources(facts) if matches(pattern, label)}
     if facts.project is None:
-        alike = tuple(sorted((label, frozenset(_shas(one))) for label, one in there.items()))
+        alike = tuple(sorted((label, frozenset(_shas_of(label, one, facts))) for label, one in there.items()))
         return (Datafiles(names, alike, None if pattern is None else _named(pattern, facts)),)
     read = {path.rpartition("/")[2] for path in facts.project.texts}
     known = {path.rpartition("/")[2] for path in facts.project.files}
@@ -110,6 +113,11 @@ def alike(one: Resource, other: Resource) -> bool:
     return _plain(one) == _plain(other)
 
 
+def alike_in_lists(one: Resource, other: Resource) -> bool:
+    """The same by what the lists of a workspace say, which is all that other environments are asked for."""
+    return _listed(one) == _listed(other)
+
+
 def written(resource: Resource) -> str:
     """As ``tb fmt`` writes it: an endpoint's type is left out where it says nothing."""
     if isinstance(resource, Datasource):
@@ -146,6 +154,15 @@ def _named(pattern: str, facts: Facts) -> frozenset[str] | None:
         return None
     name = pattern.rpartition("/")[2]
     return frozenset({name} if name.endswith((".pipe", ".datasource")) else {f"{name}.pipe", f"{name}.datasource"})
+
+
+def _shas_of(label: str, resource: Resource, facts: Facts) -> set[str]:
+    """Of the texts that would say the same everywhere."""
+    found = set(_shas(resource))
+    for elsewhere in (facts.elsewhere or {}).values():
+        if elsewhere is not None:
+            found &= set(_shas(elsewhere[label])) if label in elsewhere else set()
+    return found
 
 
 def _shas(resource: Resource) -> Iterator[str]:
@@ -187,6 +204,15 @@ def _plain(resource: Resource) -> Resource:
         tags=tuple(sorted(resource.tags)),
         directives=tuple(sorted(resource.directives)),
     )
+
+
+def _listed(resource: Resource) -> Resource:
+    """Without what only a resource's own text says."""
+    plain = _plain(resource)
+    if isinstance(plain, Datasource):
+        columns = tuple(replace(column, materialized=None) for column in plain.columns)
+        return replace(plain, columns=columns, engine_options=(), directives=())
+    return replace(plain, nodes=tuple(replace(node, directives=()) for node in plain.nodes), directives=())
 
 
 def _column(column: Column) -> Column:

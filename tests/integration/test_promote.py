@@ -63,7 +63,9 @@ def test_what_git_has_otherwise_by_now_is_not_promoted(sandbox: Sandbox, people:
 def test_what_was_pulled_in_staging_has_passed_there(sandbox: Sandbox, both: Drive) -> None:
     before = sql_of(sandbox, PIPE)
     edit(sandbox, PIPE, before[0].replace("countIf(isBot = 1) AS bots", NEW))
-    pulled = both.run("/tb pull")
+    pulled = both.run("/tb pull", approve=False)
+    assert "members_count.pipe  there  differs  differs" in both.card(pulled).words
+    both.approve(pulled)
     both.until(pulled, "succeeded")
     edit(sandbox, PIPE, before[0])
     run = both.run("/tb promote")

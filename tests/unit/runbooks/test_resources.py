@@ -1,0 +1,238 @@
+"""What differs between git and workspaces, and what is planned of it."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from runbooks.errors import Refused
+from runbooks.facts.model import Datasource, Facts, Pipe, Sink
+from runbooks.facts.project import Checked, Project
+from runbooks.names import Names, ProjectNames
+from runbooks.plan import Plan
+from runbooks.planner import make_plan, questions_of
+from runbooks.questions import Datafiles, Elsewhere, Formatting, OwnTexts
+from runbooks.request import Promote, Pull, Push, Request
+from runbooks.resources.texts import read, written
+from runbooks.rest import Passed
+from runbooks.steps.pull_request import blob_sha
+
+NAMES = Names(project=ProjectNames("acme/platform"))
+NODE = "NODE one\nSQL >\n    "
+LIST = f"{NODE}SELECT id FROM members\n"
+TABLE = (
+    "SCHEMA >\n    `id` String `json:$.id`,\n    `at` DateTime `json:$.at`\n\nENGINE ReplacingMergeTree\n"
+    "ENGINE_SORTING_KEY id\nENGINE_VER at\n"
+)
+COPY = (
+    f"{NODE}SELECT id FROM members\n\nTYPE COPY\nTARGET_DATASOURCE kept\nCOPY_MODE replace\nCOPY_SCHEDULE 0 * * * *\n"
+)
+
+
+def facts(live: Mapping[str, str], git: Mapping[str, str], checks: str = "", **others: Mapping[str, str]) -> Facts:
+    """A workspace that says ``live`` and a repository that holds ``git``, by file name; each was read."""
+    there = {label: read(label, text) for label, text in live.items()}
+    files = {f"{label.rpartition('.')[2]}s/{label}": text for label, text in git.items()}
+    project = Project(
+        head="a" * 40,
+        files={path: blob_sha(text.encode()) for path, text in files.items()},
+        texts=files,
+        live=live,
+        checked=Checked("a" * 40, checks),
+    )
+    return Facts(
+        environment="staging",
+        now=datetime(2026, 11, 28, tzinfo=UTC),
+        datasources={one.name: one for one in there.values() if isinstance(one, Datasource)},
+        pipes={one.name: one for one in there.values() if isinstance(one, Pipe)},
+        names=NAMES,
+        project=project,
+        elsewhere={
+            name: {label: read(label, text) for label, text in listed.items()} for name, listed in others.items()
+        },
+    )
+
+
+def pull(known: Facts, pattern: str | None = None) -> Plan:
+    return make_plan(Request(text="pull", job=Pull(pattern=pattern)), known)
+
+
+def push(known: Facts, pattern: str | None = None) -> Plan:
+    return make_plan(Request(text="push", job=Push(pattern=pattern)), known)
+
+
+def slugs(plan: Plan) -> dict[str, str]:
+    return {hazard.slug: hazard.level for hazard in plan.hazards}
+
+
+def test_layout_tokens_and_the_order_of_tags_are_no_difference() -> None:
+    git = f'TAGS "a, b"\n\n{LIST}'
+    live = 'TOKEN "page" READ\nTAGS "b, a"\n\nNODE one\nSQL >\n\n        SELECT id FROM members\n\nTYPE endpoint\n'
+    with pytest.raises(Refused, match="staging and git hold the same"):
+        pull(facts({"list.pipe": live}, {"list.pipe": git}))
+
+
+def test_what_the_workspace_says_is_pulled_and_what_git_alone_has_is_named() -> None:
+    live = {"list.pipe": LIST.replace("id FROM", "id, at FROM"), "members.datasource": TABLE, "x__run_7.pipe": LIST}
+    plan = pull(facts(live, {"list.pipe": LIST, "other.pipe": LIST}))
+    assert list(plan.datafiles) == ["datasources/members.datasource", "pipes/list.pipe"]
+    assert plan.datafiles["datasources/members.datasource"] == written(read("members.datasource", TABLE))
+    assert "+    SELECT id, at FROM members" in plan.diffs["pipes/list.pipe"]
+    assert slugs(plan) == {"only-in-git": "note"}
+    assert [row.elsewhere["staging"] for row in plan.drift] == ["only here", "differs", "absent"]
+    steps = [step.op for step in plan.steps]
+    assert steps == [
+        "github.branch.commit/1",
+        "github.pull.open/1",
+        "github.checks.await/1",
+        "github.pull.merge/1",
+        "github.branch.delete/1",
+    ]
+    assert [step.gate for step in plan.steps] == ["approve", "none", "none", "approve", "none"]
+
+
+def test_a_pattern_is_of_names() -> None:
+    live = {name: LIST.replace("id FROM", "at FROM") for name in ("members_list.pipe", "members.pipe", "others.pipe")}
+    known = facts(live, dict.fromkeys(live, LIST))
+    assert list(pull(known, "members*").datafiles) == ["pipes/members.pipe", "pipes/members_list.pipe"]
+    assert list(pull(known, "members").datafiles) == ["pipes/members.pipe"]
+    assert list(pull(known, "members.pipe").datafiles) == ["pipes/members.pipe"]
+    with pytest.raises(Refused, match="of `nothing`"):
+        pull(known, "nothing")
+
+
+def test_questions_are_asked_in_rounds_and_only_of_what_may_differ() -> None:
+    whole = facts({"list.pipe": LIST, "kept.pipe": LIST}, {"list.pipe": LIST.replace("id", "at"), "kept.pipe": LIST})
+    assert whole.project is not None
+    asked = Request(text="pull", job=Pull())
+    first = replace(whole, project=None, elsewhere=None)
+    assert questions_of(asked, first) == (Elsewhere(),)
+    (files,) = questions_of(asked, replace(first, elsewhere={}))
+    assert isinstance(files, Datafiles)
+    assert blob_sha(LIST.encode()) in dict(files.alike)["kept.pipe"]
+    read_one = {path: text for path, text in whole.project.texts.items() if path == "pipes/list.pipe"}
+    project = replace(whole.project, texts=read_one, live={})
+    assert questions_of(asked, replace(whole, project=project)) == (OwnTexts(("list.pipe",)),)
+    texts, formatting = questions_of(asked, replace(whole, project=replace(project, live={"list.pipe": LIST})))
+    assert (texts, formatting) == (OwnTexts(("list.pipe",)), Formatting((("list.pipe", LIST),)))
+
+
+def test_what_the_projects_own_formatter_makes_of_it_goes_to_git() -> None:
+    known = facts({"list.pipe": LIST.replace("id FROM", "at FROM")}, {"list.pipe": LIST})
+    assert known.project is not None
+    formatted = replace(known.project, formatted={"list.pipe": "formatted\n"})
+    assert pull(replace(known, project=formatted)).datafiles == {"pipes/list.pipe": "formatted\n"}
+
+
+def test_drift_of_other_environments_is_shown_with_what_they_say() -> None:
+    other = LIST.replace("id FROM", "at FROM")
+    known = facts({"list.pipe": other, "kept.pipe": LIST}, {"list.pipe": LIST, "kept.pipe": LIST},
+                  production={"list.pipe": LIST, "kept.pipe": other})  # fmt: skip
+    rows = {row.resource: row for row in pull(known).drift}
+    assert rows["list.pipe"].elsewhere == {"staging": "differs", "production": "same"}
+    assert rows["kept.pipe"].elsewhere == {"staging": "same", "production": "differs"}
+    assert "+    SELECT at FROM members" in rows["kept.pipe"].diffs["production"]
+    away = {row.resource: row for row in pull(replace(known, elsewhere={"production": None})).drift}
+    assert away["list.pipe"].elsewhere["production"] == "not known"
+    assert pull(replace(known, elsewhere={"production": None})).hash == pull(known).hash
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("ENGINE_SORTING_KEY id", "ENGINE_SORTING_KEY id, at"), "/tb migrate members sort by id, at"),
+        (("`at` DateTime `", "`at` DateTime64(3) `"), "/tb migrate members change field at to DateTime64(3)"),
+        ((",\n    `at` DateTime `json:$.at`", ""), "/tb migrate members remove field at"),
+        (("ENGINE ReplacingMergeTree", "ENGINE MergeTree"), "its engine is ReplacingMergeTree, and MergeTree in git"),
+        (("ENGINE_VER at\n", ""), "its version is at, and none in git"),
+    ],
+)
+def test_what_a_forced_push_leaves_out_is_refused_with_what_to_do(change: tuple[str, str], said: str) -> None:
+    git = {"members.datasource": TABLE.replace(*change)}
+    with pytest.raises(Refused) as refused:
+        push(facts({"members.datasource": TABLE}, git))
+    assert said in refused.value.sentence
+    beside = facts({"members.datasource": TABLE}, {**git, "list.pipe": LIST})
+    assert slugs(push(beside)) == {"not-by-push": "error"}
+
+
+def test_what_alter_takes_is_altered_and_pipes_follow_in_the_order_of_what_they_read() -> None:
+    git = {
+        "members.datasource": TABLE.replace("`id` String", "`new` String `json:$.new` DEFAULT '',\n    `id` String"),
+        "a.pipe": f"{NODE}SELECT * FROM b\n",
+        "b.pipe": LIST,
+        "kept.datasource": TABLE,
+    }
+    known = facts({"members.datasource": TABLE}, git)
+    plan = push(known)
+    assert [step.title for step in plan.steps[:4]] == [
+        "Create the data source kept",
+        "Add new String to the data source members",
+        "Create the pipe b",
+        "Create the pipe a",
+    ]
+    assert slugs(plan) == {}
+    fed = replace(known, sinks={"s": Sink("s", "public.members", "members", "active", "healthy", "cm")})
+    assert slugs(push(fed)) == {"column-not-filled": "warning"}
+
+
+def test_checks_that_are_not_green_forbid_a_push() -> None:
+    plan = push(facts({}, {"list.pipe": LIST}, checks="Tinybird-CI failed on pull request #3"))
+    (hazard,) = plan.blocked
+    assert (hazard.slug, hazard.message) == ("checks-not-green", "Tinybird-CI failed on pull request #3.")
+    known = facts({}, {"list.pipe": LIST})
+    assert known.project is not None
+    assert push(replace(known, project=replace(known.project, checked=None))).blocked
+
+
+def test_what_a_push_would_drop_or_start_is_named() -> None:
+    two = f"{LIST}\nNODE two\nSQL >\n    SELECT 1\n"
+    assert slugs(push(facts({"list.pipe": two}, {"list.pipe": LIST}))) == {"node-dropped": "warning"}
+    known = facts({"c.pipe": COPY.replace("id FROM", "at FROM"), "x.pipe": LIST}, {"c.pipe": COPY})
+    paused = {**known.pipes, "c": replace(known.pipes["c"], schedule_status="shutdown")}
+    plan = push(replace(known, pipes=paused))
+    assert slugs(plan) == {"copy-paused": "warning", "only-in-workspace": "note"}
+    assert plan.locks == ("copy/c",)
+
+
+def test_a_pipe_of_another_kind_is_not_pushed() -> None:
+    with pytest.raises(Refused, match="of the kind copy in the workspace and of the kind endpoint in git"):
+        push(facts({"c.pipe": COPY}, {"c.pipe": LIST}))
+
+
+def test_a_pull_and_the_push_of_its_files_are_one_change() -> None:
+    new = LIST.replace("id FROM", "at FROM")
+    pulled = pull(facts({"list.pipe": new}, {"list.pipe": LIST}))
+    pushed = push(facts({"list.pipe": LIST}, {"list.pipe": new}))
+    assert pulled.change_hash == pushed.change_hash
+    assert pulled.hash != pushed.hash
+
+
+def test_the_newest_that_is_lacking_is_promoted_and_what_was_written_over_is_not() -> None:
+    new, old = LIST.replace("id FROM", "at FROM"), LIST.replace("id FROM", "max(at) FROM")
+    change = push(facts({"list.pipe": LIST}, {"list.pipe": new}))
+    passed = (
+        Passed(run=9, environment="dev", change_hash=change.change_hash, datafiles=dict(change.datafiles)),
+        Passed(run=5, environment="dev", change_hash="x", datafiles={"pipes/list.pipe": old}),
+    )
+    asked = Request(text="promote", job=Promote(passed=passed))
+    plan = make_plan(asked, facts({"list.pipe": LIST}, {"list.pipe": new}))
+    assert plan.change_hash == change.change_hash
+    assert "run 9 brought it about in dev" in plan.strategy.reasons[0]
+    assert slugs(plan) == {}
+    moved = make_plan(asked, facts({"list.pipe": LIST}, {"list.pipe": LIST}))
+    assert slugs(moved) == {"git-moved-on": "error"}
+    with pytest.raises(Refused, match="staging has all that passed elsewhere"):
+        make_plan(asked, facts({"list.pipe": new}, {"list.pipe": new}))
+    with pytest.raises(Refused, match="Nothing has passed"):
+        make_plan(Request(text="promote", job=Promote(passed=())), facts({}, {}))
+
+
+def test_without_github_or_the_live_systems_nothing_is_planned() -> None:
+    known = facts({}, {})
+    for job in (Pull(), Push()):
+        with pytest.raises(Refused, match="names no GitHub for staging"):
+            make_plan(Request(text="x", job=job), replace(known, names=Names()))
+        with pytest.raises(Refused, match="were not read"):
+            make_plan(Request(text="x", job=job), replace(known, project=None))
