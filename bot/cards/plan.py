@@ -17,6 +17,7 @@ LONGEST_SQL = 600
 MOST_DIFFS = 2
 LONGEST_DIFF = 900
 MOST_DRIFTED = 12
+MOST_PLACES = 5
 
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 
@@ -68,7 +69,7 @@ def reader_line(reader: Reader) -> str:
     what = [
         reader.kind,
         *([f"{code(reader.schedule)} UTC"] if reader.schedule else []),
-        *([reader.mode] if reader.mode else []),
+        *([prose(reader.mode)] if reader.mode else []),
     ]
     return f"{code(reader.name)} ({', '.join(what)}{'' if reader.direct else ', through other pipes'})"
 
@@ -107,9 +108,10 @@ def drift(plan: Plan) -> list[Block]:
     """What is not the same everywhere, a line a resource."""
     if not plan.drift:
         return []
-    places = list(plan.drift[0].elsewhere)
-    rows = [("resource", "git", *places)]
-    rows += [(cut(r.resource, 44), r.git, *r.elsewhere.values()) for r in plan.drift[:MOST_DRIFTED]]
+    places = list(plan.drift[0].elsewhere)[:MOST_PLACES]
+    rows = [["resource", "git", *places]]
+    rows += [[r.resource, r.git, *(r.elsewhere.get(p, "") for p in places)] for r in plan.drift[:MOST_DRIFTED]]
+    rows = [[cut(" ".join(word.split()), 44 if at == 0 else 16) for at, word in enumerate(row)] for row in rows]
     widths = [max(len(row[at]) for row in rows) for at in range(len(rows[0]))]
     lines = ["  ".join(word.ljust(width) for word, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     more = len(plan.drift) - MOST_DRIFTED

@@ -14,7 +14,7 @@ from bot.cards.buttons import read_value
 from bot.cards.check import characters, troubles
 from bot.grammar.forms import NAMES
 from ledger.values import Decision, Run, RunState, RunView, StepRow
-from runbooks.plan import Estimate, Hazard, HoldLimit, Plan, PlannedStep, Reader
+from runbooks.plan import DriftRow, Estimate, Hazard, HoldLimit, Plan, PlannedStep, Reader
 from tests.support.bot_stage import plan, step
 
 NOW = datetime(2026, 11, 22, 10, 5, tzinfo=UTC)
@@ -297,6 +297,11 @@ HAZARDS = st.builds(
 READERS = st.builds(Reader, name=WILD, kind=st.just("copy"), direct=st.booleans(), schedule=WILD, mode=WILD)
 
 
+DRIFTED = st.builds(
+    DriftRow, resource=WILD, git=WILD, elsewhere=st.fixed_dictionaries({"staging": WILD}), diffs=st.just({"p": "-x"})
+)
+
+
 @st.composite
 def plans(draw: st.DrawFn) -> Plan:
     count = draw(st.integers(1, 70))
@@ -311,6 +316,8 @@ def plans(draw: st.DrawFn) -> Plan:
             "inferred": tuple(draw(st.lists(WILD, max_size=12))),
             "stale": Estimate(seconds=draw(st.integers(0, 10**7)), formula=draw(WILD)),
             "ghosts": draw(WILD),
+            "drift": tuple(draw(st.lists(DRIFTED, max_size=20))),
+            "diffs": draw(st.dictionaries(st.sampled_from(["a", "b.pipe", "c.datasource"]), WILD)),
         }
     )
 

@@ -232,6 +232,7 @@ def test_connect_may_be_told_by_rest(configured: Path, monkeypatch: pytest.Monke
         ('repository = "acme/.."\n', "must be <owner>/<repository>"),
         ('repository = "acme/platform"\nmigrations = "../x"\n', "must be a path inside the repository"),
         ('repository = "acme/platform"\ndatafiles = "/services"\n', "must be a path inside the repository"),
+        ('repository = "acme/platform"\nformat = ["tb", "fmt"]\n', "must name .file."),
     ],
 )
 def test_a_place_that_is_none_is_named(configured: Path, monkeypatch: pytest.MonkeyPatch, text: str, said: str) -> None:
