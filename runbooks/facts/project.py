@@ -17,10 +17,6 @@ class Project:
     formatted: Mapping[str, str] = field(default_factory=dict[str, str])
     checked: "Checked | None" = None  # None: nobody asked
 
-    def path_of(self, label: str) -> str | None:
-        """The path of a datafile by its own name: ``members.datasource``."""
-        return next((path for path in self.files if path.rpartition("/")[2] == label), None)
-
 
 @dataclass(frozen=True)
 class Checked:

@@ -94,6 +94,18 @@ def test_an_aborted_push_gives_every_pipe_its_own_sql_again(sandbox: Sandbox, pe
 
 
 @pytest.mark.long
+def test_a_push_that_failed_is_planned_anew_from_what_is_there(sandbox: Sandbox, people: People, drive: Drive) -> None:
+    merge(sandbox, bots_list__pipe=BOTS, members_bots__datasource=TABLE)
+    run = drive.run("/tb push")
+    sandbox.faults.add("tinybird", "POST /v0/pipes", "status:400")
+    drive.until(run, "failed")
+    assert sandbox.tinybird.get("/v0/datasources/members_bots").status_code == 404
+    again = drive.run(f"/tb retry {run}")
+    drive.until(again, "succeeded")
+    assert sandbox.tinybird.get("/v0/pipes/bots_list").status_code == 200
+
+
+@pytest.mark.long
 def test_nodes_that_would_go_are_named(sandbox: Sandbox, drive: Drive) -> None:
     assert (
         sandbox.tinybird.post(f"/v0/pipes/{PIPE}/nodes", params={"name": "aside"}, content="SELECT 1").status_code

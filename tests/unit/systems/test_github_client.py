@@ -326,3 +326,13 @@ def test_neither_key_nor_token_is_shown() -> None:
 
     with pytest.raises(SystemsError, match="nothing was sent, as the token cannot be read"):
         AppToken("http://hub.example", "4711", 815, gone, wire=app.wire)()
+
+
+def test_the_commit_that_last_touched_a_folder_and_who_brought_it_are_found() -> None:
+    far = _there().says(f"GET {HERE}/commits", [{"sha": SHA}])
+    assert far.repository().last_commit("main", "services/tb") == SHA
+    assert dict(far.asked[-1].url.params) == {"sha": "main", "path": "services/tb", "per_page": "1"}
+    assert _there().says(f"GET {HERE}/commits", []).repository().last_commit("main", "x") is None
+    listed = [_pull(number=7, merged_at="2026-11-28T10:00:00Z"), _pull(number=9)]
+    found = _there().says(f"GET {HERE}/commits/{SHA}/pulls", listed).repository().pulls_with(SHA)
+    assert [(pull.number, pull.merged) for pull in found] == [(9, False), (7, True)]
