@@ -6,13 +6,14 @@ from typing import ClassVar
 
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
-from runbooks.steps.pull_request import DeleteBranch, MergePull, OfBranch, pushed_key, short
+from runbooks.steps.pull_request import TOPICS, DeleteBranch, MergePull, OfBranch, pushed_key, short
 from runbooks.tracked import TopicsError, topics_of, with_topic, without_topic
 from systems.encrypted import EncryptedFile, Plain
 from systems.errors import SystemsError
 from systems.github_model import is_known_branch
 
-BRANCH = "tbops/run-{run}-topics"
+BRANCH = TOPICS
+SECOND = "tbops/run-{run}-topics-off"  # where one run puts a topic on the list and takes another one off it
 
 
 def subject(topic: str, *, listed: bool) -> str:
@@ -63,7 +64,7 @@ class CommitTopic(OfProperties):
         return DeleteBranch(repository=self.repository, base=self.base, branch=self.branch)
 
     def look(self, at: Site) -> Seen:
-        there, branch, key = self._there(at), self._branch(at), pushed_key(self.repository)
+        there, branch, key = self._there(at), self._branch(at), pushed_key(self.repository, self.branch)
         try:
             head = there.head(branch)
             if head is not None:

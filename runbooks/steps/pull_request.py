@@ -1,8 +1,9 @@
 """Files brought into a repository by a pull request: committed, opened, watched, merged.
 
 Each run has a branch of its own, which holds one commit of the run. All that comes later is pinned to that commit:
-``Done.found[pushed_key(repository)]`` is its sha, or None where the base holds the files already. Steps that commit
-in another way (an encrypted file) put it there too, and share the rest.
+``Done.found[pushed_key(repository, branch)]`` is its sha, or None where the base holds the files already. Steps that
+commit in another way (an encrypted file) put it there too, and share the rest. A run that opens two pull requests in
+one repository gives the second a branch of its own, by which its record is kept apart.
 """
 
 import hashlib
@@ -31,6 +32,7 @@ from systems.github_model import (
 )
 
 BRANCH = "tbops/run-{run}"
+TOPICS = "tbops/run-{run}-topics"
 LOOK_AGAIN_S = 15.0
 CHECKS_S = 3_600  # a check that has said nothing for so long is not coming
 MERGE_S = 86_400  # a review may take its day
@@ -39,14 +41,19 @@ _BLOCKED = "a review is missing, or a check that this repository requires"
 Memo = dict[str, Any]
 
 
-def pushed_key(repository: str) -> str:
+def pushed_key(repository: str, branch: str = BRANCH) -> str:
     """Under which name the sha of the run's commit enters the run's record."""
-    return f"pushed/{repository}"
+    return f"pushed/{_apart(repository, branch)}"
 
 
-def pull_key(repository: str) -> str:
+def pull_key(repository: str, branch: str = BRANCH) -> str:
     """Under which name the pull request's number enters the run's record."""
-    return f"pull/{repository}"
+    return f"pull/{_apart(repository, branch)}"
+
+
+def _apart(repository: str, branch: str) -> str:
+    """Runs that are under way have their first branch's record under the repository alone."""
+    return repository if branch in (BRANCH, TOPICS) else f"{repository}:{branch}"
 
 
 def blob_sha(content: bytes) -> str:
@@ -72,7 +79,7 @@ class OfBranch(Step):
 
     def _pull(self, at: Site) -> PullInfo | None:
         """The run's pull request. One that was over before the run's commit is of an older run of that number."""
-        there, known = self._there(at), at.found.get(pull_key(self.repository))
+        there, known = self._there(at), at.found.get(pull_key(self.repository, self.branch))
         if known is not None:
             return there.pull(int(known))
         found = there.pull_of(self._branch(at), self.base)
@@ -80,12 +87,12 @@ class OfBranch(Step):
 
     def _pushed(self, at: Site) -> str | None:
         """The sha of the run's commit; None if there was nothing to commit."""
-        found = at.found.get(pushed_key(self.repository))
+        found = at.found.get(pushed_key(self.repository, self.branch))
         return str(found) if found else None
 
     def _nothing(self, at: Site) -> Done | None:
         """Done, where the base held everything already and so no commit was made."""
-        key = pushed_key(self.repository)
+        key = pushed_key(self.repository, self.branch)
         if key in at.found and at.found[key] is None:
             return Done(f"{self.base} of {self.repository} holds it already.")
         return None
@@ -136,14 +143,14 @@ class CommitFiles(OfBranch):
             if lacking:
                 return Astray(f"{self.repository} has a branch {branch} of somebody else: its {lacking[0]} is another")
             said = f"{counted(len(self.files), 'file')} committed to {branch} as {short(head)}."
-            return Done(said[:1].upper() + said[1:], {pushed_key(self.repository): head})
+            return Done(said[:1].upper() + said[1:], {pushed_key(self.repository, self.branch): head})
         base = there.head(self.base)
         if base is None:
             return Astray(f"{self.repository} has no branch {self.base}")
         tree = there.tree(base)
         if not _lacking(tree, self.files):
             said = f"{self.base} of {self.repository} holds every file already."
-            return Done(said, {pushed_key(self.repository): None})
+            return Done(said, {pushed_key(self.repository, self.branch): None})
         moved = [path for path, sha in self.seen.items() if tree.get(path, "") != sha and path in self.files]
         changed = next((path for path in moved if _lacking(tree, {path: self.files[path]})), "")
         why = f"{changed} was changed on {self.base} since the plan was made" if changed else ""
@@ -185,7 +192,8 @@ class OpenPull(OfBranch):
             return Astray(f"somebody moved or removed the branch {self._branch(at)}") if gone else Todo()
         if not pull.merged and (strayed := self._strayed(at, pull)):
             return strayed
-        return Done(f"Pull request #{pull.number} is open: {pull.url}", {pull_key(self.repository): pull.number})
+        found = {pull_key(self.repository, self.branch): pull.number}
+        return Done(f"Pull request #{pull.number} is open: {pull.url}", found)
 
     def act(self, at: Site) -> None:
         body = self.body.replace("{run}", str(at.run))

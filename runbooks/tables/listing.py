@@ -22,10 +22,10 @@ def reading(topic: str, facts: Facts) -> Iterator[Step]:
     yield AwaitTracked(connector=connector, topic=topic)
 
 
-def not_reading(topic: str, facts: Facts) -> Iterator[Step]:
+def not_reading(topic: str, facts: Facts, branch: str = BRANCH) -> Iterator[Step]:
     """The connector reads it no more."""
     connector = facts.names.connector
-    yield from listed(topic, facts, wanted=False)
+    yield from listed(topic, facts, wanted=False, branch=branch)
     if facts.names.connect_restart == REST:
         yield UntrackTopic(connector=connector, topic=topic)
     else:
@@ -33,16 +33,17 @@ def not_reading(topic: str, facts: Facts) -> Iterator[Step]:
     yield AwaitUntracked(connector=connector, topic=topic)
 
 
-def listed(topic: str, facts: Facts, *, wanted: bool) -> Iterator[Step]:
-    """The topic on the list that the connector starts with, or off it, by a pull request that people merge."""
+def listed(topic: str, facts: Facts, *, wanted: bool, branch: str = BRANCH) -> Iterator[Step]:
+    """The topic on the list that the connector starts with, or off it, by a pull request that people merge. A run that
+    brings two gives each a branch of its own."""
     file = facts.names.properties
     if file is None:
         return
     repository, base = file.repository, file.branch
-    yield CommitTopic(repository=repository, base=base, path=file.path, topic=topic, listed=wanted)
+    yield CommitTopic(repository=repository, base=base, branch=branch, path=file.path, topic=topic, listed=wanted)
     heading = subject(topic, listed=wanted)
-    yield OpenPull(repository=repository, base=base, branch=BRANCH, heading=heading, body=_BODY)
-    yield MergeTopic(repository=repository, base=base, path=file.path, topic=topic, listed=wanted)
+    yield OpenPull(repository=repository, base=base, branch=branch, heading=heading, body=_BODY)
+    yield MergeTopic(repository=repository, base=base, branch=branch, path=file.path, topic=topic, listed=wanted)
 
 
 def tidied(steps: Iterable[Step]) -> Iterator[Step]:

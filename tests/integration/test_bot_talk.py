@@ -207,8 +207,8 @@ def test_help_show_runs_and_the_home_tab(talk: Stage) -> None:
 
 
 UNBUILT = [
-    "replicate tags", "unreplicate tags", "rename tags to labels", "pull", "push", "promote",
-    "copy snapshot run", "ack 1", "snooze 1", "plan migrate members add field x text",
+    "rename tags to labels", "pull", "push", "promote", "copy snapshot run", "ack 1", "snooze 1",
+    "plan migrate members add field x text",
 ]  # fmt: skip
 
 

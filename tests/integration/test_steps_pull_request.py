@@ -13,6 +13,7 @@ from tests.support.steps_story import Story, story
 
 REPOSITORY, FOLDER = "acme/platform", "services/libs/tinybird/"
 BRANCH = "tbops/run-7"
+SECOND = "tbops/run-{run}-more"
 PATH = FOLDER + "pipes/members_count.pipe"
 SQL = "NODE counted\nSQL >\n    SELECT count() AS members FROM members FINAL\n"
 OPEN = OpenPull(repository=REPOSITORY, heading="Pull members_count", body="By run {run}.")
@@ -44,6 +45,20 @@ def test_a_file_is_committed_checked_and_merged_and_the_branch_is_tidied(run: St
     assert run.found[pushed_key(REPOSITORY)] is None
     assert run.take(OPEN, CHECKS, MERGE, TIDY), run.astray
     assert run.sandbox.log.count("github", "PUT /repos/acme/platform/pulls/*/merge") == sent == 1
+
+
+@pytest.mark.long
+def test_a_second_pull_request_of_the_same_run_is_one_of_its_own(run: Story) -> None:
+    assert run.take(committing(run, SQL), OPEN, MERGE), run.astray
+    more = FOLDER + "pipes/members_more.pipe"
+    commit = CommitFiles(repository=REPOSITORY, branch=SECOND, files={more: SQL}, message="Pull members_more")
+    pull = OpenPull(repository=REPOSITORY, branch=SECOND, heading="Pull members_more")
+    merge, tidy = MergePull(repository=REPOSITORY, branch=SECOND), DeleteBranch(repository=REPOSITORY, branch=SECOND)
+    assert run.take(commit, pull, merge, TIDY, tidy), run.astray
+    there = platform(run)
+    assert [there.pull(number).merged for number in (1, 2)] == [True, True]
+    assert there.file(more, "main") is not None
+    assert (there.head(BRANCH), there.head("tbops/run-7-more")) == (None, None)
 
 
 @pytest.mark.long
