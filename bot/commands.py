@@ -13,7 +13,7 @@ from ledger import decisions, freeze, messages, questions, runs
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchRun
 from ledger.values import InboxRow
-from runbooks.request import Migrate, Promote, Pull, Push, Replicate, Request, Retire, Revert, Unreplicate
+from runbooks.request import Migrate, Promote, Pull, Push, Rename, Replicate, Request, Retire, Revert, Unreplicate
 
 UNCHANGED = "Nothing was changed."
 SAME_S = 30  # the same words of the same person within it are one request (facts/slack.md §6.8)
@@ -116,7 +116,7 @@ def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Requ
             asked = asked.model_copy(update={"environment": runs.get(conn, asked.job.run).run.environment})
         except NoSuchRun:
             return tell(f"There is no run {asked.job.run}. {UNCHANGED}", said="no such run")
-    elif not isinstance(asked.job, Migrate | Replicate | Unreplicate | Pull | Push | Promote):
+    elif not isinstance(asked.job, Migrate | Replicate | Unreplicate | Rename | Pull | Push | Promote):
         return _not_yet(asked)
     name = asked.environment or _meant(ctx, asked)
     if name not in ctx.settings.environments:

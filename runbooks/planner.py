@@ -14,12 +14,12 @@ from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import ROUNDS, Question, answered
-from runbooks.request import Finish, Migrate, Promote, Pull, Push, Replicate, Request, Retire, Unreplicate
+from runbooks.request import Finish, Migrate, Promote, Pull, Push, Rename, Replicate, Request, Retire, Unreplicate
 from runbooks.resources import promote, pull, push
 from runbooks.site import Site
 from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
 from runbooks.strategies.paused import stopped
-from runbooks.tables import replicate, unreplicate
+from runbooks.tables import rename, replicate, unreplicate
 
 __all__ = ["facts_for", "make_plan", "questions_of", "sink_budget"]
 
@@ -49,6 +49,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         return push.plan_of(request, request.job, facts)
     if isinstance(request.job, Promote):
         return promote.plan_of(request, request.job, facts)
+    if isinstance(request.job, Rename):
+        return rename.plan_of(request, request.job, facts)
     if isinstance(request.job, Migrate) and len(request.job.datasources) > 1:
         return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, request.job)))
     lineage = Lineage.of(facts)
@@ -110,9 +112,13 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
             return push.questions_of(job, facts)
         if isinstance(job, Promote):
             return promote.questions_of(job, facts)
+        if isinstance(job, Rename):
+            return rename.questions_of(job, facts)
         made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
         if isinstance(made, Plan):
             return ()
+        if made is not request:
+            return questions_of(made, facts)
         change = resolve(made.job, facts, Lineage.of(facts))[0]
         return (*change.questions, *(gone.questions(change) if made.strategy == "recreate" else ()))
     except Refused:

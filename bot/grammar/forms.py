@@ -129,7 +129,7 @@ FORMS: tuple[Form, ...] = (
          lambda line: _request(line, Unreplicate(table=line.caught["table"])), REQUEST),
     Form("rename <datasource> to <new>", "Renames a datasource and moves its readers.",
          lambda line: _request(line, Rename(datasource=line.caught["datasource"], to=line.caught["new"])),
-         REQUEST, built=False),
+         REQUEST),
     *(Form(f"{deed} [<pattern>]", says, _move, ("env", "at", "note"))
       for deed, says in (("pull", "Brings the workspace's datafiles into the repository."),
                          ("push", "Brings the repository's datafiles to the workspace."),

@@ -142,6 +142,32 @@ class RunCopy(Step):
         return Wait(LOOK_AGAIN_S, taken, memo=memo) if taken else Todo(memo=memo)
 
 
+class AwaitBegun(Step):
+    """Wait until the copies that are under way now have ended: each goes by the SQL that it was begun with, and what it
+    reads must not go from under it. Those that begin later read what the pipes read now."""
+
+    op: ClassVar[str] = "tinybird.copy.await-begun/1"
+    gated: ClassVar[bool] = False
+    long: ClassVar[bool] = True  # a copy may last an hour
+
+    table: str  # what they may read still
+    pipes: tuple[str, ...]
+
+    def title(self) -> str:
+        return f"Wait until no copy reads {self.table} that was begun before"
+
+    def look(self, at: Site) -> Seen:
+        begun = at.memo.get("begun")
+        if begun is None:
+            begun = [job.id for pipe in self.pipes for job in live_jobs(at, pipe)]
+        found = [at.tinybird.job(each) for each in begun]
+        left = [job for job in found if job is not None and job.live]
+        if not left:
+            return Done(f"No copy that was begun before reads {self.table}.")
+        why = f"the run {left[0].id} of a copy is {left[0].status}, which may read {self.table} still"
+        return Wait(LOOK_AGAIN_S, why, _progress(left[0]), {"begun": [job.id for job in left]})
+
+
 def no_slot(at: Site) -> str | None:
     """Why no copy may begin now; None if one may."""
     under_way = sum(job.live for job in at.tinybird.jobs(kind="copy"))

@@ -127,6 +127,18 @@ class RestoreScopes(Step):
         at.tinybird.put_token_scopes(token.name, [*(str(scope) for scope in token.scopes), *more])
 
 
+class GiveScopes(RestoreScopes):
+    """Give tokens on a new data source what they may do on the one whose place it takes."""
+
+    op: ClassVar[str] = "tinybird.token.give-scopes/1"
+    gated: ClassVar[bool] = True
+
+    of: str
+
+    def title(self) -> str:
+        return f"Give tokens on {self.table} the scopes that they have on {self.of}"
+
+
 class CheckReferences(Step):
     """See that pipes still read the table by its name. Where renaming rewrote their SQL to the kept table, it is
     written back, a node a look; where it did not, there is nothing to do [inf: facts/tinybird.md §15.1]."""

@@ -50,6 +50,17 @@ class _Move(Step):
     def writes(self) -> tuple[str, ...]:
         return (f"tinybird/pipe/{self.pipe}/definition",)
 
+    def _nodes(self, at: Site) -> tuple[NodeSql, ...]:
+        return numbered(self.nodes, self.table.name, at.run)
+
+    def _other(self, at: Site) -> str:
+        """What the pipe reads once it is moved."""
+        return mirror_name(self.table.name, at.run)
+
+    def _called(self) -> str:
+        """The same in a sentence."""
+        return "the mirror"
+
     def _count(self, at: Site) -> int:
         """Rows of the table with all their versions: grows with whatever is written."""
         return int(at.tinybird.sql(f"SELECT toString(count()) AS n FROM {ch_name(self.table.name)}")[0]["n"])
@@ -71,7 +82,7 @@ class MoveReader(_Move):
 
     def look(self, at: Site) -> Seen:
         pipe = at.tinybird.pipe(self.pipe)
-        nodes = numbered(self.nodes, self.table.name, at.run)
+        nodes = self._nodes(at)
         if pipe is None:
             return Astray(f"there is no pipe {self.pipe} any more")
         if strange := _strange(pipe, nodes):
@@ -79,12 +90,11 @@ class MoveReader(_Move):
         todo = [each.node for each in nodes if _sql(pipe, each.node) != each.after.strip()]
         if todo:
             memo = dict(at.memo) or self._before(at)
-            return Todo(f"node {todo[0]} reads {mirror_name(self.table.name, at.run)} then", memo)
+            return Todo(f"node {todo[0]} reads {self._other(at)} then", memo)
         return self._compared(at, dict(at.memo))
 
     def act(self, at: Site) -> None:
-        nodes = numbered(self.nodes, self.table.name, at.run)
-        _put(at, self.pipe, {each.node: (each.before, each.after) for each in nodes})
+        _put(at, self.pipe, {each.node: (each.before, each.after) for each in self._nodes(at)})
 
     def _before(self, at: Site) -> Memo:
         rows = self._count(at)
@@ -103,9 +113,12 @@ class MoveReader(_Move):
         if other and still and not memo.get("accepted"):
             since, was = answers.words(now[other[0]]), answers.words(before[other[0]])
             what = f"{other[0]} answers something else since ({since}; before: {was})"
-            return self._put_up_with(f"{what}, though {self.table.name} took no row meanwhile", memo)
-        reads = f"{self.pipe} reads {mirror_name(self.table.name, at.run)}"
+            return self._unlike(at, f"{what}, though {self.table.name} took no row meanwhile", memo)
+        reads = f"{self.pipe} reads {self._other(at)}"
         return Done(f"{reads}{answers.compared(before, now, self.endpoints)}.")
+
+    def _unlike(self, at: Site, reason: str, memo: Memo) -> Seen:
+        return self._put_up_with(reason, memo)
 
     def _put_up_with(self, reason: str, memo: Memo) -> Astray:
         return Astray(
@@ -135,20 +148,17 @@ class ReturnReader(_Move):
         if not todo:
             strange = _strange(pipe, self._nodes(at))
             if strange and self._named_in(at, pipe):
-                return Astray(f"node {strange} of {self.pipe} was changed by somebody and reads the mirror still")
+                return Astray(f"node {strange} of {self.pipe} was changed by somebody and reads {self._called()} still")
             return self._compared(at)
         unfit = self.table.unfit_to_read(at)
         if unfit:
-            return Astray(f"{self.pipe} goes on reading the mirror: {unfit}")
+            return Astray(f"{self.pipe} goes on reading {self._called()}: {unfit}")
         return Todo(
             f"node {todo[0]} gets its own SQL again", dict(at.memo) or {"answers": answers.asked(at, self.endpoints)}
         )
 
     def act(self, at: Site) -> None:
         _put(at, self.pipe, {each.node: (each.after, each.before) for each in self._nodes(at)})
-
-    def _nodes(self, at: Site) -> tuple[NodeSql, ...]:
-        return numbered(self.nodes, self.table.name, at.run)
 
     def _named_in(self, at: Site, pipe: PipeInfo) -> bool:
         mirrors = {name for each in self._nodes(at) for name in re.findall(r"\w+__mirror_run_\d+", each.after)}

@@ -39,15 +39,15 @@ _RESTART_S = 60
 def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
     """Raises ``Refused`` where the table cannot be replicated, or is."""
     route = route_of(job, facts)
-    lacking = list(_lacking(route, facts))
-    if not lacking and facts.live:
+    missing = list(lacking(route, facts))
+    if not missing and facts.live:
         raise Refused(
             f"`{route.table.name}` is replicated already: Postgres publishes it, {route.sink_name} sends it, the "
             f"connector takes it and `{route.name}` holds it. There is nothing to do.",
             job.table,
         )
     steps, _ = laid_out_in_blocks(
-        [(step, None) for step in (*lacking, *_filled(route, facts.names.connector), *tidied(lacking))]
+        [(step, None) for step in (*missing, *filled(route, facts.names.connector), *tidied(missing))]
     )
     seconds, formula = filling(route.table.rows or 0, facts)
     file = migration(f"replicate_{route.table.name}", _history(route, facts))
@@ -78,7 +78,7 @@ def questions_of(job: Replicate, facts: Facts) -> tuple[Question, ...]:
     return (Shapes("topics", (route.name, *((route.like.topic,) if route.like else ()))),)
 
 
-def _lacking(route: Route, facts: Facts) -> Iterator[Step]:
+def lacking(route: Route, facts: Facts) -> Iterator[Step]:
     """What of the way is not there. The data source comes before the connector knows of the topic: else the first
     message would make one with a guessed schema, or be refused and lost."""
     names, table = facts.names, route.table
@@ -115,7 +115,7 @@ def _topic(route: Route, facts: Facts) -> Iterator[Step]:
         yield CreateTopic.of(route.name, route.like.topic, like)
 
 
-def _filled(route: Route, connector: str) -> Iterator[Step]:
+def filled(route: Route, connector: str) -> Iterator[Step]:
     """What was there before the sink: by a backfill, proven by value against Postgres."""
     table = f"{route.table.schema}.{route.table.name}"
     yield CreateBackfill(sink=route.sink_name, table=table)

@@ -207,7 +207,7 @@ def test_help_show_runs_and_the_home_tab(talk: Stage) -> None:
 
 
 UNBUILT = [
-    "rename tags to labels", "pull", "push", "promote", "copy snapshot run", "ack 1", "snooze 1",
+    "pull", "push", "promote", "copy snapshot run", "ack 1", "snooze 1",
     "plan migrate members add field x text",
 ]  # fmt: skip
 
