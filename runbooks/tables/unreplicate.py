@@ -81,7 +81,15 @@ def questions_of(job: Unreplicate, facts: Facts) -> tuple[Question, ...]:
 
 def _there(job: Unreplicate, facts: Facts) -> _There:
     tables = facts.tables or {}
-    sink = next((s for s in facts.sinks.values() if s.table.rpartition(".")[2] == job.table), None)
+    sending = [s for s in facts.sinks.values() if s.table.rpartition(".")[2] == job.table]
+    if len(sending) > 1:
+        first, second = sending[0].topic, sending[1].topic
+        raise Refused(
+            f"`{job.table}` is sent to more than one topic, `{first}` and `{second}`: withdrawing it would end both. "
+            f"`/tb rename {first} to {second}` takes `{first}` away, and the other way round.",
+            job.table,
+        )
+    sink = next(iter(sending), None)
     name = sink.topic if sink else job.table
     topics = facts.connector.topics if facts.connector else ()
     scopes = {scope for token in facts.tokens if token.name == facts.connect_token for scope in token.scopes}

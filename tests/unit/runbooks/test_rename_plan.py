@@ -12,7 +12,7 @@ from runbooks.names import Names, PropertiesNames
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Shapes
-from runbooks.request import Finish, Rename, Request
+from runbooks.request import Finish, Rename, Request, Unreplicate
 from runbooks.rest import Past, Rest
 from systems.kafka_model import TopicShape
 from tests.support.estate import FILES, PEOPLE_SINK, PEOPLE_TABLE, live
@@ -148,6 +148,14 @@ def test_what_an_earlier_run_left_of_the_old_name_is_taken_away() -> None:
     assert "sequin.sink.create" not in ops
     assert "sequin.sink.delete" not in ops
     assert ops[-3:] == ["kafka.topic.delete", "tinybird.datasource.drop-replica", "github.branch.delete"]
+
+
+def test_a_table_with_two_names_is_not_unreplicated() -> None:
+    """A rename that was aborted leaves both; what ends one must not withdraw the table from the other."""
+    known = facts()
+    both = {**known.sinks, "persons_sink": replace(PEOPLE_SINK, name="persons_sink", topic="persons")}
+    with pytest.raises(Refused, match="`/tb rename people to persons` takes `people` away"):
+        make_plan(Request(text="…", job=Unreplicate(table="people")), replace(known, sinks=both))
 
 
 OTHER = Sink("other_sink", "public.orders", "persons", "active", "healthy", "main")
