@@ -7,8 +7,9 @@ from typing import Any, ClassVar
 
 from runbooks.proof.fields import ch_name
 from runbooks.site import Site
-from runbooks.step import Done, Seen, Step, Wait
-from runbooks.steps.moves import MoveReader, NodeSql, ReturnReader
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.steps.moves import MoveReader, NodeSql, ReturnReader, reading_node
+from runbooks.steps.sink_create import DeleteSink
 from runbooks.words import counted
 from systems.tinybird_model import PipeInfo
 
@@ -76,3 +77,25 @@ class LetReadAgain(ReturnReader):
     def _named_in(self, at: Site, pipe: PipeInfo) -> bool:
         word = re.compile(rf"(?<!\w){re.escape(self.to)}(?!\w)")
         return any(word.search(node.sql) for node in pipe.nodes)
+
+
+class DeleteOldSink(DeleteSink):
+    """Send a table's changes to the old topic no more, once nobody reads what they feed and the new one is fed. Days
+    may lie between the last reader that was moved and the click on this."""
+
+    op: ClassVar[str] = "sequin.sink.delete-old/1"
+
+    to: str
+
+    def look(self, at: Site) -> Seen:
+        seen = super().look(at)
+        if not isinstance(seen, Todo):
+            return seen
+        reader = next((pipe.name for pipe in at.tinybird.pipes() if reading_node(pipe, self.topic)), None)
+        if reader:
+            return Astray(f"the pipe {reader} reads {self.topic}, which would stand still: let it read {self.to} first")
+        feeding = next((sink for sink in at.sequin.sinks() if sink.topic == self.to), None)
+        if feeding is None or feeding.status != "active":
+            how = f"the Sequin sink {feeding.name} is {feeding.status}" if feeding else "no Sequin sink sends to it"
+            return Astray(f"{self.to} is not fed, as {how}: {self.topic} stays as it is until it is")
+        return seen

@@ -26,8 +26,7 @@ from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.moves import CheckUnread, NodeSql
 from runbooks.steps.new_datasource import DropReplica
 from runbooks.steps.properties_pull import SECOND
-from runbooks.steps.readers import LetRead
-from runbooks.steps.sink_create import DeleteSink
+from runbooks.steps.readers import DeleteOldSink, LetRead
 from runbooks.steps.standing import Grant, Standing
 from runbooks.steps.tags import RestoreTags
 from runbooks.steps.topics import DeleteTopic
@@ -124,7 +123,7 @@ def _old_way(of: Renaming, facts: Facts) -> Iterator[Step]:
     """Nothing is sent any more, nobody reads the topic, and only then topic and data source go."""
     name = of.old.name
     if of.sink:
-        yield DeleteSink(sink=of.sink.name, table=of.sink.table, topic=name)
+        yield DeleteOldSink(sink=of.sink.name, table=of.sink.table, topic=name, to=of.new)
     if facts.connector is not None and name in facts.connector.topics:
         yield AwaitDelivery(topic=name)
         yield from not_reading(name, facts, SECOND)

@@ -69,3 +69,23 @@ def test_an_aborted_rename_is_taken_back_by_the_rename_the_other_way_round(
     assert (way(sandbox, OLD), way(sandbox, NEW)) == (THERE, GONE)
     assert reading(sandbox, OLD) == {*READERS}
     assert answers(sandbox) == before
+
+
+@pytest.mark.long
+def test_the_old_sink_is_not_deleted_under_a_reader_that_came_since(drive: Drive, sandbox: Sandbox) -> None:
+    run = drive.run(LINE)
+    drive.until_step(run, CUT)
+    late = {"name": "late", "nodes": [{"name": "late_rows", "sql": f"SELECT count() AS n FROM {OLD} FINAL"}]}
+    assert sandbox.tinybird.post("/v0/pipes", json=late).is_success
+    drive.until(run, "held")
+    assert f"the pipe late reads {OLD}, which would stand still" in str(drive.view(run).run.reason)
+    assert way(sandbox, OLD) == THERE
+    assert sandbox.tinybird.delete("/v0/pipes/late").is_success
+    sandbox.set_sink(f"{NEW}_sink", "disabled")
+    drive.people.ben.types(f"/tb retry {run}")
+    drive()
+    assert f"{NEW} is not fed, as the Sequin sink {NEW}_sink is disabled" in str(drive.view(run).run.reason)
+    sandbox.set_sink(f"{NEW}_sink", "active")
+    drive.people.ben.types(f"/tb retry {run}")
+    drive.until(run, "succeeded")
+    assert (way(sandbox, OLD), way(sandbox, NEW)) == (GONE, THERE)

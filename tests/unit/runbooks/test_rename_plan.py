@@ -15,7 +15,7 @@ from runbooks.questions import Shapes
 from runbooks.request import Finish, Rename, Request, Unreplicate
 from runbooks.rest import Past, Rest
 from systems.kafka_model import TopicShape
-from tests.support.estate import FILES, PEOPLE_SINK, PEOPLE_TABLE, live
+from tests.support.estate import FILES, PEOPLE_SINK, PEOPLE_TABLE, live, seeded
 
 SORTED = "people_copy"
 RAW = "NODE raw\nSQL >\n    SELECT id, name FROM people FINAL\n\nTYPE ENDPOINT\n"
@@ -73,7 +73,7 @@ def test_the_new_one_is_proven_before_a_reader_moves_and_the_old_one_goes_when_n
         "tinybird.token.give-scopes", "tinybird.datasource.restore-tags",
         "tinybird.pipe.let-read", "tinybird.pipe.let-read", "tinybird.pipe.let-read", "tinybird.pipe.check-unread",
         "tinybird.copy.await-begun", "proof.values",
-        "sequin.sink.delete", "stream.await-delivery", "github.properties.commit", "github.pull.open",
+        "sequin.sink.delete-old", "stream.await-delivery", "github.properties.commit", "github.pull.open",
         "github.properties.merge", "connect.restart", "connect.topic.await-untracked", "tinybird.token.revoke-append",
         "kafka.topic.delete", "tinybird.datasource.drop-replica", "github.branch.delete", "github.branch.delete",
     ]  # fmt: skip
@@ -146,7 +146,7 @@ def test_what_an_earlier_run_left_of_the_old_name_is_taken_away() -> None:
     ops = [step.op.partition("/")[0] for step in planned(begun).steps]
     assert ops[0] == "proof.values"
     assert "sequin.sink.create" not in ops
-    assert "sequin.sink.delete" not in ops
+    assert "sequin.sink.delete-old" not in ops
     assert ops[-3:] == ["kafka.topic.delete", "tinybird.datasource.drop-replica", "github.branch.delete"]
 
 
@@ -215,3 +215,18 @@ def test_what_sequin_does_not_feed_is_refused() -> None:
     assert "is written by `people_copy`" in why_not(known, known.pipes[SORTED].output.target or "", "persons")
     assert "There is no data source `peopl`. Did you mean `people`?" in why_not(known, "peopl")
     assert "is its name already" in why_not(known, "people", "people")
+
+
+def test_at_the_estates_size_each_data_source_is_renamed_or_refused() -> None:
+    estate = replace(seeded(), names=NAMES)
+    plans, whys = list[Plan](), list[str]()
+    for name in estate.datasources:
+        try:
+            plans.append(planned(estate, name, f"{name}_renamed"))
+        except Refused as refused:
+            whys.append(str(refused))
+    assert (len(plans), len(whys)) == (33, 105)
+    assert not any(plan.blocked for plan in plans)
+    assert all(f"{plan.target}_renamed" in text for plan in plans for text in plan.diffs.values())
+    known = ("is written by", "is not fed by Sequin", "is a sink pipe", "is a materialized pipe")
+    assert not [why for why in whys if not any(part in why for part in known)]
