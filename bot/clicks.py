@@ -3,11 +3,11 @@
 from typing import get_args
 
 from bot import forms, retries
+from bot.asking import groups
 from bot.cards import modals
 from bot.cards.buttons import Pressed, read_value
 from bot.context import Context
 from bot.outcome import Outcome, Ring, Sender, rule, tell
-from config.settings import Rules
 from ledger import decisions, messages, runs
 from ledger.connection import Conn
 from ledger.decisions import Decided, Verdict
@@ -36,11 +36,6 @@ def decide(
     """A decision that was typed: it speaks of the plan as it is now, so it carries no hash."""
     pressed = Pressed(run, step or 0, "")
     return _decided(ctx, conn, row, sender, deed, pressed, up_to=up_to, reason=reason or "", typed=True)
-
-
-def groups(rules: Rules) -> frozenset[str]:
-    """The user groups that any of the rules names."""
-    return frozenset(entry for entry in (*rules.request, *rules.approve) if entry.startswith("S"))
 
 
 def _deed(action_id: str) -> tuple[Decided | None, int | None, bool]:

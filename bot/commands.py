@@ -1,22 +1,18 @@
 """What a stored command does. It was parsed before it was acknowledged; it is parsed again from its words, purely."""
 
-import difflib
 from collections.abc import Callable
 from dataclasses import replace
 
 from bot import forms
 from bot import grammar as g
-from bot.clicks import decide, groups
+from bot.asking import UNCHANGED, groups, no_environment, request
+from bot.clicks import decide
 from bot.context import Context
-from bot.outcome import Outcome, Ring, Sender, rule, tell
-from ledger import decisions, freeze, messages, questions, runs
-from ledger.connection import Conn, calendar
-from ledger.errors import NoSuchRun
+from bot.outcome import Outcome, Sender, rule, tell
+from ledger import decisions, freeze, messages, questions
+from ledger.connection import Conn
 from ledger.values import InboxRow
-from runbooks.request import Migrate, Promote, Pull, Push, Rename, Replicate, Request, Retire, Revert, Unreplicate
-
-UNCHANGED = "Nothing was changed."
-SAME_S = 30  # the same words of the same person within it are one request (facts/slack.md §6.8)
+from runbooks.request import Request
 
 
 def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
@@ -68,7 +64,7 @@ def _question(
     """A work worker asks the systems; the message waits for what it finds."""
     name = environment or ctx.settings.default_environment
     if name not in ctx.settings.environments:
-        return _no_environment(ctx, name)
+        return no_environment(ctx, name)
     number = questions.ask(conn, kind=kind, asked={"environment": name, **asked}, asker=sender.id, inbox=row.id)
     messages.want(
         conn, "answer", questions.question_ref(number), sender.channel or sender.user,
@@ -81,7 +77,7 @@ def _probe(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment:
     """It makes things, if only throwaway ones: for those who may ask for runs."""
     name = environment or ctx.settings.default_environment
     if name not in ctx.settings.environments:
-        return _no_environment(ctx, name)
+        return no_environment(ctx, name)
     rules = ctx.settings.environments[name].rules
     ruled = decisions.may(rules, ctx.directory.actor(sender.team, sender.user, groups(rules)), "request")
     if not ruled.accepted:
@@ -109,64 +105,8 @@ def _word(meant: g.Command) -> str:
             return type(meant).__name__.lower()
 
 
-def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request) -> Outcome:
-    """A run is created in state planning, in the environment's channel; or a sentence why not."""
-    if isinstance(asked.job, Retire | Revert):
-        try:
-            asked = asked.model_copy(update={"environment": runs.get(conn, asked.job.run).run.environment})
-        except NoSuchRun:
-            return tell(f"There is no run {asked.job.run}. {UNCHANGED}", said="no such run")
-    elif not isinstance(asked.job, Migrate | Replicate | Unreplicate | Rename | Pull | Push | Promote):
-        return _not_yet(asked)
-    name = asked.environment or _meant(ctx, asked)
-    if name not in ctx.settings.environments:
-        return _no_environment(ctx, name)
-    environment = ctx.settings.environments[name]
-    actor = ctx.directory.actor(sender.team, sender.user, groups(environment.rules))
-    ruled = decisions.may(environment.rules, actor, "request")
-    if not ruled.accepted:
-        return rule(f"{ruled.said} {UNCHANGED}")
-    if asked.at is not None and asked.at <= calendar(conn):
-        return tell(f"{asked.at:%Y-%m-%d %H:%M} UTC is over; give `--at` a time to come. {UNCHANGED}", said="too late")
-    home = environment.channels.migrations
-    if twin := runs.twin(conn, sender.id, name, asked.text, SAME_S):
-        return rule(f"You asked for that a moment ago: run {twin} in <#{home}>. No second run was made.", said="twin")
-    run = runs.create(
-        conn,
-        environment=name,
-        command=asked.text,
-        request=asked.model_dump(mode="json"),
-        requester=sender.id,
-        inbox=row.id,
-        channel=home,
-        thread_ts=sender.thread_ts if sender.channel == home else None,
-        note=asked.note,
-        not_before=asked.at,
-    )
-    root = messages.root(conn, run)
-    rings: tuple[Ring, ...] = (("plan", run), *((("publish", root.id),) if root else ()))
-    if sender.channel == home:
-        return Outcome(f"run {run}", rings)
-    return Outcome(f"run {run}", rings, {"kind": "rule", "text": f"Run {run} is planned in <#{home}>."})
-
-
-def _meant(ctx: Context, asked: Request) -> str:
-    """The environment of a line that names none. What passed is promoted to production, where there is one of it."""
-    production = [name for name, given in ctx.settings.environments.items() if given.production]
-    if isinstance(asked.job, Promote) and len(production) == 1:
-        return production[0]
-    return ctx.settings.default_environment
-
-
-def _no_environment(ctx: Context, name: str) -> Outcome:
-    known = list(ctx.settings.environments)
-    near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean `{near[0]}`?" if near else "there are " + ", ".join(f"`{k}`" for k in known) + "."
-    return tell(f"No environment `{name}`; {hint} {UNCHANGED}", said="no such environment")
-
-
 def _in_environment(ctx: Context, name: str | None, go: Callable[[str | None], Outcome]) -> Outcome:
-    return go(name) if name is None or name in ctx.settings.environments else _no_environment(ctx, name)
+    return go(name) if name is None or name in ctx.settings.environments else no_environment(ctx, name)
 
 
 def _freeze(ctx: Context, conn: Conn, sender: Sender, meant: g.Freeze) -> Outcome:
