@@ -13,7 +13,7 @@ from runbooks.hazards import Context
 from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
-from runbooks.questions import ROUNDS, Question, answered
+from runbooks.questions import ROUNDS, InProject, Question, answered
 from runbooks.request import Finish, Migrate, Promote, Pull, Push, Rename, Replicate, Request, Retire, Unreplicate
 from runbooks.resources import promote, pull, push
 from runbooks.site import Site
@@ -119,10 +119,26 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
             return ()
         if made is not request:
             return questions_of(made, facts)
-        change = resolve(made.job, facts, Lineage.of(facts))[0]
-        return (*change.questions, *(gone.questions(change) if made.strategy == "recreate" else ()))
+        lineage = Lineage.of(facts)
+        if isinstance(made.job, Migrate) and len(made.job.datasources) > 1:
+            each = several.apart(made, made.job)
+            return _in_project(tuple(resolve(one.job, facts, lineage)[0] for one in each), facts)
+        change = resolve(made.job, facts, lineage)[0]
+        of_strategy = gone.questions(change) if made.strategy == "recreate" else ()
+        return (*change.questions, *of_strategy, *_in_project((change,), facts))
     except Refused:
         return ()
+
+
+def _in_project(changes: tuple[PlannedChange, ...], facts: Facts) -> tuple[Question, ...]:
+    """Whether a migration of the project adds the columns that Postgres lacks (facts/procedures.md §2.14)."""
+    lacking = [
+        (change.table, f.column.name) for change in changes for f in change.fields if f.pg_type and not f.in_postgres
+    ]
+    words = tuple(dict.fromkeys(word for table, column in lacking if table for word in (table.name, column)))
+    if facts.names.project is None or not words:
+        return ()
+    return (InProject("project", facts.names.project, words=words),)
 
 
 def _choose(asked: str | None, assessed: dict[str, Assessment]) -> str:

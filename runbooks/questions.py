@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from runbooks.facts import in_git, live
-from runbooks.facts.model import Datasource, Facts, Pipe
+from runbooks.facts.model import Datasource, Facts, Pipe, ProjectFiles
+from runbooks.history import newest_about
 from runbooks.names import ProjectNames
 from systems.errors import SystemsError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 TAKEN = "taken"
 ROUNDS = 5  # some ask for what the answers to others show
+MOST_READ = 20  # migrations of one plan: their names are asked for at once, their texts one by one
 _TOO_LONG = 408  # Tinybird's own limit of 10 s for a query (facts/tinybird.md §1, §6)
 
 
@@ -96,7 +98,20 @@ class Green:
     key: str = "green"
 
 
-Question = Count | Rehearsal | Shapes | Elsewhere | Datafiles | OwnTexts | Formatting | Green
+@dataclass(frozen=True)
+class InProject:
+    """What the project's branch holds: the names of all its datafiles and migrations, in one call; and a call each, the
+    text of those of ``paths`` that are there, and of the newest migrations whose names mention one of ``words``.
+    ``needed``: there is no plan without it; else planning goes on where GitHub is away."""
+
+    key: str
+    project: ProjectNames
+    paths: tuple[str, ...] = ()
+    words: tuple[str, ...] = ()
+    needed: bool = False
+
+
+Question = Count | Rehearsal | Shapes | Elsewhere | Datafiles | OwnTexts | Formatting | Green | InProject
 
 
 def answered(
@@ -113,7 +128,7 @@ def answered(
     where it matters. Raises ``SystemsError`` where a system is away."""
     answers = dict(facts.answers)
     shapes = dict(facts.topics)
-    project, elsewhere = facts.project, facts.elsewhere
+    project, elsewhere, history = facts.project, facts.elsewhere, facts.history
     for question in questions:
         match question:
             case Count(system="postgres") if postgres is not None:
@@ -137,9 +152,11 @@ def answered(
             case Formatting() if formatter is not None and project is not None:
                 made = {label: formatter.formatted(label, text) for label, text in question.texts}
                 project = replace(project, formatted={**project.formatted, **made})
+            case InProject() if hub is not None:
+                history = _in_project(question, hub)
             case _:
                 pass
-    return replace(facts, answers=answers, topics=shapes, project=project, elsewhere=elsewhere)
+    return replace(facts, answers=answers, topics=shapes, project=project, elsewhere=elsewhere, history=history)
 
 
 def count_of(answers: Mapping[str, int | str | None], key: str) -> int | None:
@@ -178,3 +195,28 @@ def _rehearsed(question: Rehearsal, tinybird: "Tinybird") -> str:
             raise
         return error.said or "it was refused"
     return TAKEN
+
+
+def _in_project(question: InProject, github: "GitHub") -> ProjectFiles:
+    try:
+        return _read_of(question, github)
+    except SystemsError as error:
+        if question.needed:
+            raise
+        return ProjectFiles(trouble=str(error))
+
+
+def _read_of(question: InProject, github: "GitHub") -> ProjectFiles:
+    project = question.project
+    there = github.repository(project.repository)
+    folders = (f"{project.datafiles}/", f"{project.migrations}/")
+    shas = {path: sha for path, sha in there.tree(project.branch).items() if path.startswith(folders)}
+    wanted = [path for path in question.paths if path in shas]
+    wanted += newest_about(question.words, project.migrations, shas)[:MOST_READ]
+    found = {path: there.file(path, project.branch) for path in dict.fromkeys(wanted)}
+    # a file that somebody wrote between the two calls goes by what was read
+    read = {path: file for path, file in found.items() if file is not None}
+    return ProjectFiles(
+        shas={**shas, **{path: file.sha for path, file in read.items()}},
+        texts={path: file.content.decode(errors="replace") for path, file in read.items()},
+    )

@@ -203,6 +203,17 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class ProjectFiles:
+    """What the project's branch holds of what one request is about (runbooks/questions.py): ``shas`` is path → blob's
+    sha of all its datafiles and migrations, ``texts`` path → text of those that were read. With ``trouble`` neither is
+    known: it says why."""
+
+    shas: Mapping[str, str] = field(default_factory=dict[str, str])
+    texts: Mapping[str, str] = field(default_factory=dict[str, str])
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
 class Facts:
     environment: str
     now: datetime
@@ -231,6 +242,7 @@ class Facts:
     project: Project | None = None  # the datafiles in git, where a request is about them
     # by environment the resources of the project's other workspaces, by file name; None for one that is away
     elsewhere: "Mapping[str, Mapping[str, Datasource | Pipe] | None] | None" = None
+    history: ProjectFiles | None = None  # what the project's branch holds; None: its repository was not asked
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""
