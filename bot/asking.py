@@ -9,7 +9,7 @@ from ledger import decisions, messages, runs
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchRun
 from ledger.values import InboxRow
-from runbooks.request import Promote, Request, Retire, Revert
+from runbooks.request import Promote, Propose, Request, Retire, Revert
 
 UNCHANGED = "Nothing was changed."
 SAME_S = 30  # the same words of the same person within it are one request (facts/slack.md §6.8)
@@ -17,7 +17,7 @@ SAME_S = 30  # the same words of the same person within it are one request (fact
 
 def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request) -> Outcome:
     """A run is created in state planning, in the environment's channel; or a sentence why not."""
-    if isinstance(asked.job, Retire | Revert):
+    if isinstance(asked.job, Retire | Revert | Propose):
         try:
             asked = asked.model_copy(update={"environment": runs.get(conn, asked.job.run).run.environment})
         except NoSuchRun:

@@ -3,9 +3,9 @@
 from typing import get_args
 
 from bot import forms, retries
-from bot.asking import groups
+from bot.asking import groups, request
 from bot.cards import modals
-from bot.cards.buttons import Pressed, read_value
+from bot.cards.buttons import OFFERS, Pressed, read_value
 from bot.context import Context
 from bot.outcome import Outcome, Ring, Sender, rule, tell
 from ledger import decisions, messages, runs
@@ -13,6 +13,7 @@ from ledger.connection import Conn
 from ledger.decisions import Decided, Verdict
 from ledger.errors import NoSuchRun
 from ledger.values import InboxRow, RunView
+from runbooks.request import Propose, Request
 
 NOT_MINE = "That button was changed on its way here, or is not one of mine. Nothing was changed; use the newest card."
 
@@ -23,6 +24,8 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
     pressed = read_value(str(row.payload.get("value") or ""))
     if pressed and row.payload.get("action_id") == modals.OPENS:
         return forms.fill(ctx, conn, row, pressed.run)
+    if pressed and row.payload.get("action_id") == OFFERS:
+        return request(ctx, conn, row, sender, Request(text=f"propose {pressed.run}", job=Propose(run=pressed.run)))
     deed, step, up_to = _deed(str(row.payload.get("action_id") or ""))
     if pressed is None or deed is None or (step is not None and step != pressed.step):
         return tell(NOT_MINE, said="not a button of ours")

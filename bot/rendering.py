@@ -24,7 +24,7 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
     match message.purpose:
         case "root":
             view = runs.get(conn, run_of(message.ref))
-            return run.root(view, _names(ctx, view), _lacking(ctx, view))
+            return _root(ctx, view)
         case "progress":
             view = runs.get(conn, run_of(message.ref))
             return progress.progress(view, step_of(message.ref))
@@ -36,6 +36,11 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
             return _found(conn, message)
         case _:
             return _answer(ctx, conn, body)
+
+
+def _root(ctx: Context, view: RunView) -> Card:
+    github = ctx.settings.environment(view.run.environment).github
+    return run.root(view, _names(ctx, view), _lacking(ctx, view), github.project.repository if github else "")
 
 
 def _names(ctx: Context, view: RunView) -> dict[str, str]:
@@ -91,4 +96,4 @@ def _show(ctx: Context, conn: Conn, number: int) -> Card:
         view = runs.get(conn, number)
     except NoSuchRun:
         return notices.whisper(f"There is no run {number}; `runs` lists the open ones.")
-    return run.root(view, _names(ctx, view), _lacking(ctx, view))
+    return _root(ctx, view)

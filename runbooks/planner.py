@@ -3,7 +3,7 @@
 import difflib
 from collections.abc import Iterator
 
-from runbooks import finish, gone, guards, hazards, retire, several
+from runbooks import finish, gone, guards, hazards, propose, retire, several
 from runbooks.budget import sink_budget
 from runbooks.changes import resolve
 from runbooks.datafile import write_datasource
@@ -14,7 +14,19 @@ from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import ROUNDS, InProject, Question, answered
-from runbooks.request import Finish, Migrate, Promote, Pull, Push, Rename, Replicate, Request, Retire, Unreplicate
+from runbooks.request import (
+    Finish,
+    Migrate,
+    Promote,
+    Propose,
+    Pull,
+    Push,
+    Rename,
+    Replicate,
+    Request,
+    Retire,
+    Unreplicate,
+)
 from runbooks.resources import promote, pull, push
 from runbooks.site import Site
 from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Strategy, laid_out, strategies
@@ -39,6 +51,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         return make_plan(made, facts) if isinstance(made, Request) else made
     if isinstance(request.job, Retire):
         return retire.plan_of(request, request.job, facts)
+    if isinstance(request.job, Propose):
+        return propose.plan_of(request, request.job, facts)
     if isinstance(request.job, Replicate):
         return replicate.plan_of(request, request.job, facts)
     if isinstance(request.job, Unreplicate):
@@ -114,6 +128,8 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
             return promote.questions_of(job, facts)
         if isinstance(job, Rename):
             return rename.questions_of(job, facts)
+        if isinstance(job, Propose):
+            return propose.questions_of(job, facts)
         made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
         if isinstance(made, Plan):
             return ()

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from runbooks.rest import Kept, Passed, Rest
+from runbooks.rest import Kept, Made, Passed, Rest
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"  # ASCII only: no homoglyphs, quotes, templates or control characters
 
@@ -139,8 +139,19 @@ class Promote(_Frozen):
     passed: tuple[Passed, ...] | None = None
 
 
+MADE_BY = frozenset({"migrate", "replicate", "revert"})  # plans whose datafiles can be offered to the repository
+
+
+class Propose(_Frozen):
+    """What ``run`` made, offered to the project's repository. ``made`` as ``kept`` in ``Retire``."""
+
+    kind: Literal["propose"] = "propose"
+    run: int
+    made: Made | None = None
+
+
 Job = Annotated[
-    Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert | Pull | Push | Promote,
+    Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert | Pull | Push | Promote | Propose,
     Field(discriminator="kind"),
 ]
 

@@ -1,5 +1,6 @@
 """What is known of a run that is over, as the run that goes on with it is planned from: values of the ledger."""
 
+from datetime import datetime
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -34,6 +35,19 @@ class Passed(BaseModel):
     environment: str
     change_hash: str
     datafiles: dict[str, str]
+
+
+class Made(BaseModel):
+    """What a run that succeeded made: its command, its plan's resolved request and datafiles, when it ended, and the
+    sentences of its proofs."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    command: str
+    request: dict[str, Any]
+    datafiles: dict[str, str]
+    ended: datetime
+    proven: tuple[str, ...] = ()
 
 
 class Rest(BaseModel):

@@ -124,8 +124,9 @@ def _sql(plan: Plan) -> Iterator[str]:
 
 
 def _diffs(plan: Plan) -> Iterator[str]:
-    for name, text in plan.diffs.items():  # a pipe's name stands for its SQL, a file's for itself
-        yield name if name.endswith((".datasource", ".pipe")) else f"SQL of {name} while it reads the mirror"
+    for name, text in plan.diffs.items():
+        file = name.endswith((".datasource", ".pipe", ".sql"))
+        yield name if file else f"SQL of {name} while it reads the mirror"
         yield textwrap.indent(text.rstrip(), "  ")
 
 

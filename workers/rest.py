@@ -2,32 +2,41 @@
 
 from collections.abc import Collection, Sequence
 
+from config.log import redact
 from ledger import passed as ledger_passed
 from ledger import rests, runs
 from ledger.connection import Conn
 from ledger.values import FINISHED, RunView, StepRow
 from runbooks import finish
 from runbooks.errors import Refused
-from runbooks.request import Finish, Promote, Pull, Push, Request, Retire, Revert, parse_stored
-from runbooks.rest import Kept, Passed, Past, Rest
+from runbooks.request import MADE_BY, Finish, Promote, Propose, Pull, Push, Request, Retire, Revert, parse_stored
+from runbooks.rest import Kept, Made, Passed, Past, Rest
 from runbooks.steps import gap
 
 
 def with_rest(conn: Conn, request: Request, elsewhere: Collection[str] = ()) -> Request:
     """The request as planning needs it: one that goes on with a run gets what that run's line left, one
-    that retires a run's table which one that is, one that promotes what passed ``elsewhere``. Raises ``Refused``."""
+    that retires a run's table which one that is, one that offers what a run made what that is, one that promotes what
+    passed ``elsewhere``. Raises ``Refused``."""
     if isinstance(request.job, Promote):
         passed = tuple(Passed.model_validate(row) for row in ledger_passed.newest(conn, elsewhere))
         return request.model_copy(update={"job": request.job.model_copy(update={"passed": passed})})
     if isinstance(request.job, Retire | Revert):
         job = request.job.model_copy(update={"kept": _kept(conn, request.job)})
         return request.model_copy(update={"job": job})
+    if isinstance(request.job, Propose):
+        job = request.job.model_copy(update={"made": _made(conn, request.job.run)})
+        return request.model_copy(update={"job": job})
     if not isinstance(request.job, Finish):
         return request
-    rest = _rest(conn, runs.first_of(runs.get(conn, request.job.run).run))
-    of = parse_stored(rest.request).job
-    if isinstance(of, Pull | Push | Promote):  # found anew by comparison, whatever was left
-        return with_rest(conn, request.model_copy(update={"job": of}), elsewhere)
+    first = runs.first_of(runs.get(conn, request.job.run).run)
+    asked = parse_stored(dict(runs.get(conn, first).run.request))
+    if isinstance(asked.job, Propose):  # it leaves nothing behind: it is planned anew, from what the branch holds now
+        told = {"text": request.text, "note": request.note, "at": request.at}
+        return with_rest(conn, asked.model_copy(update=told))
+    if isinstance(asked.job, Pull | Push | Promote):  # found anew by comparison, whatever was left
+        return with_rest(conn, request.model_copy(update={"job": asked.job}), elsewhere)
+    rest = _rest(conn, first)
     return request.model_copy(update={"job": request.job.model_copy(update={"rest": rest})})
 
 
@@ -43,6 +52,25 @@ def _kept(conn: Conn, job: Retire | Revert) -> Kept:
         raise Refused(f"Run {run.id} keeps no table aside, so there is nothing to retire.")
     raise Refused(
         f"Run {run.id} set no table aside that would say what was before; ask for the opposite of “{run.command}”."
+    )
+
+
+def _made(conn: Conn, number: int) -> Made:
+    view = runs.get(conn, number)
+    run, plan = view.run, dict(view.run.plan or {})
+    if run.state != "succeeded" or run.finished_at is None:
+        over = f"is over without success ({run.state})" if run.state in FINISHED else "is not over"
+        raise Refused(f"Run {run.id} {over}; only what has succeeded is offered.")
+    first = runs.get(conn, runs.first_of(run)).run  # one that finished another has only the rest of it
+    request = dict((first.plan or {}).get("request") or {})
+    if request.get("kind") not in MADE_BY or not plan.get("datafiles"):
+        raise Refused(f"Run {run.id} made no datafile, so there is nothing to offer.")
+    return Made(
+        command=redact(first.command),
+        request=request,
+        datafiles=dict(plan["datafiles"]),
+        ended=run.finished_at,
+        proven=tuple(redact(row.said) for row in view.steps if row.said and row.op.startswith("proof.")),
     )
 
 

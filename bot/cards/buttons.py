@@ -8,8 +8,10 @@ from bot.cards.shape import NOBODY, Lacking, PlanBlock, current, open_blocks, pl
 from bot.cards.words import cut, span
 from ledger.values import Run, RunView
 from runbooks.plan import Hazard, HoldLimit, Plan
+from runbooks.request import MADE_BY
 
 VERSION = "v1"
+OFFERS = "tb:propose"
 
 
 @dataclass(frozen=True)
@@ -39,8 +41,9 @@ def read_value(text: str) -> Pressed | None:
     return Pressed(int(parts[1]), int(parts[2]), parts[3])
 
 
-def buttons(view: RunView, lacking: Lacking = NOBODY) -> list[Block]:
-    """The card's row of buttons, at most four; none while it is planned or put back."""
+def buttons(view: RunView, lacking: Lacking = NOBODY, repository: str = "") -> list[Block]:
+    """The card's row of buttons, at most four; none while it is planned or put back. ``repository`` is where what it
+    made can be offered; empty where tbops.toml names none."""
     plan = plan_of(view)
     row: list[Block] = []
     match view.run.state:
@@ -54,9 +57,17 @@ def buttons(view: RunView, lacking: Lacking = NOBODY) -> list[Block]:
             row = [_plain(view, "Choose a type", "choose-type", style="primary")]
         case "failed" | "aborted" | "expired" if view.followed is None:
             row = _over(view)
+        case "succeeded" if repository and offered(view):
+            row = [_plain(view, "Open a pull request", "propose")]
         case _:
             pass
     return [actions(row)] if row else []
+
+
+def offered(view: RunView) -> tuple[str, ...]:
+    """The files of its plan that the project's repository can be offered."""
+    plan = view.run.plan or {}
+    return tuple(plan.get("datafiles", ())) if plan.get("request", {}).get("kind") in {*MADE_BY, "finish"} else ()
 
 
 def untyped_field(run: Run) -> str | None:

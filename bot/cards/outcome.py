@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from bot.cards.blocks import Block, section, sections
+from bot.cards.buttons import offered
 from bot.cards.shape import plan_of
 from bot.cards.steps import stretches
 from bot.cards.words import clock, code, count, cut, prose, some, span
@@ -12,11 +13,11 @@ from ledger.values import RunView, StepRow
 MOST = 12
 
 
-def outcome(view: RunView) -> list[Block]:
-    """Blocks below the status: nothing while all goes as planned."""
+def outcome(view: RunView, repository: str = "") -> list[Block]:
+    """Blocks below the status: nothing while all goes as planned. ``repository``: where what it made can be offered."""
     made: list[Block] = []
     if view.run.state == "succeeded":
-        made += sections([*_proven(view), *_held(view), *_kept(view)])
+        made += sections([*_proven(view), *_held(view), *_kept(view), *_offered(view, repository)])
     if view.run.state in ("restoring", "failed", "aborted", "expired"):
         made += _restored(view)
         made += sections([*_held(view), *_kept(view)]) if view.run.state != "restoring" else []
@@ -73,6 +74,13 @@ def _kept(view: RunView) -> Iterator[str]:
     yield f"• *Kept*: the old {code(of)} as {code(name)}{f' until {until}' if until else ''}"
     when = " after that day" if until else ""
     yield f"• *Left to do*: drop {code(name)}{when}, by {code(f'/tb retire {view.run.id}')}"
+
+
+def _offered(view: RunView, repository: str) -> Iterator[str]:
+    if repository and (files := offered(view)):
+        what = "its datafile" if len(files) == 1 else f"its {len(files)} files"
+        how = code(f"/tb propose {view.run.id}")
+        yield f"• *For the repository*: {what} can go to {code(repository)} by a pull request, by {how}"
 
 
 def _restored(view: RunView) -> list[Block]:

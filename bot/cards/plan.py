@@ -101,7 +101,7 @@ def diff_title(name: str) -> str:
 
 def _is_file(name: str) -> bool:
     """Of a datafile; else of a pipe that reads something else for a while."""
-    return name.endswith((".datasource", ".pipe"))
+    return name.endswith((".datasource", ".pipe", ".sql"))
 
 
 def drift(plan: Plan) -> list[Block]:

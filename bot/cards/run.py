@@ -19,8 +19,8 @@ from runbooks.plan import Plan
 MOST_STEPS = 40  # more are in the thread's file
 
 
-def root(view: RunView, names: Names, lacking: Lacking = NOBODY) -> Card:
-    """The message that a run's thread hangs on."""
+def root(view: RunView, names: Names, lacking: Lacking = NOBODY, repository: str = "") -> Card:
+    """The message that a run's thread hangs on. ``repository``: where what it made can be offered."""
     plan = plan_of(view)
     said = headline(view, names, lacking)
     head: list[Block] = [
@@ -28,8 +28,8 @@ def root(view: RunView, names: Names, lacking: Lacking = NOBODY) -> Card:
         context(_asked(view, names)),
         section(status(view, names, lacking)),
     ]
-    tail = [*_decided(view, names), *buttons(view, lacking)]
-    body = _body(view, plan)
+    tail = [*_decided(view, names), *buttons(view, lacking, repository)]
+    body = _body(view, plan, repository)
     return Card(said, (*head, *_fitting(body, head + tail), *tail))
 
 
@@ -65,6 +65,7 @@ _TITLES: dict[str, Callable[[Any], str]] = {
     "sort by": lambda j: f"sort {_named(j)} by {', '.join(j['change']['columns'])}",
     "revert": lambda j: f"put back what run {j['run']} replaced",
     "retire": lambda j: f"drop the table that run {j['run']} set aside",
+    "propose": lambda j: f"offer what run {j['run']} made to the repository",
     "finish": lambda j: f"go on with run {j['run']} ({j['of']})",
     "add index": lambda j: f"add index {j['change']['name']} to {_named(j)}",
 }
@@ -78,7 +79,7 @@ def _asked(view: RunView, names: Names) -> str:
     return f"{who}{at}{note}\n{code(cut(run.command, 300))}"
 
 
-def _body(view: RunView, plan: Plan | None) -> list[Block]:
+def _body(view: RunView, plan: Plan | None, repository: str) -> list[Block]:
     if plan is None:
         return []
     match view.run.state:
@@ -88,7 +89,7 @@ def _body(view: RunView, plan: Plan | None) -> list[Block]:
         case "running" | "paused" | "held" | "restoring":
             return [*sections(overview(view)), *outcome(view)]
         case "succeeded":
-            return [*outcome(view), context(_all_done(len(view.steps)))]
+            return [*outcome(view, repository), context(_all_done(len(view.steps)))]
         case "failed" | "aborted" | "expired" if view.run.started_at is not None:
             return [*outcome(view), *sections(overview(view))]
         case _:
@@ -96,8 +97,8 @@ def _body(view: RunView, plan: Plan | None) -> list[Block]:
 
 
 def _read_by(plan: Plan) -> list[Block]:
-    """Datafiles that are moved are no one thing that is read."""
-    return [] if plan.request.get("kind") == "resources" else parts.readers(plan.readers)
+    """Datafiles and migrations that are moved are no one thing that is read."""
+    return [] if plan.request.get("kind") in ("resources", "propose") else parts.readers(plan.readers)
 
 
 def _all_done(steps: int) -> str:

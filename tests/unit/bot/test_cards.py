@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.cards import home, notices, progress, run
 from bot.cards.answers import found, plan_file
-from bot.cards.buttons import read_value
+from bot.cards.buttons import OFFERS, read_value
 from bot.cards.check import characters, troubles
 from bot.grammar.forms import NAMES
 from ledger.values import Decision, Run, RunState, RunView, StepRow
@@ -171,6 +171,39 @@ def test_a_run_that_held_nothing_says_so() -> None:
     assert "*Held*: nothing" in card
     assert "*Left to do*: nothing" in card
     assert "500,001 rows are equal" in card
+
+
+REPOSITORY, OFFER = "acme/platform", "Open a pull request"
+
+
+def ended(state: RunState = "succeeded", kind: str = "migrate", **files: str) -> RunView:
+    made = plan().model_copy(update={"request": {"kind": kind}, "datafiles": files})
+    return view(state, made, done=5, finished_at=NOW)
+
+
+def test_what_a_run_made_can_be_offered_where_there_is_a_repository() -> None:
+    for kind in ("migrate", "replicate", "revert", "finish"):
+        card = run.root(ended(kind=kind, members="x", sql="y"), PEOPLE, repository=REPOSITORY)
+        assert labels(card) == [OFFER]
+        assert "its 2 files can go to `acme/platform` by a pull request, by `/tb propose 7`" in shown(card)
+        (pressed,) = (e for b in card.blocks if b["type"] == "actions" for e in b["elements"])
+        assert pressed["action_id"] == OFFERS
+        assert read_value(pressed["value"])
+
+
+@pytest.mark.parametrize(
+    ("seen", "repository"),
+    [
+        (ended(members="x"), ""),
+        (ended(), REPOSITORY),
+        (ended(kind="propose", members="x"), REPOSITORY),
+        (ended("aborted", members="x"), REPOSITORY),
+    ],
+)
+def test_nothing_is_offered_without_a_repository_a_file_or_success(seen: RunView, repository: str) -> None:
+    card = run.root(seen, PEOPLE, repository=repository)
+    assert OFFER not in labels(card)
+    assert "/tb propose" not in shown(card)
 
 
 def test_an_aborted_run_says_what_was_put_back_and_what_was_left_and_why() -> None:

@@ -13,6 +13,7 @@ from runbooks.request import (
     ChangeType,
     Migrate,
     NewField,
+    Propose,
     RemoveFields,
     Rename,
     Replicate,
@@ -62,6 +63,8 @@ def test_a_migration_is_understood(line: str, change: object) -> None:
 
 def test_other_requests() -> None:
     assert job("replicate tags as labels") == Replicate(table="tags", datasource="labels")
+    assert job("propose 7 --note 'now'") == Propose(run=7)
+    assert "--strategy" in refused("propose 7 --strategy alter")
     assert job("rename a to b") == Rename(datasource="a", to="b")
     assert job("migrate a, b add field x text") == Migrate(
         datasources=("a", "b"), change=AddFields(fields=(NewField(name="x", type="text"),))

@@ -66,7 +66,7 @@ def test_what_a_migration_does_to_columns(sql: str, found: list[tuple[str, str, 
 
 def waiting(**texts: str) -> Facts:
     held = ProjectFiles(texts={f"{FOLDER}/{name}.sql": text for name, text in texts.items()})
-    return replace(live(), names=Names(project=PROJECT), project=held)
+    return replace(live(), names=Names(project=PROJECT), history=held)
 
 
 def hazards(facts: Facts, slug: str = SLUG) -> list[Hazard]:
@@ -95,11 +95,11 @@ def test_one_that_was_undone_later_does_not_wait() -> None:
     assert not hazards(waiting(V9__dropNickname=drops, V10__other="SELECT 1;", V5__addNickname=ADDS))
     assert hazards(waiting(V4__dropNickname=drops, V5__addNickname=ADDS))
     assert not hazards(waiting(V5__addNickname=ADDS.replace("people", "teams")))
-    assert not hazards(replace(waiting(), project=None))
+    assert not hazards(replace(waiting(), history=None))
 
 
 def test_a_github_that_is_away_is_a_note_and_planning_goes_on() -> None:
-    facts = replace(waiting(), project=ProjectFiles(trouble="GET /git/trees: 503"))
+    facts = replace(waiting(), history=ProjectFiles(trouble="GET /git/trees: 503"))
     (found,) = hazards(facts, "project-not-asked")
     assert found.level == "note"
     assert "GET /git/trees: 503" in found.message

@@ -1,0 +1,283 @@
+"""What a run made, offered to the project's repository: its datafiles, and its SQL for the migration history
+(facts/procedures.md §2.14). A run of its own, so that the plan of a migration is the same with and without GitHub."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from runbooks import history
+from runbooks.datafile import read_datasource
+from runbooks.datafile.compare import differing, not_kept
+from runbooks.errors import DatafileError, Refused
+from runbooks.facts.model import Datasource, Facts, ProjectFiles
+from runbooks.layout import laid_out_in_blocks
+from runbooks.names import ProjectNames
+from runbooks.plan import Choice, Estimate, Hazard, Plan
+from runbooks.questions import InProject, Question
+from runbooks.request import Propose, Request
+from runbooks.rest import Made
+from runbooks.step import Step
+from runbooks.steps.pull_request import AwaitChecks, CommitFiles, DeleteBranch, MergePull, OpenPull
+
+NAME = "propose"
+_EPOCH = "{epoch}"
+_CHECKS_S = 300
+_LONGEST_TITLE, _LONGEST_PROOF, _MOST_PROOFS = 100, 300, 8
+
+
+@dataclass(frozen=True)
+class _File:
+    """One that is to be written. ``sha`` and ``before`` are the branch's, empty where it has none."""
+
+    path: str
+    text: str
+    sha: str = ""
+    before: str = ""
+
+    @property
+    def name(self) -> str:
+        return self.path.rpartition("/")[2]
+
+
+def questions_of(job: Propose, facts: Facts) -> tuple[Question, ...]:
+    """What of the run's files the project's branch has. Raises ``Refused`` as the plan does."""
+    made, project = _known(job), _project(facts)
+    paths = tuple(_path(name, made, project) for name in made.datafiles)
+    return (InProject("project", project, paths=paths, needed=True),)
+
+
+def plan_of(request: Request, job: Propose, facts: Facts) -> Plan:
+    """Raises ``Refused`` where the branch holds all of it, or what the run made does not stand any more."""
+    made, project = _known(job), _project(facts)
+    if facts.history is None or facts.history.trouble:
+        raise Refused(f"What `{project.repository}` holds is not known: GitHub was not asked.")
+    offer = _Offer(job.run, made, project, facts.history, facts)
+    files, left = offer.files()
+    if not files:
+        raise Refused(f"There is nothing to do for run {job.run}: {'; '.join(left)}.")
+    *most, last = (file.name for file in files)
+    named = f"{', '.join(most)} and {last}" if most else last
+    steps, _ = laid_out_in_blocks([(step, None) for step in offer.steps(files)])
+    return Plan(
+        command=request.text,
+        environment=facts.environment,
+        target=project.repository,
+        request={"kind": NAME, "run": job.run, "repository": project.repository, "files": [f.path for f in files]},
+        strategy=Choice(name=NAME, reasons=(f"for {project.branch} of {project.repository}: {named}",)),
+        hazards=tuple(offer.hazards(files)),
+        steps=steps,
+        took=Estimate(
+            seconds=_CHECKS_S, formula=f"about {_CHECKS_S // 60} min of checks, and a person's time to merge"
+        ),
+        datafiles={file.name: file.text for file in files},
+        diffs={file.name: _diff(file) for file in files},
+        inferred=tuple(left),
+        locks=tuple(f"file/{project.repository}/{file.path}" for file in files),
+    )
+
+
+@dataclass(frozen=True)
+class _Offer:
+    """What the run made beside what the branch holds and what stands in the workspace."""
+
+    run: int
+    made: Made
+    project: ProjectNames
+    held: ProjectFiles
+    facts: Facts
+
+    def files(self) -> tuple[tuple[_File, ...], list[str]]:
+        """Those to write; and a sentence on each that is not."""
+        files: list[_File] = []
+        left: list[str] = []
+        for name, text in sorted(self.made.datafiles.items(), key=lambda item: item[0].endswith(".sql")):
+            path = _path(name, self.made, self.project)
+            why = self._why_not(name, path, text)
+            if why:
+                left.append(why)
+            else:
+                files.append(_File(path, text, self.held.shas.get(path, ""), self.held.texts.get(path, "")))
+        return tuple(files), left
+
+    def steps(self, files: tuple[_File, ...]) -> Iterator[Step]:
+        repository, base = self.project.repository, self.project.branch
+        heading = self._heading()
+        yield CommitFiles(
+            repository=repository,
+            base=base,
+            files={file.path: file.text for file in files},
+            seen={file.path: file.sha for file in files},
+            message=heading,
+        )
+        yield OpenPull(repository=repository, base=base, heading=heading, body=self._body(files))
+        if self._checked(files):
+            yield AwaitChecks(repository=repository, base=base, checks=self.project.checks)
+        yield MergePull(repository=repository, base=base)
+        yield DeleteBranch(repository=repository, base=base)
+
+    def hazards(self, files: tuple[_File, ...]) -> Iterator[Hazard]:
+        for file in files:
+            if file.path.endswith(".sql"):
+                yield from self._out_of_order(file)
+            elif file.sha:
+                yield from self._drift(file)
+        if self.project.checks and not self._checked(files):
+            yield Hazard(
+                slug="not-checked",
+                level="note",
+                resource=self.project.repository,
+                message=f"No datafile changes: {' and '.join(self.project.checks)} will not run and is not waited for.",
+                fix="",
+            )
+
+    # -- what is not written
+
+    def _why_not(self, name: str, path: str, text: str) -> str:
+        base = f"{self.project.branch} of {self.project.repository}"
+        if name.endswith(".sql"):
+            there = history.same_work(name, self.project.migrations, self.held.shas)
+            return f"{there.rpartition('/')[2]} does it in {base} already" if there else ""
+        if not name.endswith(".datasource"):
+            return f"{name} is in {base} already" if self.held.texts.get(path) == text else ""
+        wanted = read_datasource(name.removesuffix(".datasource"), text)
+        stands = self._standing(wanted)
+        if later := _columns_apart(stands, wanted):
+            return f"{name} is left out, as {wanted.name} was changed since ({later}): the run that did so brings it"
+        return f"{name} is in {base} already" if path in self.held.texts and self._same(wanted, path) else ""
+
+    def _standing(self, wanted: Datasource) -> Datasource:
+        """As it is in the workspace: what the run did must be there, or it is not offered."""
+        stands = self.facts.datasources.get(wanted.name)
+        if stands is None:
+            raise Refused(f"There is no `{wanted.name}` any more: what run {self.run} made of it is gone.", wanted.name)
+        for name in _columns_of(self.made.request):
+            here, there = wanted.column(name), stands.column(name)
+            if (here and here.type) != (there and there.type):
+                said = f"its `{name}` is {there.type}" if there else f"it has no `{name}`"
+                raise Refused(
+                    f"What run {self.run} made of `{wanted.name}` does not stand any more: {said}. Offer the run that "
+                    "changed it last.",
+                    name,
+                )
+        return stands
+
+    def _same(self, wanted: Datasource, path: str) -> bool:
+        """By what it says: one that is only written in another way keeps its remarks."""
+        try:
+            return read_datasource(wanted.name, self.held.texts[path]) == wanted
+        except DatafileError:
+            return False
+
+    # -- what people should know
+
+    def _drift(self, file: _File) -> Iterator[Hazard]:
+        name = file.name.removesuffix(".datasource")
+        fix = "See the difference; take into the workspace what is to stay, or go on."
+        if not file.name.endswith(".datasource"):
+            return
+        try:
+            old, new = read_datasource(name, file.before), read_datasource(name, file.text)
+            beside = list(differing(old, new, _wanted(self.made.request)))
+            lost = list(not_kept(file.name, file.before))
+        except DatafileError as error:
+            message = f"The repository's {file.name} could not be understood ({error}), and all of it is replaced."
+            yield Hazard(slug="datafile-drift", level="warning", resource=file.name, message=message, fix=fix)
+            return
+        if beside:
+            message = (
+                f"The repository's {file.name} is not what the workspace had; beside what run {self.run} did, "
+                f"{', '.join(beside)}."
+            )
+            yield Hazard(slug="datafile-drift", level="warning", resource=file.name, message=message, fix=fix)
+        if lost:
+            message = f"{' and '.join(lost)} of the repository's {file.name} are not in the new one."
+            fix = "Put them back on the branch's base afterwards, or merge by hand."
+            yield Hazard(slug="datafile-loses-lines", level="warning", resource=file.name, message=message, fix=fix)
+
+    def _out_of_order(self, file: _File) -> Iterator[Hazard]:
+        newest = next(iter(history.in_order(self.project.migrations, self.held.shas)[::-1]), "")
+        if newest and history.version(newest) >= history.version(file.path):
+            yield Hazard(
+                slug="migration-out-of-order",
+                level="warning",
+                resource=file.name,
+                message=f"{newest.rpartition('/')[2]} is not older and in {self.project.branch} already: Flyway leaves "
+                "out or refuses an older one, unless it is told outOfOrder.",
+                fix="The file may run again at any time: give it a higher number on the branch, and merge by hand.",
+            )
+
+    def _checked(self, files: tuple[_File, ...]) -> bool:
+        """The checks are of datafiles: they do not run where none changes (facts/estate.md §3)."""
+        return any(file.path.startswith(f"{self.project.datafiles}/") for file in files)
+
+    # -- words of the pull request
+
+    def _heading(self) -> str:
+        said = self.made.command.partition(" --")[0].strip()
+        return f"{said[:1].upper()}{said[1:]}"[:_LONGEST_TITLE] + f" (run {self.run})"
+
+    def _body(self, files: tuple[_File, ...]) -> str:
+        proven = [f"- {said[:_LONGEST_PROOF]}" for said in self.made.proven[:_MOST_PROOFS]]
+        lines = [
+            f"Run {self.run} of tbops in {self.facts.environment} ended at {self.made.ended:%Y-%m-%d %H:%M} UTC:",
+            "",
+            f"    {self.made.command}",
+            "",
+            *(["It was proven:", "", *proven, ""] if proven else []),
+            "This is what it left to be kept; the SQL may run again and then does nothing:",
+            "",
+            *(f"- `{file.path}`" for file in files),
+            "",
+            "Opened by run {run}.",
+        ]
+        return "\n".join(lines)
+
+
+def _known(job: Propose) -> Made:
+    if job.made is None:
+        raise Refused("What a run made is known to the ledger alone: ask for it in Slack.")
+    return job.made
+
+
+def _project(facts: Facts) -> ProjectNames:
+    if facts.names.project is None:
+        raise Refused(f"tbops.toml names no repository for {facts.environment}, so there is nowhere to offer it.")
+    return facts.names.project
+
+
+def _path(name: str, made: Made, project: ProjectNames) -> str:
+    if name.endswith(".sql"):
+        return f"{project.migrations}/{name.replace(_EPOCH, str(int(made.ended.timestamp())))}"
+    return f"{project.datafiles}/{'pipes' if name.endswith('.pipe') else 'datasources'}/{name}"
+
+
+def _columns_of(request: Mapping[str, Any]) -> tuple[str, ...]:
+    """The columns that the run was about, from its plan's request; of several data sources, of each."""
+    fields = [str(field["name"]) for field in request.get("fields", ())]
+    one = [str(request["field"])] if "field" in request else []
+    removed = [str(name) for name in request.get("removed", ())]
+    of_several = [name for each in request.get("datasources", ()) for name in _columns_of(each)]
+    return tuple(dict.fromkeys((*fields, *one, *removed, *of_several)))
+
+
+def _wanted(request: Mapping[str, Any]) -> frozenset[str]:
+    """What of a datafile the run was to change: by column, and by part."""
+    parts = {"sort by": ("sorting_key",), "add index": ("indexes",)}.get(str(request.get("change")), ())
+    return frozenset((*_columns_of(request), *parts))
+
+
+def _columns_apart(stands: Datasource, wanted: Datasource) -> str:
+    """What the workspace has otherwise by now, or an empty text."""
+    here, there = ({c.name: c.type for c in each.columns} for each in (wanted, stands))
+    apart = [f"{n} came" for n in there if n not in here] + [f"{n} went" for n in here if n not in there]
+    apart += [f"{n} is {there[n]}" for n in here if n in there and here[n] != there[n]]
+    if stands.sorting_key != wanted.sorting_key:
+        apart.append("it is sorted otherwise")
+    return ", ".join(apart)
+
+
+def _diff(file: _File) -> str:
+    old = file.before.splitlines()
+    before = f"{file.name}, in the repository" if file.sha else "/dev/null"
+    return "\n".join(difflib.unified_diff(old, file.text.splitlines(), before, file.name, lineterm="", n=1))
