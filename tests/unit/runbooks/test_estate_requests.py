@@ -1,6 +1,6 @@
 """The requests of the estate's history (facts/estate.md §9), on the large seed's data sources of those shapes.
 
-Not here, as they are not carried out yet: replicating and unreplicating a table, renaming a replicated one.
+Replicating and unreplicating a table have tests of their own, and so has renaming (test_rename_plan.py).
 """
 
 from collections.abc import Iterator
