@@ -46,27 +46,34 @@ def make_plan(request: Request, facts: Facts) -> Plan:
             request.environment,
             facts.environment,
         )
-    if isinstance(request.job, Finish):
-        made = finish.what_is_left(request, request.job, facts)
-        return make_plan(made, facts) if isinstance(made, Request) else made
-    if isinstance(request.job, Retire):
-        return retire.plan_of(request, request.job, facts)
-    if isinstance(request.job, Propose):
-        return propose.plan_of(request, request.job, facts)
-    if isinstance(request.job, Replicate):
-        return replicate.plan_of(request, request.job, facts)
-    if isinstance(request.job, Unreplicate):
-        return unreplicate.plan_of(request, request.job, facts)
-    if isinstance(request.job, Pull):
-        return pull.plan_of(request, request.job, facts)
-    if isinstance(request.job, Push):
-        return push.plan_of(request, request.job, facts)
-    if isinstance(request.job, Promote):
-        return promote.plan_of(request, request.job, facts)
-    if isinstance(request.job, Rename):
-        return rename.plan_of(request, request.job, facts)
-    if isinstance(request.job, Migrate) and len(request.job.datasources) > 1:
-        return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, request.job)))
+    match request.job:
+        case Finish() as job:
+            made = finish.what_is_left(request, job, facts)
+            return make_plan(made, facts) if isinstance(made, Request) else made
+        case Retire() as job:
+            return retire.plan_of(request, job, facts)
+        case Propose() as job:
+            return propose.plan_of(request, job, facts)
+        case Replicate() as job:
+            return replicate.plan_of(request, job, facts)
+        case Unreplicate() as job:
+            return unreplicate.plan_of(request, job, facts)
+        case Rename() as job:
+            return rename.plan_of(request, job, facts)
+        case Pull() as job:
+            return pull.plan_of(request, job, facts)
+        case Push() as job:
+            return push.plan_of(request, job, facts)
+        case Promote() as job:
+            return promote.plan_of(request, job, facts)
+        case Migrate() as job if len(job.datasources) > 1:
+            return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, job)))
+        case _:
+            return _of_change(request, facts)
+
+
+def _of_change(request: Request, facts: Facts) -> Plan:
+    """A table's change, by the strategy that costs least or the one that was asked for."""
     lineage = Lineage.of(facts)
     change, inferred = resolve(request.job, facts, lineage)
     assessed = {name: strategy.assess(change, facts) for name, strategy in strategies().items()}
@@ -115,35 +122,42 @@ def facts_for(request: Request, facts: Facts, site: Site) -> Facts:
 def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
     """What is to be asked for this request beyond the facts; nothing where it will be refused anyway."""
     try:
-        job = request.job
-        if isinstance(job, Replicate):
-            return replicate.questions_of(job, facts)
-        if isinstance(job, Unreplicate):
-            return unreplicate.questions_of(job, facts)
-        if isinstance(job, Pull):
-            return pull.questions_of(job, facts)
-        if isinstance(job, Push):
-            return push.questions_of(job, facts)
-        if isinstance(job, Promote):
-            return promote.questions_of(job, facts)
-        if isinstance(job, Rename):
-            return rename.questions_of(job, facts)
-        if isinstance(job, Propose):
-            return propose.questions_of(job, facts)
-        made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
-        if isinstance(made, Plan):
-            return ()
-        if made is not request:
-            return questions_of(made, facts)
-        lineage = Lineage.of(facts)
-        if isinstance(made.job, Migrate) and len(made.job.datasources) > 1:
-            each = several.apart(made, made.job)
-            return _in_project(tuple(resolve(one.job, facts, lineage)[0] for one in each), facts)
-        change = resolve(made.job, facts, lineage)[0]
-        of_strategy = gone.questions(change) if made.strategy == "recreate" else ()
-        return (*change.questions, *of_strategy, *_in_project((change,), facts))
+        match request.job:
+            case Replicate() as job:
+                return replicate.questions_of(job, facts)
+            case Unreplicate() as job:
+                return unreplicate.questions_of(job, facts)
+            case Rename() as job:
+                return rename.questions_of(job, facts)
+            case Pull() as job:
+                return pull.questions_of(job, facts)
+            case Push() as job:
+                return push.questions_of(job, facts)
+            case Promote() as job:
+                return promote.questions_of(job, facts)
+            case Propose() as job:
+                return propose.questions_of(job, facts)
+            case _:
+                return _of_what_is_asked(request, facts)
     except Refused:
         return ()
+
+
+def _of_what_is_asked(request: Request, facts: Facts) -> tuple[Question, ...]:
+    """Of a table's change, or of what a run left of one. Raises ``Refused``."""
+    job = request.job
+    made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
+    if isinstance(made, Plan):
+        return ()
+    if made is not request:
+        return questions_of(made, facts)
+    lineage = Lineage.of(facts)
+    if isinstance(made.job, Migrate) and len(made.job.datasources) > 1:
+        each = several.apart(made, made.job)
+        return _in_project(tuple(resolve(one.job, facts, lineage)[0] for one in each), facts)
+    change = resolve(made.job, facts, lineage)[0]
+    of_strategy = gone.questions(change) if made.strategy == "recreate" else ()
+    return (*change.questions, *of_strategy, *_in_project((change,), facts))
 
 
 def _in_project(changes: tuple[PlannedChange, ...], facts: Facts) -> tuple[Question, ...]:

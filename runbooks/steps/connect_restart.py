@@ -230,7 +230,7 @@ class AwaitUntracked(AwaitTracked):
 
 def unfit_to_read(at: Site, topic: str) -> str | None:
     """Why the connector may not read the topic yet (facts/systems.md §4.2, §4.3); None if it may."""
-    if topic not in at.kafka.topics():
+    if not at.names.creates_topics and topic not in at.kafka.topics():
         return f"there is no Kafka topic {topic}: the connector would look for it in vain"
     if at.tinybird.datasource(topic) is None:
         return f"there is no data source {topic}: what comes for it would be refused, or make one with a guessed schema"

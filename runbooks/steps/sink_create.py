@@ -63,7 +63,7 @@ class CreateSink(Step):
         if like.functions:
             said = f"the Sequin sink {self.like} changes its messages ({', '.join(like.functions)})"
             return Astray(f"{said}: whether {self.sink} must too is for people to say")
-        if self.topic not in at.kafka.topics():
+        if not at.names.creates_topics and self.topic not in at.kafka.topics():
             return Astray(f"there is no Kafka topic {self.topic}: create it first")
         rival = next((s.name for s in at.sequin.sinks() if s.topic == self.topic), None)
         return Astray(f"the Sequin sink {rival} writes to the topic {self.topic} already") if rival else None

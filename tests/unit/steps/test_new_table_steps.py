@@ -15,6 +15,7 @@ from runbooks.steps.append_scope import GrantAppend, RevokeAppend
 from runbooks.steps.connect_restart import AwaitTracked, AwaitUntracked, RestartConnect
 from runbooks.steps.sink_create import CreateSink, DeleteSink
 from systems.connect import Connect
+from systems.errors import SystemsError
 from systems.http import Wire
 from systems.kafka import Kafka
 from systems.kubernetes import Kubernetes
@@ -230,3 +231,15 @@ def test_a_sink_that_changes_its_messages_is_no_model(far: Far) -> None:
     other = DeleteSink(sink="repos_sink", table="public.repos", topic="repos").look(far.site())
     assert isinstance(other, Astray)
     assert "sends public.members, not public.repos" in other.reason
+
+
+def test_where_kafka_makes_topics_by_itself_nobody_asks_for_one(far: Far) -> None:
+    """The first message makes it; the connector reads it once it is there."""
+    far.say(CONFIG, {"topics": "members"})
+    far.say("GET /v0/datasources/repos", {"id": "t_1", "name": "repos", "columns": [], "engine": {}})
+    far.say(TOKENS, {"tokens": [{"name": "connect", "scopes": [{"type": "DATASOURCES:APPEND", "resource": "repos"}]}]})
+    site = far.site()
+    with pytest.raises(SystemsError):  # else Kafka is asked, which is away here
+        RESTART.look(site)
+    by_itself = replace(site, names=replace(site.names, creates_topics=True))
+    assert isinstance(RESTART.look(by_itself), Todo)
