@@ -17,7 +17,7 @@ _BUILT = ("postgres/require-concurrent-index-creation",)  # beside writers by th
 
 def of_route(route: Route, facts: Facts, migration: str) -> tuple[Hazard, ...]:
     """The gravest first."""
-    every = [*_of_table(route), *_of_platform(route, facts), *_of_time(route, facts)]
+    every = [*_of_table(route), *_of_twins(route, facts), *_of_platform(route, facts), *_of_time(route, facts)]
     if facts.live:
         every += unhealthy(facts.slot)
     every += (hazard for hazard in judged(migration, route.table.name) if hazard.slug not in _BUILT)
@@ -44,6 +44,19 @@ def _of_table(route: Route) -> Iterator[Hazard]:
             f"{table.name} is partitioned, so its index on {route.version.name} is not built here: a backfill sorts.",
             f"CREATE INDEX CONCURRENTLY … ({listed}) on each partition.",
         )
+
+
+def _of_twins(route: Route, facts: Facts) -> Iterator[Hazard]:
+    table = f"{route.table.schema}.{route.table.name}"
+    for sink in facts.sinks.values():
+        if sink.table in (table, route.table.name) and sink.topic != route.name:
+            yield found(
+                "table-sent-twice",
+                "warning",
+                route.table.name,
+                f"{sink.name} sends {route.table.name} to the topic {sink.topic} already: this makes a second one.",
+                f"Read {sink.topic}, unless both are wanted; `rename` moves it to another name.",
+            )
 
 
 def _of_platform(route: Route, facts: Facts) -> Iterator[Hazard]:

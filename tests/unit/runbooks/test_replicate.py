@@ -198,6 +198,13 @@ def test_another_name_is_topic_and_data_source_alike() -> None:
     assert "sources.datasource" in made.datafiles
 
 
+def test_a_table_that_is_sent_elsewhere_already_is_told_of() -> None:
+    known = facts()
+    other = Sink("sources_sink", "public.repos", "sources", "active", "healthy", "main")
+    assert slugs(plan(replace(known, sinks={**known.sinks, other.name: other})))["table-sent-twice"] == "warning"
+    assert "table-sent-twice" not in slugs(plan(known))
+
+
 def test_what_would_not_arrive_forbids_it() -> None:
     known = facts()
     assert known.connector is not None
