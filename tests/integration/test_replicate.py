@@ -55,6 +55,7 @@ def test_no_secret_is_left_anywhere(drive: Drive, sandbox: Sandbox, people: Peop
     assert [name for name, secret in secrets.items() if secret in everything] == []
 
 
+@pytest.mark.long
 def test_it_asks_no_more_of_the_systems_than_it_needs(drive: Drive, sandbox: Sandbox) -> None:
     """Calls of one replicate, planning included; what moves rows asks for itself and is not counted."""
     after = sandbox.log.last()
