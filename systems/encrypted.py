@@ -3,16 +3,15 @@
 The plain text is in memory only: never on disk, in an error, in a log or in a repr.
 """
 
-import contextlib
 import os
 import re
-import signal
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NoReturn
 
+from systems.command import run
 from systems.errors import SystemsError
 from systems.redact import redact
 
@@ -94,7 +93,7 @@ class EncryptedFile:
         environment = {"PATH": os.environ.get("PATH", os.defpath), **self._commands.environment}
         program, patience = argv[0], self._commands.timeout_s
         try:
-            code, written, said = _piped(argv, environment, given, patience)
+            code, written, said = run(argv, environment, given, patience)
         except OSError as exc:
             raise self._failure(do, f"{program} cannot be started: {exc.strerror}") from None
         except subprocess.TimeoutExpired:  # it would show what was written
@@ -112,28 +111,6 @@ class EncryptedFile:
 
     def _failure(self, do: str, said: str, *, retryable: bool = False) -> SystemsError:
         return SystemsError(do, self.path, said=said, retryable=retryable)
-
-
-def _piped(
-    argv: Sequence[str], environment: Mapping[str, str], given: bytes, timeout_s: float
-) -> tuple[int, bytes, bytes]:
-    """Run a command, never by a shell: its code, what it wrote, what it said. Raises ``OSError`` and
-    ``TimeoutExpired``; whatever the command had started is ended then."""
-    with subprocess.Popen(  # the operator's own command, from tbops.toml
-        list(argv),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env=dict(environment),
-        start_new_session=True,
-    ) as child:
-        try:
-            written, said = child.communicate(given, timeout_s)
-        except BaseException:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(child.pid, signal.SIGKILL)
-            raise
-        return child.returncode, written, said
 
 
 def _parts(text: str) -> set[str]:
