@@ -8,7 +8,6 @@ from runbooks.guards import digest_of_schema
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
 from runbooks.steps.create import CreateDatasource
-from runbooks.steps.delivery import raw_count
 from runbooks.steps.moves import reading_node
 from runbooks.steps.tracking import still_read
 
@@ -28,10 +27,9 @@ class CreateNew(CreateDatasource):
         return RemoveNew(name=self.table.name, planned=self.table.planned)
 
 
-class RemoveNew(Step):
-    """Delete a data source that the run made, once nothing is sent to it. Its rows are Postgres's own."""
+class RemoveMade(Step):
+    """Delete a data source that the run made, where the run came to nothing and nobody uses it: a way back."""
 
-    op: ClassVar[str] = "tinybird.datasource.remove-new/1"
     settle_s: ClassVar[float] = 5.0
 
     name: str
@@ -44,18 +42,37 @@ class RemoveNew(Step):
         return (f"tinybird/datasource/{self.name}/schema", f"tinybird/datasource/{self.name}/id")
 
     def look(self, at: Site) -> Seen:
-        if self.name in at.proven:
-            return Done(f"{self.name} is replicated and proven: it stays.")
+        if why := self._stays(at):
+            return Done(why)
         found = at.tinybird.datasource(self.name)
         if found is None:
             return Done(f"There is no data source {self.name}, as before.")
         if digest_of_schema(live.datasource(found)) != self.planned:
             return Astray(f"{self.name} has another schema than the run gave it: somebody uses it, and it stays")
-        read = still_read(at, self.name, f"the connector {at.names.connector} reads the topic {self.name}: it stays")
-        return read or Todo(f"{raw_count(at, self.name)} rows of it are Postgres's own")
+        return self._used(at) or Todo()
 
     def act(self, at: Site) -> None:
         at.tinybird.delete_datasource(self.name)
+
+    def _stays(self, at: Site) -> str:
+        """Why it is there for good; empty if it is not."""
+        raise NotImplementedError
+
+    def _used(self, at: Site) -> Seen | None:
+        """Who would miss it."""
+        raise NotImplementedError
+
+
+class RemoveNew(RemoveMade):
+    """The same once nothing is sent to it. Its rows are Postgres's own."""
+
+    op: ClassVar[str] = "tinybird.datasource.remove-new/1"
+
+    def _stays(self, at: Site) -> str:
+        return f"{self.name} is replicated and proven: it stays." if self.name in at.proven else ""
+
+    def _used(self, at: Site) -> Seen | None:
+        return still_read(at, self.name, f"the connector {at.names.connector} reads the topic {self.name}: it stays")
 
 
 class DropReplica(Step):
