@@ -14,7 +14,7 @@ from ledger.connection import Conn, pick, row_of
 from ledger.queries import load
 from ledger.values import Message
 
-Purpose = Literal["root", "progress", "reply", "alert", "ephemeral", "answer"]
+Purpose = Literal["root", "progress", "reply", "alert", "ephemeral", "answer", "incident"]
 
 CLAIM_STALE_S = 30  # longer than any call to Slack may take
 
