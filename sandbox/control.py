@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from sandbox.asking import BadRequest, body_of, needed, plainly
 from sandbox.slack import Slack
 from sandbox.slack import control as slack_control
-from sandbox.slack.control import BadRequest, body_of, needed, plainly
 from sandbox.standin import World
 
 Reset = Callable[[], Awaitable[None]]

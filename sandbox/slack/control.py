@@ -1,55 +1,15 @@
 """The /sandbox/slack/* routes: people's hands and eyes for tests, the demo and the page (DESIGN §8)."""
 
-import json
-from collections.abc import Awaitable, Callable
-from typing import Any
-
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
-from sandbox.slack import forms, people
-from sandbox.slack.hands import Hands, Impossible
+from sandbox.asking import Impossible, body_of, needed, plainly
+from sandbox.slack import people
+from sandbox.slack.hands import Hands
 from sandbox.slack.payloads import view_body
 from sandbox.slack.standin import Slack
 from sandbox.slack.store import Channel, Json, Message, View
-
-Handler = Callable[[Request], Awaitable[Response]]
-
-
-class BadRequest(Exception):
-    """The body is not what the route takes."""
-
-
-async def body_of(request: Request) -> Json:
-    try:
-        body = json.loads(await request.body() or b"{}")
-    except ValueError as exc:
-        raise BadRequest("the body is not JSON") from exc
-    if not isinstance(body, dict):
-        raise BadRequest("the body must be a JSON object")
-    return body
-
-
-def needed(body: Json, *names: str) -> list[Any]:
-    missing = [name for name in names if name not in body]
-    if missing:
-        raise BadRequest(f"missing in the body: {', '.join(missing)}")
-    return [body[name] for name in names]
-
-
-def plainly(handler: Handler) -> Handler:
-    """What a person cannot do is 404, what cannot be read is 400; both say why."""
-
-    async def answer(request: Request) -> Response:
-        try:
-            return await handler(request)
-        except Impossible as exc:
-            return JSONResponse({"ok": False, "error": str(exc)}, 404)
-        except (BadRequest, forms.UnknownChoice) as exc:
-            return JSONResponse({"ok": False, "error": str(exc)}, 400)
-
-    return answer
 
 
 def message_shown(message: Message, channel: Channel) -> Json:

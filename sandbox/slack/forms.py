@@ -5,6 +5,7 @@ Slack's own client checks required fields and lengths before anything is sent; s
 
 from typing import Any
 
+from sandbox.asking import BadRequest
 from sandbox.slack import people
 from sandbox.slack.blocks.message import elements_of
 from sandbox.slack.store import Json
@@ -31,7 +32,7 @@ _LISTS = ("multi_users_select", "multi_static_select", "checkboxes")
 _OF_OPTIONS = ("static_select", "radio_buttons", "multi_static_select", "checkboxes")
 
 
-class UnknownChoice(ValueError):
+class UnknownChoice(BadRequest):
     """What was to be chosen is not among the options."""
 
 

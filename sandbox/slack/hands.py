@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from sandbox.asking import Impossible
 from sandbox.slack import forms, payloads, people
 from sandbox.slack.blocks.message import elements_of
 from sandbox.slack.blocks.view import check_view
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
 
 
 _MENTION = re.compile(rf"(?<!\S)@{people.BOT_NAME}\b")
-
-
-class Impossible(Exception):
-    """A person cannot do this: there is no such button, channel or view on the screen."""
 
 
 @dataclass(frozen=True)
