@@ -95,7 +95,7 @@ class Platform:
         app = stand_in.app
         if stand_in is self.slack:
             routes = control.routes(self.world, self.slack, self.reset, self.settled, self.take_away, self.bring_back)
-            app = Starlette(routes=[*routes, Mount("/", app=app)])
+            app = Starlette(routes=[*routes, *self.tinybird.control, Mount("/", app=app)])
         return door(self.world, stand_in.name, app)
 
     async def settled(self, wait_s: float) -> bool:

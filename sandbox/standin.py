@@ -29,6 +29,12 @@ KNOBS: dict[str, Any] = {
     "tinybird.copy_quota": 12,
     "tinybird.copy_rows_per_s": 50_000.0,  # by the platform clock
     "tinybird.copy_cancel_working": True,
+    "tinybird.copy_memory_bytes": 0,  # what one copy may take, refused in ClickHouse's words; 0: all
+    "tinybird.quota_scheduled": "wait",  # what a scheduled run over the quota does; else "error": it ends at its tick
+    "tinybird.jobs_log_lag_s": 0.0,  # jobs_log shows how jobs stood so long ago, by the platform clock
+    "tinybird.jobs_log_drop": "",  # columns with commas that jobs_log does not have
+    "tinybird.jobs_log_types": "times",  # else "strings": times as text
+    "tinybird.log_skew_s": 0.0,  # times in jobs_log and datasources_ops_log are ahead of now() by so much
     "tinybird.forward": False,
     "tinybird.copy_timeout_s": 3600.0,  # by the platform clock
     "tinybird.rename_moves_scopes": True,  # scopes hang on the table's id and follow its new name

@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from sandbox.seed import seed_named
 from sandbox.standin import World
+from sandbox.tinybird import control
 from sandbox.tinybird.api.routes import application
 from sandbox.tinybird.platform import Platform
 from sandbox.tinybird.seed import activities, push
@@ -21,7 +22,8 @@ class TinybirdStandIn:
 
     def __init__(self, world: World) -> None:
         self.platform = Platform(world, f"sandbox_{world.seed}", world.data / "clickhouse")
-        self.app: ASGIApp = application(self.platform)
+        self.control = control.routes(self.platform)
+        self.app: ASGIApp = application(self.platform, self.control)
         self._files = seed_named(world.seed).datafiles
         self._task: asyncio.Task[None] | None = None
 

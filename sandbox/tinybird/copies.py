@@ -51,7 +51,8 @@ class CopyWork(Work):
         table = self._table(job)
         await run(ddl(self._workspace, target, table))
         names = ", ".join(f"`{name}`" for name in columns)
-        await run(f"INSERT INTO {table} ({names}) {sql}", lane=LONG)
+        most = int(self._workspace.number("copy_memory_bytes"))
+        await run(f"INSERT INTO {table} ({names}) {sql}", lane=LONG, settings={"max_memory_usage": most})
         counted = await self._workspace.clickhouse.rows(f"SELECT count() AS n FROM {table}")
         return int(counted[0]["n"])
 
@@ -72,6 +73,12 @@ class CopyWork(Work):
 
     async def discard(self, job: Job) -> None:
         await self._workspace.clickhouse.run(f"DROP TABLE IF EXISTS {self._table(job)}")
+
+    async def fail(self, job: Job, error: str) -> None:
+        await self.discard(job)
+        target = self._workspace.source(job.source_id)
+        if target is not None:
+            self._logs.operation(target, "copy", error=error, job=job, at=job.ends_at)
 
     def _table(self, job: Job) -> str:
         return f"{STAGING}.`{job.id}`"

@@ -13,6 +13,7 @@ from cronsim import CronSim, CronSimError
 
 from sandbox.clickhouse import ClickHouseError
 from sandbox.tinybird.errors import ApiError
+from sandbox.tinybird.failures import Failures, too_long
 from sandbox.tinybird.model import Pipe
 from sandbox.tinybird.workspace import Workspace
 
@@ -45,7 +46,8 @@ class Job:
     started_at: datetime | None = None
     updated_at: datetime = field(init=False)
     seconds: float = 0.0
-    late: bool = False  # it would work longer than the limit
+    scheduled: bool = False
+    fails: str | None = None  # how it will end, once its seconds are over
     rows: int = 0
     error: str | None = None
     done: asyncio.Event = field(default_factory=asyncio.Event)
@@ -70,14 +72,27 @@ class Work:
     async def discard(self, job: Job) -> None:
         """Nothing to forget, unless a kind of work says otherwise."""
 
+    async def fail(self, job: Job, error: str) -> None:
+        """The job ends with ``error`` though it could be done: forget it, and log it where the work is logged."""
+        await self.discard(job)
+
 
 class Jobs:
     """The queue. One task advances it; every change of a job happens in that task or between two of its awaits."""
 
-    def __init__(self, workspace: Workspace, scheduled: Callable[[Pipe, datetime], Job | None]) -> None:
+    def __init__(
+        self,
+        workspace: Workspace,
+        scheduled: Callable[[Pipe, datetime], Job],
+        failures: Failures,
+        changed: Callable[[Job], None],
+    ) -> None:
         self._workspace = workspace
         self._scheduled = scheduled
+        self._failures = failures
+        self._changed = changed
         self.all: list[Job] = []
+        self._live: list[Job] = []
         self.on_tick: list[Callable[[], Awaitable[None]]] = []
         self._turn = asyncio.Lock()
         self._round = asyncio.Lock()
@@ -88,8 +103,16 @@ class Jobs:
 
     def submit(self, job: Job) -> Job:
         self.all.append(job)
+        self._live.append(job)
+        self._changed(job)
         self._nudge.set()
         return job
+
+    def remember(self, job: Job) -> None:
+        """Take in a job that has ended already."""
+        job.done.set()
+        self.all.append(job)
+        self._changed(job)
 
     def find(self, job_id: str) -> Job:
         for job in self.all:
@@ -103,15 +126,20 @@ class Jobs:
         return sorted(found, key=lambda job: job.created_at, reverse=True)[:LISTED]
 
     def live_of(self, pipe_id: str) -> list[Job]:
-        return [job for job in self.all if job.pipe_id == pipe_id and job.status in LIVE]
+        return [job for job in self._live if job.pipe_id == pipe_id]
 
     def check_quota(self) -> None:
-        """Refuse a run by hand when all copy slots are taken; scheduled ones wait instead."""
-        quota = int(self._workspace.number("copy_quota"))
-        if sum(job.kind == "copy" and job.status in LIVE for job in self.all) >= quota:
-            raise ApiError(
-                429, f"You have reached the maximum number of copy jobs ({quota})", headers={"Retry-After": "30"}
-            )
+        """Refuse a run by hand when all copy slots are taken; what a scheduled one does is a knob."""
+        if sum(job.kind == "copy" for job in self._live) >= self._quota:
+            raise ApiError(429, self._over_quota, headers={"Retry-After": "30"})
+
+    @property
+    def _quota(self) -> int:
+        return int(self._workspace.number("copy_quota"))
+
+    @property
+    def _over_quota(self) -> str:
+        return f"You have reached the maximum number of copy jobs ({self._quota})"
 
     def cancel(self, job: Job) -> None:
         """A waiting job ends at once, a working one at its next turn, if it can be cancelled at all."""
@@ -120,7 +148,7 @@ class Jobs:
         if job.status == "waiting":
             self._end(job, "cancelled", self._workspace.now())
         else:
-            job.status, job.updated_at = "cancelling", self._workspace.now()
+            self._move(job, "cancelling", self._workspace.now())
         self._nudge.set()
 
     def cancellable(self, job: Job) -> bool:
@@ -130,10 +158,10 @@ class Jobs:
 
     async def clear(self) -> None:
         async with self._turn:
-            for job in self.all:
-                if job.status in LIVE:
-                    job.status = "cancelled"
-                    job.done.set()
+            for job in self._live:
+                job.status = "cancelled"
+                job.done.set()
+            self._live.clear()
             self.all.clear()
             self._freed_at = None  # the clock may be set back: a job would begin when the last one of before ended
 
@@ -155,8 +183,8 @@ class Jobs:
             due += [(tick, pipe) for tick in (ticks if pipe.copy_mode == "append" else ticks[-_CATCH_UP:])]
         for tick, pipe in sorted(due, key=lambda item: item[0]):
             job = self._scheduled(pipe, tick)
-            if job is not None:
-                self.all.append(job)
+            job.scheduled = True
+            self.submit(job)
 
     # -- the task
 
@@ -185,35 +213,55 @@ class Jobs:
     async def _step(self) -> bool:
         """End or begin the one job whose time comes first; False when there is nothing to do now."""
         now = self._workspace.now()
-        stopping = next((job for job in self.all if job.status == "cancelling"), None)
+        stopping = next((job for job in self._live if job.status == "cancelling"), None)
         if stopping is not None:
             await stopping.work.discard(stopping)
             self._end(stopping, "cancelled", now)
             return True
-        working = [job for job in self.all if job.status == "working"]
+        working = [job for job in self._live if job.status == "working"]
         ending = min((job for job in working if job.ends_at <= now), key=lambda job: job.ends_at, default=None)
-        beginning = self._startable(working)
-        if ending and not (beginning and beginning.created_at < ending.ends_at):
+        refused, beginning = self._refusable(working), self._startable(working)
+        arriving = min((job for job in (refused, beginning) if job), key=lambda job: job.created_at, default=None)
+        if ending and not (arriving and arriving.created_at < ending.ends_at):
             await self._finish(ending)
-            return True
-        if beginning:
-            await self._begin(beginning)
-            return True
-        return False
+        elif arriving and arriving is refused:
+            self._end(arriving, "error", arriving.created_at, self._over_quota)
+        elif arriving:
+            await self._begin(arriving)
+        else:
+            return False
+        return True
 
     def _startable(self, working: list[Job]) -> Job | None:
-        if sum(job.kind == "copy" for job in working) >= int(self._workspace.number("copy_quota")):
+        if sum(job.kind == "copy" for job in working) >= self._quota:
             return None
         busy = {job.pipe_id for job in working if job.pipe_id} | {job.source_id for job in working}
         free = (
-            job for job in self.all if job.status == "waiting" and job.pipe_id not in busy and job.source_id not in busy
+            job
+            for job in self._live
+            if job.status == "waiting" and job.pipe_id not in busy and job.source_id not in busy
         )
         return min(free, key=lambda job: job.created_at, default=None)
+
+    def _refusable(self, working: list[Job]) -> Job | None:
+        """The first scheduled run that met a full quota at its tick, where such runs do not wait."""
+        if self._workspace.knob("quota_scheduled") != "error":
+            return None
+        begun = sorted(job.started_at or job.created_at for job in working if job.kind == "copy")
+        if len(begun) < self._quota:
+            return None
+        full_since = begun[self._quota - 1] if self._quota else datetime.min.replace(tzinfo=UTC)
+        met = (job for job in self._live if job.status == "waiting" and job.scheduled and job.created_at >= full_since)
+        return min((job for job in met if job.kind == "copy"), key=lambda job: job.created_at, default=None)
 
     async def _begin(self, job: Job) -> None:
         # after a jump of the clock a job begins when it would have: at its tick, or when a slot came free
         job.started_at = max(job.created_at, self._freed_at or job.created_at)
-        job.status, job.updated_at = "working", job.started_at
+        self._move(job, "working", job.started_at)
+        planned = self._failures.take(job.pipe_id)
+        if planned is not None:
+            job.seconds, job.fails = planned.after_s, planned.error
+            return
         try:
             job.rows = await job.work.prepare(job)
         except (ApiError, ClickHouseError) as exc:
@@ -221,13 +269,13 @@ class Jobs:
             return
         seconds = job.rows / self._workspace.number("copy_rows_per_s")
         limit = self._workspace.number("copy_timeout_s")
-        job.seconds, job.late = min(seconds, limit), seconds > limit
+        job.seconds = min(seconds, limit)
+        job.fails = too_long(limit) if seconds > limit else None
 
     async def _finish(self, job: Job) -> None:
-        if job.late:
-            await job.work.discard(job)
-            text = f"DB::Exception: Timeout exceeded: elapsed {job.seconds} seconds. (TIMEOUT_EXCEEDED)"
-            self._end(job, "error", job.ends_at, text)
+        if job.fails is not None:
+            await job.work.fail(job, job.fails)
+            self._end(job, "error", job.ends_at, job.fails)
             return
         try:
             await job.work.commit(job)
@@ -238,10 +286,16 @@ class Jobs:
         self._end(job, "done", job.ends_at)
 
     def _end(self, job: Job, status: str, at: datetime, error: str | None = None) -> None:
-        job.status, job.updated_at, job.error = status, max(at, job.created_at), error
+        self._live.remove(job)
+        job.error = error
+        self._move(job, status, max(at, job.created_at))
         if job.started_at:
             self._freed_at = job.updated_at
         job.done.set()
+
+    def _move(self, job: Job, status: str, at: datetime) -> None:
+        job.status, job.updated_at = status, at
+        self._changed(job)
 
 
 def next_tick(cron: str, after: datetime) -> datetime:

@@ -8,6 +8,7 @@ from typing import Any
 from sandbox.standin import World
 from sandbox.tinybird.copies import copy_job, in_lineage_order
 from sandbox.tinybird.errors import no_datasource
+from sandbox.tinybird.failures import Failures
 from sandbox.tinybird.ingest import Ingest
 from sandbox.tinybird.jobs import Job, Jobs
 from sandbox.tinybird.limits import CreateLimit
@@ -24,11 +25,12 @@ class Platform:
         self.workspace = Workspace(world, name, folder)
         self.logs = ServiceLogs(self.workspace)
         self.ingest = Ingest(self.workspace, self.logs)
-        self.jobs = Jobs(self.workspace, self._scheduled)
+        self.failures = Failures()
+        self.jobs = Jobs(self.workspace, self._scheduled, self.failures, self.logs.job)
         self.jobs.on_tick.append(self.ingest.tick)
         self.create_limit = CreateLimit()
 
-    def _scheduled(self, pipe: Pipe, tick: datetime) -> Job | None:
+    def _scheduled(self, pipe: Pipe, tick: datetime) -> Job:
         if pipe.type == "sink":
             return sink_job(self.workspace, pipe, {}, tick)
         return copy_job(self.workspace, self.logs, pipe, pipe.copy_mode, {}, tick)
@@ -58,15 +60,16 @@ class Platform:
             job.rows = await job.work.prepare(job)
             await job.work.commit(job)
             job.status = "done"
-            job.done.set()
-            self.jobs.all.append(job)
+            self.jobs.remember(job)
 
     async def reset(self) -> None:
         """Back to the seed."""
         await self.jobs.clear()
         self.ingest.clear()
-        self.logs.clear()
         self.create_limit = CreateLimit()
         await self.workspace.restore_seed()
         for pipe in self.workspace.state.pipes.values():
             self.jobs.plan(pipe)
+        await self.jobs.clear()  # of what a schedule began meanwhile: the clock may have been moved before the reset
+        self.failures.clear()
+        self.logs.clear()

@@ -4,24 +4,52 @@ Columns after facts/tinybird.md §8.
 """
 
 import json
-from datetime import datetime
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from sandbox.tinybird.jobs import Job
+from sandbox.tinybird.log_table import LogTable, Shape
 from sandbox.tinybird.model import Datasource, new_id, stamp
 from sandbox.tinybird.workspace import DB, Workspace
 
+_JOBS = {
+    "job_id": "String",
+    "job_type": "LowCardinality(String)",
+    "workspace_id": "String",
+    "pipe_id": "String",
+    "datasource_id": "String",
+    "created_at": "DateTime64(3)",
+    "started_at": "Nullable(DateTime64(3))",
+    "updated_at": "DateTime64(3)",
+    "status": "LowCardinality(String)",
+    "error": "Nullable(String)",
+    "request_id": "String",
+    "job_metadata": "String",
+}
+_OPERATIONS = {
+    "timestamp": "DateTime",
+    "event_type": "LowCardinality(String)",
+    "datasource_id": "String",
+    "datasource_name": "String",
+    "result": "LowCardinality(String)",
+    "elapsed_time": "Float32",
+    "error": "Nullable(String)",
+    "import_id": "Nullable(String)",
+    "job_id": "Nullable(String)",
+    "request_id": "String",
+    "rows": "Nullable(UInt64)",
+    "rows_quarantine": "Nullable(UInt64)",
+    "read_rows": "UInt64",
+    "read_bytes": "UInt64",
+    "written_rows": "UInt64",
+    "written_bytes": "UInt64",
+    "pipe_id": "String",
+    "pipe_name": "String",
+    "Options.Names": "Array(String)",
+    "Options.Values": "Array(String)",
+}
 _TABLES = {
-    "jobs_log": """
-        job_id String, job_type LowCardinality(String), workspace_id String, pipe_id String, datasource_id String,
-        created_at DateTime64(3), started_at Nullable(DateTime64(3)), updated_at DateTime64(3),
-        status LowCardinality(String), error Nullable(String), request_id String, job_metadata String""",
-    "datasources_ops_log": """
-        timestamp DateTime, event_type LowCardinality(String), datasource_id String, datasource_name String,
-        result LowCardinality(String), elapsed_time Float32, error Nullable(String), import_id Nullable(String),
-        job_id Nullable(String), request_id String, rows Nullable(UInt64), rows_quarantine Nullable(UInt64),
-        read_rows UInt64, read_bytes UInt64, written_rows UInt64, written_bytes UInt64, pipe_id String,
-        pipe_name String, Options Nested(Names String, Values String)""",
     "datasources_storage": """
         timestamp DateTime, datasource_id String, datasource_name String, bytes UInt64, rows UInt64,
         bytes_quarantine UInt64, rows_quarantine UInt64""",
@@ -38,12 +66,23 @@ class ServiceLogs:
 
     def __init__(self, workspace: Workspace) -> None:
         self._workspace = workspace
+        self._jobs = LogTable(workspace.clickhouse, "jobs_log", _JOBS)
+        self._operations = LogTable(workspace.clickhouse, "datasources_ops_log", _OPERATIONS)
         self.clear()
 
     def clear(self) -> None:
-        self._operations: list[dict[str, Any]] = []
+        self._jobs.clear()
+        self._operations.clear()
+        self._lines: dict[str, int] = {}  # of each job
+        self._last: _Ingestion | None = None
+        self._operation_lines = 0
         self._calls: list[dict[str, Any]] = []
         self._made: set[str] = set()
+
+    def job(self, job: Job) -> None:
+        """Note how a job stands now: it has one line, which changes with it (facts/tinybird.md §8)."""
+        line = self._lines.setdefault(job.id, len(self._lines))
+        self._jobs.put(line, self._job_row(job), job.updated_at)
 
     def operation(
         self,
@@ -56,30 +95,31 @@ class ServiceLogs:
         job: Job | None = None,
         at: datetime | None = None,
     ) -> None:
-        """Note one operation on a data source; ``rows`` are those written."""
+        """Note one operation on a data source; ``rows`` are those written. Events in close order make one line."""
         when = at or self._workspace.now()
-        last = self._operations[-1] if self._operations else None
-        if last and event_type == "append-hfi" and error is None and _goes_on(last, source, when):
-            for key, more in (("rows", rows), ("written_rows", rows), ("rows_quarantine", quarantined)):
-                last[key] += more
-            return
-        self._operations.append({
-            "when": when,
-            "timestamp": stamp(when)[:19],
-            "event_type": event_type,
-            "datasource_id": source.id,
-            "datasource_name": source.name,
-            "result": "error" if error else "ok",
-            "elapsed_time": (job.seconds if job else 0.0),
-            "error": error,
-            "job_id": job.id if job else None,
-            "request_id": new_id(),
-            "rows": rows,
-            "rows_quarantine": quarantined,
-            "written_rows": rows,
-            "pipe_id": job.pipe_id if job else "",
-            "pipe_name": job.pipe_name if job else "",
-        })  # fmt: skip
+        counts = {"rows": rows, "rows_quarantine": quarantined, "written_rows": rows}
+        ingested = event_type == "append-hfi" and error is None
+        if ingested and self._last and self._last.goes_on(source, when):
+            row = self._last.row
+            row |= {key: row[key] + more for key, more in counts.items()}
+        else:
+            self._operation_lines += 1
+            row = {
+                "timestamp": stamp(when)[:19],
+                "event_type": event_type,
+                "datasource_id": source.id,
+                "datasource_name": source.name,
+                "result": "error" if error else "ok",
+                "elapsed_time": (job.seconds if job else 0.0),
+                "error": error,
+                "job_id": job.id if job else None,
+                "request_id": new_id(),
+                **counts,
+                "pipe_id": job.pipe_id if job else "",
+                "pipe_name": job.pipe_name if job else "",
+            }
+            self._last = _Ingestion(row, when) if ingested else None
+        self._operations.put(self._operation_lines, row, when)
 
     def call(
         self, pipe_id: str, pipe_name: str, *, url: str, status: int, method: str, token: str, seconds: float
@@ -97,7 +137,7 @@ class ServiceLogs:
             "duration": seconds,
         })  # fmt: skip
 
-    async def bring_up(self, names: set[str], jobs: list[Job]) -> None:
+    async def bring_up(self, names: set[str]) -> None:
         """Make the tables in ``names`` say what is known now."""
         run = self._workspace.clickhouse.run
         for name in names & _TABLES.keys():
@@ -107,19 +147,24 @@ class ServiceLogs:
                 )
                 self._made.add(name)
         if "jobs_log" in names:
-            await run("TRUNCATE TABLE tinybird.jobs_log")
-            await self._insert("jobs_log", [self._job_row(job) for job in jobs])
+            late = timedelta(seconds=self._workspace.number("jobs_log_lag_s"))
+            await self._jobs.bring_up(self._workspace.now() - late, self._shape_of_jobs())
         if "datasources_ops_log" in names:
-            await run("TRUNCATE TABLE tinybird.datasources_ops_log")
-            await self._insert(
-                "datasources_ops_log", [{k: v for k, v in row.items() if k != "when"} for row in self._operations]
-            )
+            await self._operations.bring_up(self._workspace.now(), Shape(self._skew_s()))
         if "pipe_stats_rt" in names:
-            await self._insert("pipe_stats_rt", self._calls)
-            self._calls = []
+            calls, self._calls = self._calls, []
+            await self._insert("pipe_stats_rt", calls)
         if "datasources_storage" in names:
             await run("TRUNCATE TABLE tinybird.datasources_storage")
             await self._insert("datasources_storage", await self._storage())
+
+    def _skew_s(self) -> int:
+        return round(self._workspace.number("log_skew_s"))
+
+    def _shape_of_jobs(self) -> Shape:
+        dropped = str(self._workspace.knob("jobs_log_drop")).split(",")
+        texts = self._workspace.knob("jobs_log_types") == "strings"
+        return Shape(self._skew_s(), texts, frozenset(name.strip() for name in dropped if name.strip()))
 
     async def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
         if rows:
@@ -154,10 +199,16 @@ class ServiceLogs:
         return rows
 
 
-def _goes_on(last: dict[str, Any], source: Datasource, when: datetime) -> bool:
-    """Is this the same ingestion as the last line's, close enough in time?"""
-    same = (last["event_type"], last["datasource_id"], last["error"]) == ("append-hfi", source.id, None)
-    return same and (when - last["when"]).total_seconds() < _MERGE_S
+@dataclass(frozen=True)
+class _Ingestion:
+    """The last line, when it tells of events that came in."""
+
+    row: dict[str, Any]
+    when: datetime
+
+    def goes_on(self, source: Datasource, when: datetime) -> bool:
+        """Whether events of ``source`` at ``when`` belong to the same line."""
+        return self.row["datasource_id"] == source.id and (when - self.when).total_seconds() < _MERGE_S
 
 
 async def table_sizes(workspace: Workspace) -> dict[str, tuple[int, int]]:

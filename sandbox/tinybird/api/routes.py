@@ -1,6 +1,6 @@
 """Which path is answered by which handler."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -70,7 +70,9 @@ _ROUTES: list[tuple[str, str, Handler]] = [
 ]
 
 
-def application(platform: Platform) -> Starlette:
+def application(platform: Platform, control: Sequence[Route]) -> Starlette:
+    """The API, with the sandbox's own routes beside it."""
+
     async def refused(_: Request, exc: Exception) -> Response:
         assert isinstance(exc, ApiError)
         return JSONResponse({"error": exc.text, **exc.more}, exc.status, exc.headers)
@@ -79,7 +81,7 @@ def application(platform: Platform) -> Starlette:
         return JSONResponse({"error": "Not found"}, 404)
 
     routes = [Route(path, _bound(platform, handler), methods=[method]) for method, path, handler in _ROUTES]
-    return Starlette(routes=routes, exception_handlers={ApiError: refused, 404: unknown})
+    return Starlette(routes=[*control, *routes], exception_handlers={ApiError: refused, 404: unknown})
 
 
 def _bound(platform: Platform, handler: Handler) -> Callable[[Request], Awaitable[Response]]:

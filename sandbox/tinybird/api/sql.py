@@ -102,7 +102,7 @@ async def run(platform: Platform, query: str, wanted: str) -> Answer:
     """Run the SELECT in at most LIMIT_S. ApiError with X-DB-Exception-Code: 408 for a timeout, else 400."""
     service = {table.name for table in tables(query) if table.database == "tinybird"}
     if service:
-        await platform.logs.bring_up(service, platform.jobs.all)
+        await platform.logs.bring_up(service)
     try:
         return await platform.workspace.clickhouse.run(
             query, lane=READ, format=wanted, settings={"max_execution_time": LIMIT_S}
