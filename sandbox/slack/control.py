@@ -1,5 +1,7 @@
 """The /sandbox/slack/* routes: people's hands and eyes for tests, the demo and the page (DESIGN §8)."""
 
+from collections.abc import Callable
+
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
@@ -76,13 +78,54 @@ class Control:
         (user,) = needed(await body_of(request), "user")
         return JSONResponse((await self._hands.opens_home(self._hands.person(user).id)).body())
 
+    async def archive(self, request: Request) -> Response:
+        return await self._to_room(request, lambda room: self._hands.archives(room, True))
+
+    async def unarchive(self, request: Request) -> Response:
+        return await self._to_room(request, lambda room: self._hands.archives(room, False))
+
+    async def kick(self, request: Request) -> Response:
+        """Remove the bot from a channel."""
+        return await self._to_room(request, lambda room: self._hands.moves_bot(room, False))
+
+    async def invite(self, request: Request) -> Response:
+        """Bring the bot into a channel."""
+        return await self._to_room(request, lambda room: self._hands.moves_bot(room, True))
+
+    async def _to_room(self, request: Request, do: Callable[[Channel], None]) -> Response:
+        (name,) = needed(await body_of(request), "channel")
+        room = self._room(str(name))
+        do(room)
+        return JSONResponse({"ok": True, **self._standing(room)})
+
+    def _room(self, name: str) -> Channel:
+        channel = self._slack.workspace.channel(name)
+        if channel is None:
+            raise Impossible(f"there is no channel {name!r}")
+        return channel
+
+    def _standing(self, room: Channel) -> Json:
+        return {"archived": room.archived, "bot": self._slack.bot_user in room.members}
+
+    async def delete(self, request: Request) -> Response:
+        user, channel, ts = needed(await body_of(request), "user", "channel", "message_ts")
+        who = self._hands.person(user).id
+        self._hands.deletes(who, self._hands.channel(channel, who), str(ts))
+        return JSONResponse({"ok": True})
+
+    async def picture(self, request: Request) -> Response:
+        """The bytes of an uploaded picture, as the page shows it."""
+        name = request.path_params["file_id"]
+        if name not in self._slack.workspace.pictures:
+            raise Impossible(f"there is no picture {name!r}")
+        kind = self._slack.workspace.files[name]["mimetype"]
+        return Response(self._slack.workspace.pictures[name], media_type=kind)
+
     async def messages(self, request: Request) -> Response:
         name = request.path_params["name"]
         user = request.query_params.get("user")
         who = self._hands.person(user).id if user else None
-        channel = self._hands.channel(name, who) if who else self._slack.workspace.channel(name)
-        if channel is None:
-            raise Impossible(f"there is no channel {name!r}")
+        channel = self._hands.channel(name, who) if who else self._room(name)
         shown = [message_shown(message, channel) for message in channel.visible_to(who)]
         return JSONResponse({"ok": True, "channel": channel.id, "messages": shown})
 
@@ -96,11 +139,16 @@ class Control:
         """Who there is and which channels this person sees: what the page starts from."""
         who = self._hands.person(request.query_params.get("user", people.ANA.name)).id
         rooms = [c for c in self._slack.workspace.channels.values() if who in c.members]
-        listed = [{"id": c.id, "name": people.BOT_NAME if c.direct_with else c.name, "topic": c.topic,
-                   "private": c.private, "direct": c.direct_with is not None} for c in rooms]  # fmt: skip
+        listed = [self._listed(channel) for channel in rooms]
         humans = [{"id": p.id, "name": p.name, "real_name": p.real_name, "bot": p.is_bot} for p in people.EVERYONE]
         groups = [{"id": g.id, "handle": g.handle} for g in people.GROUPS]
         return JSONResponse({"ok": True, "people": humans, "groups": groups, "channels": listed})
+
+    def _listed(self, channel: Channel) -> Json:
+        direct = channel.direct_with is not None
+        name = people.BOT_NAME if direct else channel.name
+        shown = {"id": channel.id, "name": name, "topic": channel.topic, "private": channel.private, "direct": direct}
+        return {**shown, **self._standing(channel)}
 
     async def request_url(self, request: Request) -> Response:
         """Switch to signed HTTP; the app must answer Slack's challenge first. ``null`` goes back to sockets."""
@@ -134,8 +182,10 @@ class Control:
 def routes(slack: Slack) -> list[Route]:
     control = Control(slack)
     posts = ("command", "click", "submit", "close", "home", "request_url", "disconnect", "drop", "hang_up")
+    posts += ("archive", "unarchive", "kick", "invite", "delete")
     gets = ("views", "directory", "stats", "feed")
     found = [Route(f"/sandbox/slack/{name}", plainly(getattr(control, name)), methods=["POST"]) for name in posts]
     found += [Route(f"/sandbox/slack/{name}", plainly(getattr(control, name))) for name in gets]
+    found.append(Route("/sandbox/slack/pictures/{file_id}", plainly(control.picture)))
     found.append(Route("/sandbox/slack/channels/{name}/messages", plainly(control.messages)))
     return found

@@ -68,6 +68,8 @@ class Hands:
 
     async def types(self, user: str, channel: Channel, line: str, thread_ts: str | None = None) -> Outcome:
         """Send what was typed: a slash command, a mention of the bot, or a plain message."""
+        if channel.archived:
+            raise Impossible(f"{channel.name} is archived: nothing can be written there")
         if line.startswith("/"):
             if thread_ts:
                 sorry = f"{line.split()[0]} is not supported in threads. Sorry!"
@@ -116,9 +118,7 @@ class Hands:
     async def presses(self, user: str, channel: Channel, ts: str, action_id: str, value: Any, given: Json) -> Outcome:
         """Press a button, or choose in a menu, of a message. An explicit ``value`` is sent as it is, though
         the button may be gone by now: a screen can be older than the message."""
-        message = channel.messages.get(ts)
-        if message is None or message.ephemeral_to not in (None, user):
-            raise Impossible(f"this person sees no message {ts!r} in {channel.name}")
+        message = self._seen(user, channel, ts)
         action = self._action(message.blocks, action_id, value)
         values = forms.initial_values(message.blocks)
         forms.fill(message.blocks, values, given)
@@ -212,9 +212,42 @@ class Hands:
             return Outcome()
         return await self._interact(payloads.view_closed(user, view, cleared=False))
 
+    def archives(self, channel: Channel, archived: bool) -> None:
+        """Archive a channel or bring it back. The app falls out of an archived one and is not in it afterwards: a bot
+        that unarchives is told not_in_channel (slack-go/slack #1066)."""
+        _room(channel).archived = archived
+        if archived:
+            channel.members.discard(people.BOT_USER)
+        self._slack.feed.tell("directory")
+
+    def moves_bot(self, channel: Channel, inside: bool) -> None:
+        """Remove the app from a channel, or invite it."""
+        room = _room(channel)
+        if inside and room.archived:
+            raise Impossible(f"{room.name} is archived: nobody can be invited")
+        (room.members.add if inside else room.members.discard)(people.BOT_USER)
+        self._slack.feed.tell("directory")
+
+    def deletes(self, user: str, channel: Channel, ts: str) -> None:
+        """Delete a message as an administrator of the workspace can, the app's too; an ephemeral one is dismissed."""
+        self._slack.remove(self._seen(user, channel, ts))
+
+    def _seen(self, user: str, channel: Channel, ts: str) -> Message:
+        message = channel.messages.get(ts)
+        if message is None or message.ephemeral_to not in (None, user):
+            raise Impossible(f"this person sees no message {ts!r} in {channel.name}")
+        return message
+
     async def opens_home(self, user: str) -> Outcome:
         body = payloads.app_home_opened(user, self._slack.workspace.homes.get(user))
         return Outcome(await self._slack.delivery.event(Parcel("events_api", body, accepts_payload=False)))
+
+
+def _room(channel: Channel) -> Channel:
+    """A channel with a name. A direct one can be neither archived nor left."""
+    if channel.direct_with:
+        raise Impossible("a direct channel cannot be archived, and nobody can be removed from it")
+    return channel
 
 
 def _pressed(block: Json, element: Json, value: Any) -> Json:

@@ -30,6 +30,7 @@ PAGE = Path(__file__).parent / "page"
 KNOBS: dict[str, Any] = {
     "slack.rate_limits": True,
     "slack.more_scopes": "",  # beside the manifest's, with commas: an app that was granted more
+    "slack.fewer_scopes": "",  # of the manifest's, with commas: an app that was granted less
 }
 
 # What manifest.yaml asks for (a test compares them); a call that needs more is answered with missing_scope.
@@ -95,8 +96,12 @@ class Slack:
     @property
     def scopes(self) -> tuple[str, ...]:
         """What the app was granted."""
-        more = str(self.world.knobs.get("slack.more_scopes", ""))
-        return (*SCOPES, *(scope.strip() for scope in more.split(",") if scope.strip()))
+        granted = dict.fromkeys((*SCOPES, *self._named("slack.more_scopes")))
+        return tuple(scope for scope in granted if scope not in self._named("slack.fewer_scopes"))
+
+    def _named(self, knob: str) -> list[str]:
+        given = str(self.world.knobs.get(knob, "")).split(",")
+        return [name.strip() for name in given if name.strip()]
 
     async def start(self) -> None:
         return None

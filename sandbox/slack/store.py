@@ -45,6 +45,7 @@ class Channel:
     members: set[str]
     private: bool = False
     direct_with: str | None = None
+    archived: bool = False
     messages: dict[str, Message] = field(default_factory=dict)
     last_ts: float = 0.0
 
@@ -93,6 +94,7 @@ class Workspace:
         self.modals: dict[str, list[View]] = {}  # user -> stack, the one on the screen last
         self.homes: dict[str, View] = {}
         self.files: dict[str, Json] = {}
+        self.pictures: dict[str, bytes] = {}  # by the file's id
         for room in people.ROOMS:
             self.channels[room.id] = Channel(room.id, room.name, room.topic, set(room.members), room.private)
         for human in people.HUMANS:

@@ -373,6 +373,52 @@ def test_on_a_phone_nothing_sticks_out_and_everything_can_be_reached(open_as: Op
     expect(page.get_by_text("No messages yet")).to_be_visible()
 
 
+def test_on_a_phone_news_elsewhere_show_without_opening_the_list(open_as: Open, workspace: Workspace) -> None:
+    page = open_as("ben", PHONE)
+    workspace.client().chat_postMessage(channel="alerts", text="members_copy failed")
+    page.get_by_role("button", name="Channels (new messages)").click()
+    page.get_by_role("button", name="alerts (new)").click()
+    expect(page.get_by_role("button", name="Channels", exact=True)).to_be_visible()
+
+
+def test_an_uploaded_picture_is_seen_where_it_was_uploaded(open_as: Open, workspace: Workspace) -> None:
+    page = open_as("ben", PHONE, "#alerts")
+    drawn = page.screenshot()
+    workspace.client().files_upload_v2(channel="C0ALERTS1", filename="day.png", content=drawn, alt_txt="The day")
+    picture = page.get_by_role("img", name="The day")
+    expect(picture).to_be_visible()
+    expect(picture).to_have_js_property("naturalWidth", PHONE["width"])
+    box = picture.bounding_box()
+    assert box
+    assert box["x"] + box["width"] <= PHONE["width"]
+
+
+def test_a_channel_is_archived_before_everybodys_eyes_and_brought_back(open_as: Open) -> None:
+    ana, ben = open_as("ana", place="#alerts"), open_as("ben", PHONE, "#alerts")
+    ana.get_by_label("Channel settings").click()
+    pressing(ana, "Archive")
+    for page in (ana, ben):
+        expect(page.get_by_text("This channel is archived")).to_be_visible()
+        expect(page.get_by_test_id("composer")).to_be_hidden()
+    ben.get_by_label("Channel settings").click()
+    pressing(ben, "Unarchive")
+    expect(ana.get_by_test_id("composer")).to_be_visible()
+    ana.get_by_label("Channel settings").click()
+    pressing(ana, "Invite tb")
+    ana.get_by_label("Channel settings").click()
+    expect(ana.get_by_role("button", name="Remove tb")).to_be_visible()
+
+
+def test_a_message_is_deleted_once_that_is_confirmed(open_as: Open, workspace: Workspace) -> None:
+    page = open_as("ana")
+    workspace.client().chat_postMessage(channel="migrations", text="members_copy failed")
+    for answer, left in (("Keep", 1), ("Delete", 0)):
+        messages(page).first.hover()
+        pressing(page, "Delete the message")
+        page.get_by_test_id("confirm").get_by_role("button", name=answer).click()
+        expect(messages(page)).to_have_count(left)
+
+
 def test_everything_that_can_be_pressed_has_a_name(open_as: Open) -> None:
     page = open_as("ana")
     types(page, "/tb card")

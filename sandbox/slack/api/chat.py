@@ -97,7 +97,7 @@ def _thread_root(channel: Channel, arguments: Arguments) -> str | None:
 
 @method("chat.postMessage", POSTING, "chat:write")
 def post_message(call: Call) -> Json:
-    channel = call.named_channel()
+    channel = call.written_channel(call.named_channel())
     text, blocks = _read_content(call.arguments)
     message = Message(
         channel=channel.id,
@@ -117,6 +117,8 @@ def post_message(call: Call) -> Json:
 def update(call: Call) -> Json:
     arguments = call.arguments
     channel = call.channel()
+    if channel.archived:
+        raise SlackRefusal("is_inactive")
     message = call.message(channel, "ts")
     if not message.by_bot:
         raise SlackRefusal("cant_update_message")
@@ -150,6 +152,8 @@ def post_ephemeral(call: Call) -> Json:
     user = call.arguments.required("user")
     if not _USER.match(user):
         raise SlackRefusal("invalid_arguments", [f"failed to match all allowed schemas [json-pointer:/user] {user!r}"])
+    if channel.archived:
+        raise SlackRefusal("is_archived")
     if people.BOT_USER not in channel.members:
         raise SlackRefusal("not_in_channel")
     if user not in channel.members:
@@ -186,6 +190,8 @@ def add_reaction(call: Call) -> Json:
     if not _REACTION.match(name):
         raise SlackRefusal("invalid_name")
     channel = call.channel()
+    if channel.archived:
+        raise SlackRefusal("is_archived")
     message = call.message(channel, "timestamp")
     users = message.reactions.get(name, [])
     if people.BOT_USER in users:

@@ -22,7 +22,7 @@ def channel_body(channel: Channel) -> Json:
         "is_im": direct,
         "is_mpim": False,
         "is_private": channel.private,
-        "is_archived": False,
+        "is_archived": channel.archived,
         "is_member": people.BOT_USER in channel.members,
         "context_team_id": people.TEAM,
     }
@@ -40,6 +40,8 @@ def list_channels(call: Call) -> Json:
     if unknown:
         raise SlackRefusal("invalid_types")
     found = [c for c in call.slack.workspace.channels.values() if _kind(c) in types and _visible(c)]
+    if call.arguments.flag("exclude_archived"):
+        found = [c for c in found if not c.archived]
     shown, cursor = page(found, call.arguments)
     return {"channels": [channel_body(c) for c in shown], "response_metadata": {"next_cursor": cursor}}
 

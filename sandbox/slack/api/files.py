@@ -1,5 +1,6 @@
 """The three-step upload: ask for a URL, send the bytes, complete (facts/slack.md §2.2)."""
 
+import mimetypes
 import secrets
 
 from starlette.requests import Request
@@ -15,17 +16,21 @@ from sandbox.slack.wire import missing
 FILE_LIMIT = 1_000_000_000
 PREVIEW_LIMIT = 20_000  # how much of a text file is kept to be shown on the page
 
+PICTURES = ("image/png", "image/jpeg", "image/gif")  # shown on the page as they are
+
 
 @method("files.getUploadURLExternal", TIER_4, "files:write")
 def get_upload_url(call: Call) -> Json:
     name = call.arguments.required("filename")
     length = call.arguments.number("length", 0)
+    alt = call.arguments.text("alt_txt")
     if length <= 0:
         raise SlackRefusal("missing_argument", ["missing required field: length"])
     if length > FILE_LIMIT:
         raise SlackRefusal("file_upload_size_restricted")
     file_id = "F" + secrets.token_hex(5).upper()
-    file = {"id": file_id, "name": name, "size": length, "uploaded": False, "preview": ""}
+    file = {"id": file_id, "name": name, "size": length, "uploaded": False, "preview": "", "alt_txt": alt}
+    file["mimetype"] = mimetypes.guess_type(name)[0] or "application/octet-stream"
     call.slack.workspace.files[file_id] = file
     return {"upload_url": f"{call.slack.base_url}/upload/v1/{file_id}", "file_id": file_id}
 
@@ -39,7 +44,10 @@ async def receive(request: Request, workspace: Workspace) -> Response:
     if len(body) != file["size"]:
         return PlainTextResponse(f"expected {file['size']} bytes, got {len(body)}", 400)
     file["uploaded"] = True
-    file["preview"] = body[:PREVIEW_LIMIT].decode("utf-8", "replace")
+    if file["mimetype"] in PICTURES:
+        workspace.pictures[file["id"]] = body
+    else:
+        file["preview"] = body[:PREVIEW_LIMIT].decode("utf-8", "replace")
     return PlainTextResponse(f"OK - {len(body)}")
 
 
@@ -68,6 +76,8 @@ def _finished(call: Call, entry: Json) -> Json:
 def _share(call: Call, files: list[Json]) -> None:
     """As a message of the bot, which must be in the channel: chat:write.public is not enough."""
     channel = call.known_channel(call.slack.workspace.channels.get(call.arguments.text("channel_id")))
+    if channel.archived:
+        raise SlackRefusal("is_archived")
     if people.BOT_USER not in channel.members:
         raise SlackRefusal("not_in_channel")
     root = channel.public_message(call.arguments.text("thread_ts"))

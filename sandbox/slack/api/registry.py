@@ -38,6 +38,14 @@ class Call:
             raise SlackRefusal("channel_not_found")
         return channel
 
+    def written_channel(self, channel: Channel) -> Channel:
+        """One that the bot may post to. Public ones that it is not in need a scope; archived ones refuse everybody."""
+        if channel.archived:
+            raise SlackRefusal("is_archived")
+        if self.slack.bot_user not in channel.members and "chat:write.public" not in self.slack.scopes:
+            raise SlackRefusal("not_in_channel")
+        return channel
+
     def message(self, channel: Channel, argument: str) -> Message:
         message = channel.public_message(self.arguments.required(argument))
         if message is None or message.subtype == "tombstone":

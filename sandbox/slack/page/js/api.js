@@ -15,7 +15,7 @@ export async function post(path, body = {}) {
   return answered(await fetch(path, { method: "POST", headers, body: JSON.stringify(body) }));
 }
 
-// Calls back with {type: "channel" | "views" | "clock" | "reset" | "open"}; after a broken stream, "open" comes again.
+// Calls back with {type: "channel" | "directory" | "views" | "clock" | "reset" | "open"}; after a broken stream, "open" comes again.
 export function listen(callback) {
   const source = new EventSource("/sandbox/slack/feed");
   source.onopen = () => callback({ type: "open" });

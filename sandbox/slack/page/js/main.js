@@ -8,6 +8,8 @@ import { show } from "./messages.js";
 import { showHome, showModal } from "./modal.js";
 import { channel, recall, remember, state } from "./state.js";
 
+const onPhone = matchMedia("(max-width: 620px)"); // there a focused line brings up a keyboard over half of the screen
+
 async function loadDirectory() {
   Object.assign(state, await get("/sandbox/slack/directory", { user: state.user }));
   if (!state.channels.some((one) => one.name === state.channel)) state.channel = "migrations";
@@ -62,14 +64,14 @@ function openThread(ts) {
   remember();
   drawMessages();
   byId("replies").scrollTop = byId("replies").scrollHeight;
-  byId("reply-line").focus();
+  byId(onPhone.matches ? "thread-close" : "reply-line").focus();
 }
 
 function closeThread() {
   state.thread = null;
   remember();
   drawMessages();
-  byId("line").focus();
+  if (!onPhone.matches) byId("line").focus();
 }
 
 function drawPersons() {
@@ -88,6 +90,8 @@ function drawChannels() {
     onclick: () => visit(one.name),
   }, h("span", { class: one.private && !one.direct ? "locked" : "", "aria-hidden": "true" }, one.direct ? "◆" : one.private ? "" : "#"), one.name,
   state.unread.has(one.id) ? h("span", { class: "unseen" }, "(new)") : null));
+  byId("menu").classList.toggle("has-new", state.unread.size > 0);
+  byId("menu").setAttribute("aria-label", state.unread.size ? "Channels (new messages)" : "Channels");
   const focused = byId("sidebar").contains(document.activeElement) ? document.activeElement.dataset.channel : null;
   byId("channels").replaceChildren(...state.channels.filter((one) => !one.direct).map(entry));
   byId("apps").replaceChildren(...state.channels.filter((one) => one.direct).map(entry));
@@ -104,10 +108,22 @@ function drawRoom() {
   byId("tabs").hidden = !here.direct;
   byId("home").hidden = !home;
   byId("messages").hidden = home;
-  byId("composer").hidden = home;
+  byId("composer").hidden = home || here.archived;
+  byId("reply").hidden = here.archived;
+  byId("archived").hidden = home || !here.archived;
+  byId("manage").hidden = here.direct;
+  byId("archive").textContent = here.archived ? "Unarchive" : "Archive";
+  byId("membership").textContent = here.bot ? "Remove tb" : "Invite tb";
+  byId("membership").hidden = here.archived;
   byId("tab-home").setAttribute("aria-selected", String(home));
   byId("tab-messages").setAttribute("aria-selected", String(!home));
   document.title = `${here.name} · ${state.user} · Sandbox`;
+}
+
+// What an administrator does to the channel; everybody's page hears of it.
+async function manage(action) {
+  byId("manage").open = false;
+  await post(`/sandbox/slack/${action}`, { channel: channel().id }).catch((error) => toast(error.message));
 }
 
 async function openHome() {
@@ -170,7 +186,7 @@ function heard(what) {
     state.thread = null;
     state.unread.clear();
   }
-  return what.type === "reset" || what.type === "open" ? refresh() : undefined;
+  return ["reset", "open", "directory"].includes(what.type) ? refresh() : undefined;
 }
 
 recall();
@@ -179,11 +195,14 @@ await startClock();
 compose("composer", "line", () => null);
 compose("reply", "reply-line", () => state.thread);
 byId("thread-close").addEventListener("click", closeThread);
+byId("archive").addEventListener("click", () => manage(channel().archived ? "unarchive" : "archive"));
+byId("membership").addEventListener("click", () => manage(channel().bot ? "kick" : "invite"));
 byId("tab-home").addEventListener("click", () => choose("home"));
 byId("tab-messages").addEventListener("click", () => choose("messages"));
 byId("menu").addEventListener("click", () => toggleMenu(!document.body.classList.contains("menu-open")));
 document.addEventListener("click", (event) => {
   if (!event.target.closest("#sidebar, #menu")) toggleMenu(false);
+  if (!event.target.closest("#manage")) byId("manage").open = false;
 });
 document.addEventListener("keydown", (event) => {
   if (event.key === "Escape" && state.thread && !document.querySelector("dialog[open]")) closeThread();

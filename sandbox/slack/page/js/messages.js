@@ -2,6 +2,7 @@
 
 import { post } from "./api.js";
 import { blocks } from "./blocks.js";
+import { confirmed } from "./dialog.js";
 import { h, toast } from "./dom.js";
 import { read } from "./elements.js";
 import { emoji } from "./emoji.js";
@@ -21,8 +22,33 @@ export async function press(message, node, element, value) {
   }
 }
 
-const file = (one) => h("details", { class: "file" },
-  h("summary", {}, `${one.title || one.name} · ${one.size.toLocaleString("en")} bytes`), h("pre", {}, one.preview));
+const label = (one) => `${one.title || one.name} · ${one.size.toLocaleString("en")} bytes`;
+
+const file = (one) => one.mimetype?.startsWith("image/") && !one.preview
+  ? h("figure", { class: "upload", "data-testid": "upload" },
+    h("figcaption", {}, label(one)),
+    h("a", { href: `/sandbox/slack/pictures/${one.id}`, target: "_blank", rel: "noopener" },
+      h("img", { src: `/sandbox/slack/pictures/${one.id}`, alt: one.alt_txt || one.title || one.name })))
+  : h("details", { class: "file" }, h("summary", {}, label(one)), h("pre", {}, one.preview));
+
+const DELETE = {
+  title: { text: "Delete this message?" }, text: { type: "plain_text", text: "It is gone for everybody, the app too." },
+  confirm: { text: "Delete" }, deny: { text: "Keep" }, style: "danger",
+};
+
+async function remove(message) {
+  if (!message.ephemeral && !(await confirmed(DELETE))) return;
+  const body = { user: state.user, channel: channel().id, message_ts: message.ts };
+  await post("/sandbox/slack/delete", body).catch((error) => toast(error.message));
+}
+
+function tools(message, openThread) {
+  if (message.deleted) return null;
+  const tool = (name, sign, onclick) => h("button", { type: "button", class: "tool", "aria-label": name, title: name, onclick }, sign);
+  return h("div", { class: "tools" },
+    openThread && !message.ephemeral ? tool("Reply in a thread", "↩", () => openThread(message.ts)) : null,
+    tool(message.ephemeral ? "Dismiss" : "Delete the message", "✕", () => remove(message)));
+}
 
 function reactions(message) {
   const all = Object.entries(message.reactions);
@@ -40,9 +66,6 @@ function replyLink(message, openThread) {
 export function draw(message, openThread) {
   const bot = state.people.find((one) => one.id === message.user)?.bot;
   const time = h("time", { datetime: new Date(Number(message.ts) * 1000).toISOString() }, clock(message.ts));
-  const tools = openThread && !message.ephemeral && !message.deleted
-    ? h("button", { type: "button", class: "tool", "aria-label": "Reply in a thread", title: "Reply in a thread", onclick: () => openThread(message.ts) }, "↩")
-    : null;
   const content = h("div", { class: "content" });
   const node = h("li", {
     class: `message${message.ephemeral ? " ephemeral" : ""}${message.deleted ? " deleted" : ""}`,
@@ -54,7 +77,7 @@ export function draw(message, openThread) {
       h("header", {}, h("strong", {}, message.user_name), bot ? h("span", { class: "badge" }, "APP") : null, time,
         message.edited ? h("span", { class: "edited" }, "(edited)") : null),
       content, message.files.map(file), reactions(message), replyLink(message, openThread)),
-    tools);
+    tools(message, openThread));
   const at = { press: (element, value) => press(message, node, element, value) };
   content.append(...(message.blocks.length
     ? blocks(message.blocks, at)
@@ -79,5 +102,8 @@ export function show(list, messages, openThread, empty) {
   shown.forEach((node, i) => { if (list.children[i] !== node) list.insertBefore(node, list.children[i] || null); });
   while (list.children.length > shown.length) list.lastElementChild.remove();
   if (focused?.isConnected && focused !== document.activeElement) focused.focus();
-  if (bottom) list.scrollTop = list.scrollHeight;
+  if (!bottom) return;
+  const end = () => { list.scrollTop = list.scrollHeight; };
+  end();
+  for (const picture of list.querySelectorAll("img")) if (!picture.complete) picture.addEventListener("load", end, { once: true });
 }
