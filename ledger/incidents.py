@@ -20,6 +20,7 @@ Cause = Literal["memory", "timeout", "quota", "schema", "missing table", "permis
 What = Literal[
     "opened", "changed", "closed", "reopened", "folded",
     "acked", "assigned", "snoozed", "woken", "run",
+    "reminded", "silenced", "lifted", "intended", "calm",
 ]  # fmt: skip
 
 _sql = load("incidents")
@@ -159,6 +160,19 @@ def events(conn: Conn, incident: int) -> Sequence[Event]:
 
 def all_open(conn: Conn, environment: str) -> Sequence[Incident]:
     return _rows(conn, "all_open", {"environment": environment})
+
+
+def intended(conn: Conn, environment: str) -> frozenset[tuple[Kind, str]]:
+    """Kind and subject of what people said is meant to be so: not found again, until ``unintended`` says it was not."""
+    return frozenset(
+        (row["kind"], row["subject"]) for row in conn.execute(_sql["intended"], {"environment": environment})
+    )
+
+
+def unintended(conn: Conn, environment: str, kind: Kind, subject: str) -> bool:
+    """It was otherwise meanwhile, so that the next time is news again. False: nobody had said that it is intended."""
+    values = {"environment": environment, "kind": kind, "subject": subject}
+    return conn.execute(_sql["unintended"], values).fetchone() is not None
 
 
 def closed_since(conn: Conn, environment: str, *, within_s: float) -> Sequence[Incident]:

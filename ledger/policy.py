@@ -14,7 +14,7 @@ from ledger.values import Gate, Run
 
 Action = Literal[
     "request", "approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore",
-    "freeze", "unfreeze",
+    "freeze", "unfreeze", "incident",
 ]  # fmt: skip
 
 
@@ -63,7 +63,7 @@ def authorize(rules: Rules, actor: Actor, action: Action, run: Run | None, *, no
     """Whether ``actor`` may do ``action`` (on ``run``, where it is about one). ``now`` is the machine's clock."""
     own = run is not None and run.requester == actor.id
     match action:
-        case "request" | "freeze":
+        case "request" | "freeze" | "incident":
             return _among(rules, actor, (*rules.request, *rules.approve), _verb(action), now)
         case "unfreeze":
             return _among(rules, actor, rules.approve, _verb(action), now)
@@ -136,6 +136,8 @@ def _verb(action: Action) -> str:
     match action:
         case "request":
             return "ask for runs here"
+        case "incident":
+            return "answer for incidents here"
         case "freeze" | "unfreeze":
             return f"{action} this environment"
         case "accept":

@@ -53,6 +53,22 @@ WHERE environment = %(environment)s AND state = 'closed'
   AND closed_at >= ledger.now() - make_interval(secs => %(within_s)s)
 ORDER BY id
 
+-- intended --
+-- What is closed, and of which the last that was said is that it is meant to be so
+SELECT i.kind, i.subject FROM ledger.incident i
+WHERE i.environment = %(environment)s AND i.state = 'closed' AND (
+    SELECT e.what FROM ledger.incident_event e WHERE e.incident = i.id AND e.what IN ('intended', 'changed', 'reopened')
+    ORDER BY e.id DESC LIMIT 1) = 'intended'
+
+-- unintended --
+-- It has been otherwise since
+INSERT INTO ledger.incident_event (incident, what)
+SELECT i.id, 'changed' FROM ledger.incident i
+WHERE i.environment = %(environment)s AND i.kind = %(kind)s AND i.subject = %(subject)s AND (
+    SELECT e.what FROM ledger.incident_event e WHERE e.incident = i.id AND e.what IN ('intended', 'changed', 'reopened')
+    ORDER BY e.id DESC LIMIT 1) = 'intended'
+RETURNING incident
+
 -- note --
 -- A line of its history
 INSERT INTO ledger.incident_event (incident, what, actor, said)

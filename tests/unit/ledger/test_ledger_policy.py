@@ -58,7 +58,7 @@ def test_old_knowledge_of_groups_counts_as_none_and_says_so(groups_at: datetime 
 
 def test_whoever_may_ask_may_not_approve_or_unfreeze() -> None:
     rules = Rules(request=("UBEN",), approve=("UCHEN",))
-    assert [action for action in ACTIONS if allowed(rules, BEN, action)] == ["request", "freeze"]
+    assert [action for action in ACTIONS if allowed(rules, BEN, action)] == ["request", "freeze", "incident"]
 
 
 def test_a_denial_names_who_may() -> None:

@@ -1,0 +1,105 @@
+"""An incident with all that its card and its thread show, and which are to be said again."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ledger import incidents, messages, silences
+from ledger.connection import Conn, calendar, pick, row_of
+from ledger.incidents import Event, Incident, incident_ref
+from ledger.queries import load
+from ledger.silences import Silence
+from ledger.values import Message
+
+OPENINGS = ("opened", "reopened")
+FLAPS = 3  # openings within a day, from which on it is flapping
+DAY = timedelta(days=1)
+
+_sql = load("incident_views")
+
+
+@dataclass(frozen=True)
+class IncidentView:
+    """``events`` are its own; ``folded`` is what its card lists; ``silence`` is its subject's, if one stands."""
+
+    incident: Incident
+    folded: tuple[Incident, ...]
+    events: tuple[Event, ...]
+    silence: Silence | None
+    now: datetime  # the calendar's time when it was read
+
+    def flaps(self, before: Event | None = None) -> int:
+        """How often it came within the day before its newest opening, or the newest ``before`` an event."""
+        opened = [e.at for e in self.events if e.what in OPENINGS and (before is None or e.id < before.id)]
+        return sum(at > opened[-1] - DAY for at in opened) if opened else 0
+
+    @property
+    def snoozed(self) -> bool:
+        until = self.incident.snoozed_until
+        return self.incident.state == "open" and until is not None and until > self.now
+
+
+def view(conn: Conn, incident: int) -> IncidentView | None:
+    """None if there is no such incident."""
+    found = incidents.get(conn, incident)
+    if found is None:
+        return None
+    folded = tuple(incidents.folded(conn, incident))
+    own = tuple(e for e in incidents.events(conn, incident) if e.incident == incident)
+    silence = silences.of(conn, found.environment, found.subject)
+    return IncidentView(found, folded, own, silence, calendar(conn))
+
+
+def card(conn: Conn, incident: int) -> Message | None:
+    """The message whose thread is the incident's: the newest, where an older one could not be sent."""
+    with conn.cursor(row_factory=row_of(Message)) as cursor:
+        return cursor.execute(_sql["card"], {"ref": incident_ref(incident)}).fetchone()
+
+
+def replies(conn: Conn, incident: int) -> Sequence[Message]:
+    """What was said, or is to be, in its thread."""
+    with conn.cursor(row_factory=row_of(Message)) as cursor:
+        return cursor.execute(_sql["replies"], {"below": f"{incident_ref(incident)}/%"}).fetchall()
+
+
+@dataclass(frozen=True)
+class Listed:
+    """An open incident of a list. ``folded`` are those open that its card lists."""
+
+    incident: Incident
+    folded: int
+
+
+def listing(conn: Conn, environment: str | None = None) -> Sequence[Listed]:
+    """The open incidents that have a card of their own, the oldest first."""
+    rows = conn.execute(_sql["listing"], {"environment": environment}).fetchall()
+    return [Listed(pick(Incident, row), row["beside"]) for row in rows]
+
+
+def unfinished_run(conn: Conn, incident: int) -> int | None:
+    """A run that was asked for on its card and has not ended."""
+    row = conn.execute(_sql["unfinished_run"], {"ref": incident_ref(incident)}).fetchone()
+    return row["id"] if row else None
+
+
+def wake(conn: Conn) -> list[int]:
+    """Snoozes that are over while the trouble is still there: each told of once. The cards' messages to ring for."""
+    return _said_again(conn, "wake", {}, "The time it was put off for is over, and it is still so.")
+
+
+def remind(conn: Conn, environment: str, *, every_s: float) -> list[int]:
+    """Those that nobody has taken for ``every_s`` of the calendar, then for twice as long, and so on."""
+    values = {"environment": environment, "every_s": every_s}
+    return _said_again(conn, "remind", values, "Nobody has taken it, and it is still so.")
+
+
+def calm(conn: Conn, *, after_s: float) -> list[int]:
+    """Those that came and went so often that nothing more was said, and have been over for ``after_s``."""
+    values = {"after_s": after_s, "flaps": FLAPS}
+    return _said_again(conn, "calm", values, "It has not come back since.")
+
+
+def _said_again(conn: Conn, query: str, values: Mapping[str, object], said: str) -> list[int]:
+    with conn.transaction():
+        numbers = [row["id"] for row in conn.execute(_sql[query], {**values, "said": said})]
+        return messages.touch(conn, *(incident_ref(number) for number in numbers)) if numbers else []
