@@ -1,6 +1,7 @@
 """A request becomes a run in state planning, however it was made: typed, chosen in a form, or by a button."""
 
 import difflib
+from dataclasses import dataclass
 
 from bot.context import Context
 from bot.outcome import Outcome, Ring, Sender, rule, tell
@@ -15,8 +16,18 @@ UNCHANGED = "Nothing was changed."
 SAME_S = 30  # the same words of the same person within it are one request (facts/slack.md §6.8)
 
 
-def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request) -> Outcome:
-    """A run is created in state planning, in the environment's channel; or a sentence why not."""
+@dataclass(frozen=True)
+class Thread:
+    """A thread that a run belongs into: an incident's."""
+
+    channel: str
+    ts: str
+
+
+def request(
+    ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request, *, thread: Thread | None = None
+) -> Outcome:
+    """A run is created in state planning, in ``thread`` or the environment's channel; or a sentence why not."""
     if isinstance(asked.job, Retire | Revert | Propose):
         try:
             asked = asked.model_copy(update={"environment": runs.get(conn, asked.job.run).run.environment})
@@ -32,7 +43,8 @@ def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Requ
         return rule(f"{ruled.said} {UNCHANGED}")
     if asked.at is not None and asked.at <= calendar(conn):
         return tell(f"{asked.at:%Y-%m-%d %H:%M} UTC is over; give `--at` a time to come. {UNCHANGED}", said="too late")
-    home = environment.channels.migrations
+    home = thread.channel if thread else environment.channels.migrations
+    inside = thread.ts if thread else sender.thread_ts if sender.channel == home else None
     if twin := runs.twin(conn, sender.id, name, asked.text, SAME_S):
         return rule(f"You asked for that a moment ago: run {twin} in <#{home}>. No second run was made.", said="twin")
     run = runs.create(
@@ -43,7 +55,7 @@ def request(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Requ
         requester=sender.id,
         inbox=row.id,
         channel=home,
-        thread_ts=sender.thread_ts if sender.channel == home else None,
+        thread_ts=inside,
         note=asked.note,
         not_before=asked.at,
     )

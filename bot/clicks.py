@@ -2,12 +2,12 @@
 
 from typing import get_args
 
-from bot import forms, retries
+from bot import forms, incident_clicks, retries
 from bot.asking import groups, request
-from bot.cards import modals
+from bot.cards import incident_buttons, modals
 from bot.cards.buttons import OFFERS, Pressed, read_value
 from bot.context import Context
-from bot.outcome import Outcome, Ring, Sender, rule, tell
+from bot.outcome import NOT_MINE, Outcome, Ring, Sender, rule, tell
 from ledger import decisions, messages, runs
 from ledger.connection import Conn
 from ledger.decisions import Decided, Verdict
@@ -15,12 +15,12 @@ from ledger.errors import NoSuchRun
 from ledger.values import InboxRow, RunView
 from runbooks.request import Propose, Request
 
-NOT_MINE = "That button was changed on its way here, or is not one of mine. Nothing was changed; use the newest card."
-
 _DEEDS: dict[str, Decided] = {d: d for d in get_args(Decided)}
 
 
 def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
+    if str(row.payload.get("action_id")).startswith(incident_buttons.OWN):
+        return incident_clicks.handle(ctx, conn, row, sender)
     pressed = read_value(str(row.payload.get("value") or ""))
     if pressed and row.payload.get("action_id") == modals.OPENS:
         return forms.fill(ctx, conn, row, pressed.run)

@@ -8,6 +8,8 @@ from bot import grammar as g
 from bot.asking import UNCHANGED, groups, no_environment, request
 from bot.clicks import decide
 from bot.context import Context
+from bot.incident_clicks import typed, unsilence
+from bot.incident_list import listed_incidents
 from bot.outcome import Outcome, Sender, rule, tell
 from ledger import decisions, freeze, messages, questions
 from ledger.connection import Conn
@@ -37,6 +39,14 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _freeze(ctx, conn, sender, meant)
         case g.Unfreeze():
             return _unfreeze(ctx, conn, sender, meant)
+        case g.Incidents():
+            return _in_environment(ctx, meant.environment, lambda _: listed_incidents(ctx, conn, meant.environment))
+        case g.Incident(deed="ack"):
+            return typed(ctx, conn, sender, "take", meant.incident)
+        case g.Incident(deed="snooze"):
+            return typed(ctx, conn, sender, "snooze", meant.incident, for_s=meant.for_s)
+        case g.Unsilence():
+            return unsilence(ctx, conn, sender, meant.pipe, meant.environment)
         case g.Lineage():
             return _question(ctx, conn, row, sender, "lineage", meant.environment, resource=meant.resource)
         case g.Copies():
@@ -99,8 +109,6 @@ def _word(meant: g.Command) -> str:
     match meant:
         case Request():
             return meant.job.kind
-        case g.Incident():
-            return meant.deed
         case _:
             return type(meant).__name__.lower()
 

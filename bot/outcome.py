@@ -8,6 +8,8 @@ from ledger.bell import What
 
 Ring = tuple[What, int]
 
+NOT_MINE = "That button was changed on its way here, or is not one of mine. Nothing was changed; use the newest card."
+
 
 @dataclass(frozen=True)
 class Sender:

@@ -48,7 +48,8 @@ def action(body: Mapping[str, Any]) -> Delivery:
     pressed = body["actions"][0]
     container: Mapping[str, Any] = body.get("container") or {}
     message: Mapping[str, Any] = body.get("message") or {}
-    user, value = body["user"]["id"], str(pressed.get("value") or "")
+    chosen: Mapping[str, Any] = pressed.get("selected_option") or {}
+    user, value = body["user"]["id"], str(pressed.get("value") or chosen.get("value") or "")
     kept = {
         "action_id": str(pressed.get("action_id") or ""),
         "value": value,

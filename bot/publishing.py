@@ -7,7 +7,7 @@ while Slack is called.
 from collections.abc import Callable
 from typing import TypeVar
 
-from bot import projections
+from bot import incident_thread, projections
 from bot.cards.blocks import Card, Upload
 from bot.cards.check import troubles
 from bot.context import Context
@@ -20,6 +20,7 @@ from ledger.messages import Claimed
 from ledger.values import Message
 
 ROOT_QUIET_S = 1.0  # several steps a second are one edit of the card
+INCIDENT_QUIET_S = 5.0  # a storm that grows for a minute is twelve edits of it; what people press is shown at once
 LONGEST_WAIT_S = 60.0
 ANSWER_WAIT_S = 0.5  # a question's answer is asked of other systems
 THREAD_WAIT_S = 0.5  # until the root is posted, whose thread it goes into
@@ -67,6 +68,8 @@ def _sent(ctx: Context, claimed: Claimed, ts: str | None) -> None:
         behind = messages.sent(conn, message.id, ts=ts, rev=message.wanted_rev, quiet_s=_quiet(conn, message))
         if message.purpose == "root":
             follows = projections.replies(conn, message)
+        elif message.purpose == "incident":
+            follows = incident_thread.replies(conn, message)
     for number in [*([message.id] if behind else []), *follows]:
         ctx.bell.ring("publish", number)
 
@@ -74,6 +77,8 @@ def _sent(ctx: Context, claimed: Claimed, ts: str | None) -> None:
 def _quiet(conn: Conn, message: Message) -> float:
     if message.purpose == "root":
         return ROOT_QUIET_S
+    if message.purpose == "incident":
+        return INCIDENT_QUIET_S
     return projections.progress_spacing(conn, message) if message.purpose == "progress" else 0.0
 
 
@@ -90,7 +95,10 @@ def _send(ctx: Context, message: Message) -> str | None:
     _limited(ctx, method, message)
     card = _rendered(ctx, message)
     if message.ts is None:
-        return _plainly(card, lambda c: ctx.slack.post(message.channel, c.text, c.blocks, thread_ts=thread))
+        loud = bool(body.get("broadcast"))
+        return _plainly(
+            card, lambda c: ctx.slack.post(message.channel, c.text, c.blocks, thread_ts=thread, broadcast=loud)
+        )
     ts = message.ts
     _plainly(card, lambda c: ctx.slack.update(message.channel, ts, c.text, c.blocks))
     return ts

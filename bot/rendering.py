@@ -2,15 +2,19 @@
 
 from typing import Any
 
-from bot.cards import answers, home, notices, progress, run
+from bot.cards import answers, home, incident, incident_list, incident_replies, notices, progress, run
 from bot.cards.blocks import Card, Upload
 from bot.cards.words import mentioned
 from bot.context import Context
 from bot.homes import OPEN
+from bot.incident_offers import offered
+from bot.incident_owner import owner_of
+from bot.incident_thread import incident_of
 from bot.projections import run_of, step_of
-from ledger import approvals, freeze, questions, runs
+from ledger import approvals, freeze, incident_views, incidents, questions, runs, silences
 from ledger.connection import Conn, calendar
-from ledger.errors import NoSuchRun
+from ledger.errors import NoSuchIncident, NoSuchRun
+from ledger.incident_views import IncidentView
 from ledger.values import Message, RunView
 
 
@@ -28,6 +32,10 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
         case "progress":
             view = runs.get(conn, run_of(message.ref))
             return progress.progress(view, step_of(message.ref))
+        case "incident":
+            return _incident_card(ctx, conn, message)
+        case "reply" if message.ref.startswith("incident/"):
+            return _incident_reply(ctx, conn, message, body)
         case "reply":
             return _reply(ctx, conn, message, body)
         case "alert":
@@ -66,6 +74,28 @@ def _reply(ctx: Context, conn: Conn, message: Message, body: dict[str, Any]) -> 
     return notices.event(view, str(body.get("state", view.run.state)), _names(ctx, view))
 
 
+def _incident(conn: Conn, message: Message) -> IncidentView:
+    number = incident_of(message.ref)
+    view = incident_views.view(conn, number)
+    if view is None:
+        raise NoSuchIncident(number)
+    return view
+
+
+def _incident_card(ctx: Context, conn: Conn, message: Message) -> Card:
+    view = _incident(conn, message)
+    return incident.card(view, ctx.directory.names(incident.people(view)), offered(view.incident))
+
+
+def _incident_reply(ctx: Context, conn: Conn, message: Message, body: dict[str, Any]) -> Card:
+    view = _incident(conn, message)
+    names = ctx.directory.names(incident.people(view))
+    if "deeds" in body:
+        return incident_replies.deeds(view, [e for e in view.events if e.id in body["deeds"]], names)
+    event = next(e for e in view.events if e.id == body["event"])
+    return incident_replies.event(view, event, names)
+
+
 def _answer(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
     match body.get("kind"):
         case "rule":
@@ -76,12 +106,33 @@ def _answer(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
             frozen = freeze.all_standing(conn, body.get("environment"))
             names = ctx.directory.names([*(r.requester for r in found), *(f.actor for f in frozen)])
             return home.listing(found, names, calendar(conn), frozen)
+        case "incidents":
+            return _incidents(ctx, conn, body)
+        case "incident-error" | "incident-owner":
+            return _about_incident(ctx, conn, body)
         case "show":
             return _show(ctx, conn, int(body["run"]))
         case "help":
             return notices.help_page(body.get("command"))
         case _:
             return notices.whisper(str(body.get("text", "")))
+
+
+def _incidents(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
+    listed = incident_views.listing(conn, body.get("environment"))
+    silent = silences.standing(conn, body.get("environment"))
+    held = [each.incident.assigned or each.incident.acked_by for each in listed]
+    names = ctx.directory.names([*(actor for actor in held if actor), *(s.actor for s in silent)])
+    return incident_list.listing(listed, silent, names, calendar(conn), body.get("links") or {})
+
+
+def _about_incident(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
+    found = incidents.get(conn, int(body["incident"]))
+    if found is None:
+        raise NoSuchIncident(int(body["incident"]))
+    if body["kind"] == "incident-error":
+        return incident_list.error(found)
+    return incident_list.owner(found, owner_of(ctx.settings, found), calendar(conn))
 
 
 def _found(conn: Conn, message: Message) -> Card:

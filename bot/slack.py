@@ -22,6 +22,7 @@ METHODS: dict[str, tuple[str, ...]] = {  # method: the scopes that allow it
     "chat.postMessage": ("chat:write",),
     "chat.update": ("chat:write",),
     "chat.postEphemeral": ("chat:write",),
+    "chat.getPermalink": (),
     "files.getUploadURLExternal": ("files:write",),
     "files.completeUploadExternal": ("files:write",),
     "users.info": ("users:read",),
@@ -79,9 +80,19 @@ class Slack:
     def __init__(self, client: WebClient) -> None:
         self._web: Any = client  # slack_sdk types its keyword arguments as unknown
 
-    def post(self, channel: str, text: str, blocks: Sequence[Block] = (), *, thread_ts: str | None = None) -> str:
-        """Post; the message's ``ts``."""
+    def post(
+        self,
+        channel: str,
+        text: str,
+        blocks: Sequence[Block] = (),
+        *,
+        thread_ts: str | None = None,
+        broadcast: bool = False,
+    ) -> str:
+        """Post; the message's ``ts``. ``broadcast``: a reply that the channel sees too."""
         args: dict[str, Any] = {"channel": channel, "text": text, "thread_ts": thread_ts}
+        if broadcast:
+            args["reply_broadcast"] = True
         args |= {"unfurl_links": False, "unfurl_media": False}
         if blocks:
             args["blocks"] = list(blocks)
@@ -130,6 +141,12 @@ class Slack:
 
     def publish_home(self, user: str, view: Block) -> None:
         self._call("views.publish", self._web.views_publish, user_id=user, view=view)
+
+    def permalink(self, channel: str, ts: str) -> str:
+        """The address of a message."""
+        return str(
+            self._call("chat.getPermalink", self._web.chat_getPermalink, channel=channel, message_ts=ts)["permalink"]
+        )
 
     def user_name(self, user: str) -> str:
         """The name that people know somebody by."""

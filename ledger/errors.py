@@ -3,6 +3,7 @@
 Exception
 └── LedgerError
     ├── NoSuchRun       there is no run of that number
+    ├── NoSuchIncident  there is no incident of that number
     ├── NotThatState    a transition was asked for that its state does not allow; nothing was changed
     ├── AlreadyBegun    a plan cannot be replaced: the run has had an effect
     └── NotMigrated     the database's schema is older than this code
@@ -17,6 +18,12 @@ class NoSuchRun(LedgerError):
     def __init__(self, run: int) -> None:
         self.run = run
         super().__init__(f"there is no run {run}")
+
+
+class NoSuchIncident(LedgerError):
+    def __init__(self, incident: int) -> None:
+        self.incident = incident
+        super().__init__(f"there is no incident {incident}")
 
 
 class NotThatState(LedgerError):

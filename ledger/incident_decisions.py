@@ -1,7 +1,7 @@
 """What people do about incidents. Every surface ends here: a button, a typed line.
 
-A deed, its line of history and its audit line are one transaction, made under the incident's row lock. What is done to
-an incident that is listed on another's card is done to that one.
+A deed, its line of history and its audit line are one transaction, made under the incident's row lock. Who takes or
+puts off an incident that is listed on another's card does it to that one.
 """
 
 from collections.abc import Callable
@@ -55,7 +55,7 @@ def decide(
     if not may.accepted:
         return may
     with conn.transaction():
-        row = _locked(conn, incident)
+        row = _locked(conn, incident, follow=deed not in ("silence", "lift"))  # those are about its own subject
         if row is None:
             return Verdict(False, f"There is no incident {incident}; `incidents` lists the open ones.")
         if times is not None and times != row.times:
@@ -74,6 +74,7 @@ def card_of(conn: Conn, incident: int) -> Message | None:
 def asked(conn: Conn, incident: int, run: int, actor: str) -> None:
     """A run was asked for on its card; the run's own audit line says the rest."""
     incidents.note(conn, incident, "run", f"Run {run}", actor=actor)
+    messages.answered(conn, incident_ref(incident))
 
 
 def _take(conn: Conn, click: Click) -> Verdict:
@@ -150,11 +151,11 @@ def _over(click: Click) -> Verdict:
     return Verdict(False, f"Incident {row.id} is over{at}; nothing was changed.")
 
 
-def _locked(conn: Conn, incident: int) -> Incident | None:
+def _locked(conn: Conn, incident: int, *, follow: bool) -> Incident | None:
     """The row, or the one it is listed under, locked until the transaction ends."""
     with conn.cursor(row_factory=row_of(Incident)) as cursor:
         row = cursor.execute(_sql["lock"], {"id": incident}).fetchone()
-    return _locked(conn, row.under) if row is not None and row.under is not None else row
+    return _locked(conn, row.under, follow=True) if row and row.under and follow else row
 
 
 def _user(actor: str) -> str:

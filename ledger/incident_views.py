@@ -76,6 +76,12 @@ def listing(conn: Conn, environment: str | None = None) -> Sequence[Listed]:
     return [Listed(pick(Incident, row), row["beside"]) for row in rows]
 
 
+def newest(conn: Conn, environment: str, subject: str) -> Incident | None:
+    """The last incident of a subject, open or over."""
+    with conn.cursor(row_factory=row_of(Incident)) as cursor:
+        return cursor.execute(_sql["newest"], {"environment": environment, "subject": subject}).fetchone()
+
+
 def unfinished_run(conn: Conn, incident: int) -> int | None:
     """A run that was asked for on its card and has not ended."""
     row = conn.execute(_sql["unfinished_run"], {"ref": incident_ref(incident)}).fetchone()

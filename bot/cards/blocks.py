@@ -60,6 +60,21 @@ def button(label: str, action_id: str, value: str, *, style: str | None = None, 
     return made
 
 
+def menu(placeholder: str, action_id: str, options: Sequence[tuple[str, str]]) -> Block:
+    """A choice that acts when it is made; ``options`` are (label, value), at most 100."""
+    shown = plain(cut(placeholder, 150))
+    return {"type": "static_select", "action_id": action_id, "placeholder": shown, "options": _options(options)}
+
+
+def overflow(action_id: str, options: Sequence[tuple[str, str]]) -> Block:
+    """What is seldom wanted, behind three dots; at most 5."""
+    return {"type": "overflow", "action_id": action_id, "options": _options(options)}
+
+
+def _options(options: Sequence[tuple[str, str]]) -> list[Block]:
+    return [{"text": plain(cut(label, 75)), "value": value} for label, value in options]
+
+
 def confirm(title: str, text: str, yes: str, *, danger: bool = False) -> Block:
     """The dialog before a button's deed. Slack's limits: 100, 300 and 30 characters."""
     made: Block = {

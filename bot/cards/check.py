@@ -65,19 +65,39 @@ def _block(block: Block) -> Iterator[str]:
         yield from _actions(block["elements"])
 
 
-def _actions(buttons: Sequence[Block]) -> Iterator[str]:
-    if not 1 <= len(buttons) <= 25:
-        yield f"{len(buttons)} buttons"
-    ids = [b["action_id"] for b in buttons]
+def _actions(elements: Sequence[Block]) -> Iterator[str]:
+    if not 1 <= len(elements) <= 25:
+        yield f"{len(elements)} buttons"
+    ids = [e["action_id"] for e in elements]
     if len(ids) != len(set(ids)):
         yield "an action_id is there twice"
-    for made in buttons:
-        yield from _text(made["text"]["text"], 75)
-        if len(made["value"]) > 2000 or len(made["action_id"]) > 255:
-            yield "a button's value or action_id is too long"
-        for part, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
-            if "confirm" in made:
-                yield from _text(made["confirm"][part]["text"], limit)
+    for made in elements:
+        if len(made["action_id"]) > 255:
+            yield "an action_id is too long"
+        if made["type"] == "button":
+            yield from _button(made)
+        else:
+            yield from _choices(made)
+
+
+def _button(made: Block) -> Iterator[str]:
+    yield from _text(made["text"]["text"], 75)
+    if len(made["value"]) > 2000:
+        yield "a button's value is too long"
+    for part, limit in (("title", 100), ("text", 300), ("confirm", 30), ("deny", 30)):
+        if "confirm" in made:
+            yield from _text(made["confirm"][part]["text"], limit)
+
+
+def _choices(made: Block) -> Iterator[str]:
+    most = 5 if made["type"] == "overflow" else 100
+    if not 1 <= len(made["options"]) <= most:
+        yield f"{len(made['options'])} options"
+    if "placeholder" in made:
+        yield from _text(made["placeholder"]["text"], 150)
+    for option in made["options"]:
+        yield from _text(option["text"]["text"], 75)
+        yield from _text(option["value"], 150)
 
 
 def _text(text: str, limit: int) -> Iterator[str]:

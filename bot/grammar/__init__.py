@@ -9,17 +9,20 @@ from bot.grammar.commands import (
     Freeze,
     Help,
     Incident,
+    Incidents,
     Lineage,
     PlanOnly,
     Runs,
     Show,
     Unfreeze,
+    Unsilence,
 )  # fmt: skip
 from bot.grammar.help import OPTIONS, Entry, entries
 from bot.grammar.parse import parse
 from bot.grammar.refusal import Refusal
 
 __all__ = [
-    "OPTIONS", "Command", "Copies", "Copy", "Decide", "Doctor", "Entry", "Freeze", "Help", "Incident", "Lineage",
-    "PlanOnly", "Refusal", "Runs", "Show", "Unfreeze", "entries", "parse",
+    "OPTIONS", "Command", "Copies", "Copy", "Decide", "Doctor", "Entry", "Freeze", "Help", "Incident",
+    "Incidents", "Lineage",
+    "PlanOnly", "Refusal", "Runs", "Show", "Unfreeze", "Unsilence", "entries", "parse",
 ]  # fmt: skip

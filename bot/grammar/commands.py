@@ -54,9 +54,22 @@ class Copy:
 
 @dataclass(frozen=True)
 class Incident:
+    """``for_s``: how long it is put off."""
+
     deed: Literal["ack", "snooze"]
     incident: int
-    duration: str | None = None
+    for_s: int | None = None
+
+
+@dataclass(frozen=True)
+class Incidents:
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Unsilence:
+    pipe: str
+    environment: str | None = None
 
 
 @dataclass(frozen=True)
@@ -84,5 +97,19 @@ class Help:
 
 
 Command = (
-    Request | PlanOnly | Decide | Runs | Show | Lineage | Copies | Copy | Incident | Freeze | Unfreeze | Doctor | Help
+    Request
+    | PlanOnly
+    | Decide
+    | Runs
+    | Show
+    | Lineage
+    | Copies
+    | Copy
+    | Incident
+    | Incidents
+    | Unsilence
+    | Freeze
+    | Unfreeze
+    | Doctor
+    | Help
 )

@@ -69,6 +69,8 @@ class Form:
 REQUEST = ("env", "strategy", "at", "note")
 ENV = ("env",)
 
+SNOOZE_S = 4 * 3600
+
 
 def _request(line: Line, job: Any) -> Request:
     o = line.options
@@ -155,9 +157,13 @@ FORMS: tuple[Form, ...] = (
     Form("copies", "Lists the copy pipes and when each last ran.", lambda line: c.Copies(line.options.env), ENV),
     Form("copy <pipe> run|pause|resume", "Runs, pauses or resumes a copy pipe.",
          lambda line: c.Copy(line.caught["pipe"], line.caught["word1"], line.options.env), ENV, built=False),
-    Form("ack <incident>", "Takes an incident.", lambda line: c.Incident("ack", line.caught["incident"]), built=False),
-    Form("snooze <incident> [<duration>]", "Silences an incident for a while.",
-         lambda line: c.Incident("snooze", line.caught["incident"], line.caught.get("duration")), built=False),
+    Form("incidents", "Lists what is wrong with the copies and the data now.",
+         lambda line: c.Incidents(line.options.env), ENV),
+    Form("ack <incident>", "Takes an incident.", lambda line: c.Incident("ack", line.caught["incident"])),
+    Form("snooze <incident> [<duration>]", "Puts an incident off, for 4 hours if no other time is given.",
+         lambda line: c.Incident("snooze", line.caught["incident"], line.caught.get("duration", SNOOZE_S))),
+    Form("unsilence <pipe>", "Lets a pipe that was silenced be heard of again.",
+         lambda line: c.Unsilence(line.caught["pipe"], line.options.env), ENV),
     Form("unfreeze", "Lets runs go on again.", lambda line: c.Unfreeze(line.options.env), ENV),
     Form("doctor", "Checks settings, rights and connections.", lambda line: c.Doctor(False, line.options.env), ENV),
     Form("doctor probe", "Tries out what a workspace can do, on throwaway resources.",

@@ -11,7 +11,9 @@ from runbooks.request import NAME
 _NAME = re.compile(NAME, re.ASCII)
 _NUMBER = re.compile(r"#?(\d{1,15})", re.ASCII)
 _PATTERN = re.compile(r"[A-Za-z0-9_*?./-]{1,128}", re.ASCII)
-_DURATION = re.compile(r"\d{1,4}(m|h|d)", re.ASCII)
+_DURATION = re.compile(r"(\d{1,4})(m|h|d)", re.ASCII)
+_SECONDS = {"m": 60, "h": 3600, "d": 86400}
+LONGEST_S = 30 * 86400
 
 
 def name(cursor: Cursor, what: str) -> str:
@@ -51,10 +53,16 @@ def pattern(cursor: Cursor, what: str) -> str:
     return cursor.take().text
 
 
-def duration(cursor: Cursor, what: str) -> str:
-    if not _DURATION.fullmatch(cursor.peek()):
+def duration(cursor: Cursor, what: str) -> int:
+    """Seconds."""
+    found = _DURATION.fullmatch(cursor.peek().lower())
+    if not found:
         raise Refused(f"{shown(cursor.peek())} is not {what}; write `30m`, `4h` or `2d`")
-    return cursor.take().text
+    seconds = int(found[1]) * _SECONDS[found[2]]
+    if not 0 < seconds <= LONGEST_S:
+        raise Refused(f"{shown(cursor.peek())} is not {what} that is taken; it is between `1m` and `30d`")
+    cursor.take()
+    return seconds
 
 
 def missing(cursor: Cursor, what: str) -> str:

@@ -14,6 +14,11 @@ WHERE i.state = 'open' AND i.under IS NULL
   AND (%(environment)s::text IS NULL OR i.environment = %(environment)s)
 ORDER BY i.since, i.id
 
+-- newest --
+-- The last incident of a subject, an open one before those that are over
+SELECT * FROM ledger.incident WHERE environment = %(environment)s AND subject = %(subject)s
+ORDER BY state = 'open' DESC, id DESC LIMIT 1
+
 -- unfinished_run --
 -- A run asked for in its thread that goes on
 SELECT r.id FROM ledger.message c

@@ -84,6 +84,7 @@ class Stage:
         self.slack.post("reset")
         self.slack.post("knobs", **{"slack.rate_limits": False})
         tables = "inbox, run, step, intent, decision, lock, message, question, freeze, capability, audit"
+        tables += ", incident, incident_event, silence, watch"
         with self.pool.connection() as conn:
             emptied = ", ".join(f"ledger.{name}" for name in tables.split(", "))
             conn.execute(f"TRUNCATE {emptied} RESTART IDENTITY CASCADE".encode())

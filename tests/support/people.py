@@ -128,6 +128,20 @@ class Person:
         }
         return self._does("click", body, on.channel)
 
+    def chooses(self, option: str, *, on: Message) -> Done:
+        """Choose this in whichever menu of a card has it: one that unfolds, or the one behind three dots."""
+        menus = [
+            (element["action_id"], chosen["value"])
+            for block in on.shown["blocks"] or []
+            for element in block.get("elements", [])
+            for chosen in element.get("options", [])
+            if chosen["text"]["text"] == option
+        ]
+        assert menus, f"no {option!r} in a menu of it\n{on.words}"
+        action_id, value = menus[0]
+        body = {"user": self.name, "channel": on.channel, "message_ts": on.ts, "action_id": action_id, "value": value}
+        return self._does("click", body, on.channel)
+
     def submits(self, view_id: str, values: Json) -> Json:
         answer = self._sandbox.control.post(
             "/sandbox/slack/submit", json={"user": self.name, "view_id": view_id, "values": values}

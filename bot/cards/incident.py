@@ -1,0 +1,211 @@
+"""The card of an incident: a pure function of what is stored. It is read on a phone: the verdict first, short lines."""
+
+from collections.abc import Iterator, Sequence
+
+from bot.cards.blocks import Block, Card, context, header, section, sections
+from bot.cards.families import named
+from bot.cards.incident_buttons import buttons
+from bot.cards.words import Names, clock, code, count, cut, mentioned, person, prose, ruled, span
+from ledger.incident_views import FLAPS, IncidentView
+from ledger.incidents import Cause, Event, Incident, Kind
+
+MOST_FOLDED = 15
+MOST_READERS = 4
+
+KINDS: dict[Kind, str] = {
+    "failed": "Copy failed",
+    "late": "Copy is late",
+    "missing": "Copy does not run",
+    "queued": "Copy waits in the queue",
+    "long": "Copy runs long",
+    "few": "Copy wrote too little",
+    "stale": "Data is stale",
+    "quarantine": "Rows go to quarantine",
+    "watch": "Nobody watches",
+}
+CAUSES: dict[Cause, str] = {
+    "memory": "memory: it needed more than Tinybird gives one query",
+    "timeout": "timeout: it ran longer than a copy may",
+    "quota": "quota: too many copies wanted to run at once",
+    "schema": "schema: columns or types do not fit each other",
+    "missing table": "missing table: something that it reads or writes is not there",
+    "permission": "permission: its token may not do this",
+    "unknown": "unknown: the error is of no kind that is known",
+}
+
+
+def card(view: IncidentView, names: Names, offers: tuple[str, ...] = ()) -> Card:
+    """The message that an incident's thread hangs on. ``offers`` are those of its detail that can be carried out."""
+    row = view.incident
+    if row.under is not None:
+        text = f"{_title(view)}. It is shown on the card of incident {row.under} now."
+        return Card(text, (section(f"{_icon(view)} {text}"), _footer(view)))
+    blocks: list[Block] = [
+        header(f"{_icon(view)} {_title(view)}"),
+        section(f"{_verdict(view, names)}\n{state(view, names)}"),
+        *sections(list(_facts(view))),
+        *sections(list(_beside(view))),
+        *buttons(view, offers),
+        _footer(view),
+    ]
+    return Card(sentence(view, names), tuple(blocks))
+
+
+def sentence(view: IncidentView, names: Names) -> str:
+    """All of it for a notification: what, where, since when, and whether it is over."""
+    row = view.incident
+    where = prose(row.environment)
+    if row.state == "closed":
+        return cut(f"Over{_lasted(row)}, incident {row.id} in {where}: {_verdict(view, names)}", 1500)
+    held = row.assigned or row.acked_by
+    who = f" {person(held, names)} has it." if held else ""
+    return cut(f"Incident {row.id} in {where}: {_verdict(view, names)}{_and_more(view)}{who}", 1500)
+
+
+def state(view: IncidentView, names: Names) -> str:
+    """Where it stands, in one line for each thing that people have done about it."""
+    row, now = view.incident, view.now
+    lines = list[str]()
+    if row.state == "closed":
+        ended = row.ended or row.closed_at
+        at = f" at {clock(ended, now)}" if ended else ""
+        lines.append(f"*Over*{at}{_lasted(row)}; it began at {clock(row.since, now)}")
+    else:
+        held = row.assigned or row.acked_by
+        who = f"*{person(held, names)}* has it" if held else "*Nobody has it yet*"
+        lines.append(f"{who} · open since {clock(row.since, now)}")
+    if view.snoozed and row.snoozed_until:
+        lines.append(f"💤 Put off until {clock(row.snoozed_until, now)}{_by(view, 'snoozed', names)}")
+    if view.silence:
+        until = f"until {clock(view.silence.until, now)}" if view.silence.until else "until it is lifted"
+        lines.append(f"🔕 Silenced by {person(view.silence.actor, names)} {until}")
+    if (flaps := view.flaps()) >= FLAPS:
+        lines.append(f"🔁 It came and went {flaps} times within a day; each time is only counted here")
+    elif row.times > 1:
+        lines.append(f"🔁 It has been there {row.times} times")
+    return "\n".join(lines)
+
+
+def people(view: IncidentView) -> list[str]:
+    """The actors that its card names."""
+    row = view.incident
+    given = [row.assigned, row.acked_by, view.silence.actor if view.silence else None, *(e.actor for e in view.events)]
+    said = [actor for e in view.events for actor in mentioned(e.said)]
+    return [actor for actor in (*given, *said, *mentioned(row.told.said)) if actor]
+
+
+def lasted(row: Incident) -> str:
+    """``43 min``; empty where its end is not known."""
+    ended = row.ended or row.closed_at
+    return span((ended - row.since).total_seconds()) if ended and ended >= row.since else ""
+
+
+def _lasted(row: Incident) -> str:
+    how_long = lasted(row)
+    return f" after {how_long}" if how_long else ""
+
+
+def _title(view: IncidentView) -> str:
+    row = view.incident
+    what = "Recovered" if row.state == "closed" and row.kind != "watch" else KINDS[row.kind]
+    what = "The watch is back" if row.state == "closed" and row.kind == "watch" else what
+    beside = f" and {len(view.folded)} more" if view.folded else ""
+    return f"{what}: {prose(row.name)}{beside}"
+
+
+def _icon(view: IncidentView) -> str:
+    row = view.incident
+    if row.state == "closed":
+        return "✅"
+    if view.silence:
+        return "🔕"
+    if view.snoozed:
+        return "💤"
+    return "🟡" if row.assigned or row.acked_by else "🔴"
+
+
+def _verdict(view: IncidentView, names: Names) -> str:
+    """What happened; of what is over, how it ended."""
+    row = view.incident
+    ends = [e.said for e in view.events if e.what == "closed" and e.said]
+    return cut(ruled(ends[-1] if row.state == "closed" and ends else row.told.said, names), 700)
+
+
+def _and_more(view: IncidentView) -> str:
+    if not view.folded:
+        return ""
+    many = "One more is" if len(view.folded) == 1 else f"{len(view.folded)} more are"
+    return f" {many} listed with it."
+
+
+def _by(view: IncidentView, what: str, names: Names) -> str:
+    done = [e.actor for e in view.events if e.what == what and e.actor]
+    return f" by {person(done[-1], names)}" if done else ""
+
+
+def _facts(view: IncidentView) -> Iterator[str]:
+    row, told = view.incident, view.incident.told
+    if told.cause:
+        yield f"*Cause* – {CAUSES[told.cause]}"
+    if told.target:
+        how = ", ".join(part for part in (prose(told.mode), code(told.schedule) if told.schedule else "") if part)
+        yield f"*Writes to* – {code(told.target)}{f' ({how})' if how else ''}"
+    elif told.schedule:
+        yield f"*Schedule* – {code(told.schedule)}"
+    if told.last_good:
+        yield f"*Last good run* – {clock(told.last_good, view.now)}"
+    if told.rows_before is not None or told.rows_now is not None:
+        yield f"*Rows* – {_rows(told.rows_before)} before, {_rows(told.rows_now)} now"
+    if told.endpoints or told.copies:
+        yield from _depends(told.endpoints, told.copies)
+    if told.why_not and row.state == "open":
+        yield f"*No run by button* – {cut(prose(told.why_not), 400)}"
+
+
+def _rows(rows: int | None) -> str:
+    return "not known" if rows is None else count(rows)
+
+
+def _depends(endpoints: Sequence[str], copies: Sequence[str]) -> Iterator[str]:
+    for label, them in (("endpoints", endpoints), ("copies", copies)):
+        if them:
+            word = {"endpoints": "endpoint", "copies": "copy"}[label] if len(them) == 1 else label
+            yield f"*Read by* – {len(them):,} {word}: {named(them, MOST_READERS)}"
+
+
+def _beside(view: IncidentView) -> Iterator[str]:
+    """What is listed with it: those still so come first."""
+    if not view.folded:
+        return
+    over = sum(f.state == "closed" for f in view.folded)
+    yield f"*Listed with it: {count(len(view.folded))}*{f', {over:,} of them over' if over else ''}"
+    ordered = sorted(view.folded, key=lambda f: (f.state == "closed", f.id))
+    for row in ordered[:MOST_FOLDED]:
+        icon = "✅" if row.state == "closed" else "🔴"
+        what = "" if row.kind == view.incident.kind else f" {KINDS[row.kind].removeprefix('Copy ')}"
+        yield f"{icon} {code(row.name)}{what} · {clock(row.since, view.now)}"
+    if len(ordered) > MOST_FOLDED:
+        yield f"_and {len(ordered) - MOST_FOLDED:,} more_"
+
+
+def _footer(view: IncidentView) -> Block:
+    row = view.incident
+    asked = [prose(e.said) for e in view.events if e.what == "run" and e.said]
+    runs = f" · {', '.join(asked[-3:])} below" if asked else ""
+    return context(f"Incident {row.id} in *{prose(row.environment)}* · found at {clock(row.opened_at, view.now)}{runs}")
+
+
+def said_of(event: Event, view: IncidentView, names: Names) -> str:
+    """One line of the thread for what somebody did: ``ana took it at 10:05 UTC``."""
+    told = f" {prose(event.said)}" if event.said else ""
+    who = person(event.actor, names) if event.actor else "The watch"
+    return f"{who} {_DONE.get(event.what, event.what)}{told} · {clock(event.at, view.now)}"
+
+
+_DONE = {
+    "acked": "took it",
+    "assigned": "took it over",
+    "snoozed": "put it off",
+    "silenced": "silenced the pipe",
+    "lifted": "lifted the silence",
+}

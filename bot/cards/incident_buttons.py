@@ -1,0 +1,105 @@
+"""What can be pressed on an incident's card. A button is only a request: the ledger decides when it is pressed.
+
+A value is ``i1|<incident>|<how often it has been open>|<deed>|<what more the deed needs>``.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Literal, cast, get_args
+
+from bot.cards.blocks import Block, actions, button, confirm, menu, overflow
+from bot.cards.words import slack_user
+from ledger.incident_decisions import INTENDABLE
+from ledger.incident_views import IncidentView
+
+VERSION = "i1"
+OWN = "tb:incident:"  # how the action ids of all of them begin
+
+Deed = Literal["take", "snooze", "silence", "lift", "intend", "error", "owner", "offer"]
+
+HOUR_S = 3600
+TOMORROW = "tomorrow"  # the next 09:00 UTC
+SNOOZES = (("For 1 hour", "3600"), ("For 4 hours", "14400"), ("Until tomorrow, 09:00 UTC", TOMORROW))
+
+_ARGUMENT = re.compile(r"[A-Za-z0-9_-]{0,32}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Pressed:
+    """A button's value, read back. ``argument``: of ``take`` the user who had it, of ``snooze`` how long, of ``offer``
+    which of ``Detail.offers``."""
+
+    incident: int
+    times: int
+    deed: Deed
+    argument: str = ""
+
+
+def value(view: IncidentView, deed: Deed, argument: str = "") -> str:
+    return f"{VERSION}|{view.incident.id}|{view.incident.times}|{deed}|{argument}"
+
+
+def read_value(text: str) -> Pressed | None:
+    """The value as it was made, or None for anything forged, cut or of another version."""
+    parts = text.split("|")
+    if len(parts) != 5 or parts[0] != VERSION or parts[3] not in get_args(Deed) or not _ARGUMENT.fullmatch(parts[4]):
+        return None
+    if not all(p.isascii() and p.isdigit() and len(p) < 16 for p in parts[1:3]):
+        return None
+    return Pressed(int(parts[1]), int(parts[2]), cast(Deed, parts[3]), parts[4])
+
+
+def buttons(view: IncidentView, offers: tuple[str, ...]) -> list[Block]:
+    """The rows of its card: what people do about it, then what may safely be done to the pipe. ``offers`` are those of
+    ``Detail.offers`` that can be carried out. What is over can still be heard of again."""
+    if view.incident.under is not None:
+        return []
+    if view.incident.state == "closed":
+        return [actions([_lift(view)])] if view.silence else []
+    rows = [actions(_answering(view))]
+    return [*rows, actions([_offer(view, o) for o in offers])] if offers else rows
+
+
+def _answering(view: IncidentView) -> list[Block]:
+    row, watch = view.incident, view.incident.kind == "watch"
+    made = [_take(view), menu("Put off…", f"{OWN}snooze", [(t, value(view, "snooze", a)) for t, a in SNOOZES])]
+    if view.silence:
+        made.append(_lift(view))
+    if row.told.raw:
+        made.append(button("Show error", f"{OWN}error", value(view, "error")))
+    if row.kind in INTENDABLE:
+        made.append(_intend(view))
+    more = [("Who owns this", value(view, "owner"))]
+    if not view.silence:
+        more.append(("Silence this pipe", value(view, "silence")))
+    return made if watch else [*made, overflow(f"{OWN}more", more)]
+
+
+def _take(view: IncidentView) -> Block:
+    held = view.incident.assigned or view.incident.acked_by
+    if held is None:
+        return button("Take it", f"{OWN}take", value(view, "take"), style="primary")
+    holder = slack_user(held) or ""
+    return button("Take it over", f"{OWN}take", value(view, "take", holder))
+
+
+def _lift(view: IncidentView) -> Block:
+    return button("Lift the silence", f"{OWN}lift", value(view, "lift"))
+
+
+def _intend(view: IncidentView) -> Block:
+    text = "This incident is closed, and not opened again until it has been otherwise."
+    dialog = confirm("Is it meant to be so?", text, "It is intended")
+    return button("This is intended", f"{OWN}intend", value(view, "intend"), confirm=dialog)
+
+
+_OFFERS = {
+    "run": "Run again",
+    "run-in-order": "Run this and what depends on it",
+    "clear-and-run": "Clear the last run's rows, then run",
+    "pause": "Pause schedule",
+}
+
+
+def _offer(view: IncidentView, offer: str) -> Block:
+    return button(_OFFERS[offer], f"{OWN}offer:{offer}", value(view, "offer", offer))

@@ -1,0 +1,114 @@
+"""What people do about incidents, by button or typed. The ledger checks who may, and how it stands (DESIGN §6)."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+from bot.asking import UNCHANGED, Thread, groups, no_environment, request
+from bot.cards.incident_buttons import TOMORROW, Pressed, read_value
+from bot.context import Context
+from bot.incident_offers import job_of, said_of
+from bot.outcome import NOT_MINE, Outcome, Ring, Sender, rule, tell
+from ledger import incident_decisions, incident_views, incidents, silences
+from ledger.connection import Conn, calendar
+from ledger.incident_decisions import Deed
+from ledger.incidents import Incident
+from ledger.policy import Actor
+from ledger.values import InboxRow
+from runbooks.request import Request
+
+MORNING = 9  # o'clock UTC
+
+
+def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
+    """A button of an incident's card."""
+    pressed = read_value(str(row.payload.get("value") or ""))
+    found = incidents.get(conn, pressed.incident) if pressed else None
+    if pressed is None or found is None:
+        return tell(NOT_MINE, said="not a button of ours")
+    match pressed.deed:
+        case "error" | "owner":
+            return Outcome(pressed.deed, answer={"kind": f"incident-{pressed.deed}", "incident": found.id})
+        case "offer":
+            return _offer(ctx, conn, row, sender, found, pressed)
+        case "snooze":
+            until = _until(pressed.argument, calendar(conn))
+            if until is None:
+                return tell(NOT_MINE, said="not a button of ours")
+            return _decided(ctx, conn, sender, "snooze", found, times=pressed.times, until=until)
+        case deed:
+            return _decided(ctx, conn, sender, deed, found, times=pressed.times, holder=pressed.argument)
+
+
+def typed(ctx: Context, conn: Conn, sender: Sender, deed: Deed, number: int, *, for_s: int | None = None) -> Outcome:
+    """``ack`` and ``snooze``: said to whoever typed it, for the card is elsewhere."""
+    found = incidents.get(conn, number)
+    if found is None:
+        return tell(f"There is no incident {number}; `incidents` lists the open ones. {UNCHANGED}", said="no incident")
+    until = calendar(conn) + timedelta(seconds=for_s) if for_s is not None else None
+    return _decided(ctx, conn, sender, deed, found, until=until, answered=True)
+
+
+def unsilence(ctx: Context, conn: Conn, sender: Sender, pipe: str, environment: str | None) -> Outcome:
+    """Lift a silence by the name of what is silent."""
+    name = environment or ctx.settings.default_environment
+    if name not in ctx.settings.environments:
+        return no_environment(ctx, name)
+    silent = next((s for s in silences.standing(conn, name) if s.name == pipe), None)
+    if silent is None:
+        return tell(f"`{pipe}` is not silenced in {name}. {UNCHANGED}", said="not silent")
+    found = incident_views.newest(conn, name, silent.subject)
+    if found is None:
+        return tell(f"`{pipe}` has no incident that it was silenced by. {UNCHANGED}", said="no incident")
+    return _decided(ctx, conn, sender, "lift", found, answered=True)
+
+
+def _decided(
+    ctx: Context, conn: Conn, sender: Sender, deed: Deed, found: Incident, *,
+    times: int | None = None, until: datetime | None = None, holder: str | None = None, answered: bool = False,
+) -> Outcome:  # fmt: skip
+    environment = ctx.settings.environments.get(found.environment)
+    if environment is None:
+        return no_environment(ctx, found.environment)
+    verdict = incident_decisions.decide(
+        conn, environment.rules, _actor(ctx, sender, found.environment), deed, found.id,
+        times=times, until=until, holder=holder,
+    )  # fmt: skip
+    said = f"{deed} of incident {found.id}"
+    card = incident_decisions.card_of(conn, found.id)
+    rings: tuple[Ring, ...] = (("publish", card.id),) if card else ()
+    if not verdict.accepted:
+        refused = rule(f"{verdict.said} {UNCHANGED}", said=f"refused: {said}")
+        return Outcome(refused.said, rings, refused.answer)
+    return Outcome(said, rings, {"kind": "rule", "text": verdict.said} if answered else None)
+
+
+def _offer(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, found: Incident, pressed: Pressed) -> Outcome:
+    """A run of the pipe, in the incident's thread; refused where the card has become another meanwhile."""
+    if found.state != "open" or found.times != pressed.times or pressed.argument not in found.told.offers:
+        return tell(f"Incident {found.id} no longer offers that; look at its newest card. {UNCHANGED}", said="stale")
+    if (run := incident_views.unfinished_run(conn, found.id)) is not None:
+        return tell(f"Run {run} is about this already; it is in the thread. No second run was made.", said="under way")
+    job = job_of(found, pressed.argument)
+    if job is None:
+        return tell(f"This version cannot carry that out. {UNCHANGED}", said="not carried out yet")
+    card = incident_decisions.card_of(conn, found.id)
+    thread = Thread(card.channel, card.ts) if card and card.ts else None
+    asked = Request(text=said_of(found, pressed.argument), job=job, environment=found.environment)
+    outcome = request(ctx, conn, row, sender, asked, thread=thread)
+    run = next((number for what, number in outcome.rings if what == "plan"), None)
+    if run is None:
+        return outcome
+    incident_decisions.asked(conn, found.id, run, sender.id)
+    return replace(outcome, rings=(*outcome.rings, *((("publish", card.id),) if card else ())))
+
+
+def _until(argument: str, now: datetime) -> datetime | None:
+    """When a snooze ends: in so many seconds, or the next morning at nine."""
+    if argument != TOMORROW:
+        return now + timedelta(seconds=int(argument)) if argument.isdigit() else None
+    morning = now.astimezone(UTC).replace(hour=MORNING, minute=0, second=0, microsecond=0)
+    return morning + timedelta(days=1)
+
+
+def _actor(ctx: Context, sender: Sender, environment: str) -> Actor:
+    return ctx.directory.actor(sender.team, sender.user, groups(ctx.settings.environments[environment].rules))
