@@ -87,12 +87,14 @@ LEFT JOIN pg_stat_progress_create_index p ON p.index_relid = i.indexrelid
 WHERE n.nspname = %(schema)s AND c.relname = %(index)s
 """
 
-# What could become a primary key as it stands: unique, whole, valid, over columns that hold no NULL.
+# What could become a primary key as it stands: unique, whole, valid, over columns that hold no NULL, and not a
+# constraint's own already.
 UNIQUE_INDEX = """
 SELECT c.relname FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
 WHERE n.nspname = %(schema)s AND t.relname = %(table)s AND i.indisunique AND i.indisvalid AND i.indpred IS NULL
-  AND i.indnatts = i.indnkeyatts
+  AND i.indnatts = i.indnkeyatts AND NOT EXISTS (SELECT FROM pg_constraint k WHERE k.conindid = i.indexrelid
+                  AND k.contype <> 'f')
   AND %(columns)s::text[] = array(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND a.attnotnull ORDER BY k.place)
 ORDER BY 1 LIMIT 1

@@ -12,6 +12,7 @@ from runbooks.steps.append_scope import GrantAppend, RevokeAppend, TakeBackAppen
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.connect_restart import AwaitTracked, AwaitUntracked, RestartConnect, TrackTopic, UntrackTopic
 from runbooks.steps.delivery import AwaitDelivery
+from runbooks.steps.postgres_index import AddPrimaryKey
 from runbooks.steps.postgres_migrate import RefreshTables
 from runbooks.steps.sink_create import CreateSink, DeleteSink, RemoveSink
 from runbooks.steps.topics import CreateTopic, DeleteTopic, RemoveEmptyTopic
@@ -213,3 +214,15 @@ def test_a_file_that_connect_cannot_take_and_a_task_that_fails_are_told(sandbox:
     sandbox.knobs(connect__properties="", connect__task_fails_on_restart=True)
     failed = "task 0 is FAILED: org.apache.kafka.connect.errors.ConnectException"
     sandbox.until(lambda: failed in str(AwaitTracked(connector=CONNECTOR, topic=NAME).look(run.at())))
+
+
+def test_a_unique_constraint_stays_beside_the_key_over_the_same_columns(sandbox: Sandbox, run: Story) -> None:
+    """Its index cannot become the key's: another one is built beside the writers first."""
+    sandbox.pg("CREATE TABLE orders (code text NOT NULL UNIQUE, place int NOT NULL)")
+    assert run.take(AddPrimaryKey(table="orders", columns=("code",))), run.astray
+    names = sandbox.pg("SELECT conname, contype::text FROM pg_constraint WHERE conrelid = 'orders'::regclass")
+    assert {row["contype"]: row["conname"] for row in names if row["contype"] in "pu"} == {
+        "p": "ix_orders_code_key",
+        "u": "orders_code_key",
+    }
+    assert not run.take(AddPrimaryKey(table="orders", columns=("place",)))

@@ -148,7 +148,10 @@ def test_a_unique_index_that_could_be_the_key_is_found(dsn: str) -> None:
         connection.execute("CREATE UNIQUE INDEX ix_ab ON keyless (a, b)")
         connection.execute("CREATE UNIQUE INDEX ix_c ON keyless (c)")
         connection.execute("CREATE UNIQUE INDEX ix_some ON keyless (b) WHERE a > 0")
+        connection.execute("ALTER TABLE keyless ADD UNIQUE (a)")
+        connection.execute("CREATE TABLE pointing (a int, b int, FOREIGN KEY (a, b) REFERENCES keyless (a, b))")
     assert client.unique_index("keyless", ("a", "b")) == "ix_ab"
     assert client.unique_index("keyless", ("b", "a")) is None
     assert client.unique_index("keyless", ("c",)) is None, "it may hold NULLs"
     assert client.unique_index("keyless", ("b",)) is None, "it does not hold every row"
+    assert client.unique_index("keyless", ("a",)) is None, "it is a constraint's own"
