@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
-import sqlglot
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
+
+from runbooks.ddl import name_of, statements
 
 _NAME = re.compile(r"^V(?P<version>\d+(?:[._]\d+)*)__(?P<does>.+)\.sql$")
 
@@ -49,40 +49,19 @@ def newest_about(words: Iterable[str], folder: str, paths: Iterable[str]) -> lis
 
 def touches(text: str, schema: str, table: str) -> Iterator[Touch]:
     """Columns that the SQL adds to the table or drops from it, in its order. What does not parse is left out."""
-    for alter in _alters(text):
-        of = alter.find(exp.Table)
-        if of is None or _name(of.this) != table or (of.db and _name(of.args["db"]) != schema):
+    for statement in statements(text):
+        alter = statement.tree if statement.may_name(table) else None
+        of = alter.find(exp.Table) if isinstance(alter, exp.Alter) else None
+        if alter is None or of is None or name_of(of.this) != table or (of.db and name_of(of.args["db"]) != schema):
             continue
         for action in alter.args.get("actions") or ():
             if isinstance(action, exp.ColumnDef):
-                yield Touch("add", _name(action.this), bool(action.args.get("exists")))
+                yield Touch("add", name_of(action.this), bool(action.args.get("exists")))
             elif isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
                 yield from (
-                    Touch("drop", _name(column.this), bool(action.args.get("exists")))
+                    Touch("drop", name_of(column.this), bool(action.args.get("exists")))
                     for column in action.find_all(exp.Column)
                 )
-
-
-def _alters(text: str) -> Iterator[exp.Alter]:
-    try:
-        parsed = sqlglot.parse(text, read="postgres")
-    except SqlglotError:  # one statement that is not understood must not hide the others
-        parsed = [each for piece in text.split(";") for each in _parsed(piece)]
-    yield from (statement for statement in parsed if isinstance(statement, exp.Alter))
-
-
-def _parsed(piece: str) -> list[exp.Expr | None]:
-    try:
-        return list(sqlglot.parse(piece, read="postgres"))
-    except SqlglotError:
-        return []
-
-
-def _name(identifier: object) -> str:
-    """As Postgres folds it: what is not quoted is in lower case."""
-    if not isinstance(identifier, exp.Identifier):
-        return ""
-    return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
 
 
 def _plain(name: str) -> str:

@@ -19,7 +19,7 @@ from runbooks.lineage.templates import NotUnderstood, named, plain, plain_alone
 logging.getLogger("sqlglot").setLevel(logging.ERROR)  # what it cannot parse is a finding, not a line on the terminal
 
 LONGEST = 200_000  # characters; the estate's longest pipe has 30,000
-_STUMBLES = (ValueError, TypeError, AttributeError, LookupError, AssertionError)  # sqlglot's, over what nobody expected
+STUMBLES = (ValueError, TypeError, AttributeError, LookupError, AssertionError)  # sqlglot's, over what nobody expected
 _CONSTANTS = frozenset({"inf", "nan", "Inf", "NaN", "default"})
 _NAMES_COLUMNS = re.compile(r"\{\{.*\b(?:columns?|symbol)\s*\(|\{%\s*(?:set|for)\b", re.DOTALL)
 _SERVICE = ("tinybird", "organization", "system")  # Tinybird's own logs (facts/tinybird.md §8)
@@ -77,7 +77,7 @@ def understand(sql: str) -> Understood | NotParsed:
         return NotParsed("it is nested too deeply")
     except SqlglotError as exc:
         return NotParsed(_first_line(exc))
-    except _STUMBLES as exc:
+    except STUMBLES as exc:
         return NotParsed(f"the parser stumbled over it ({type(exc).__name__})")
 
 
