@@ -14,7 +14,7 @@ Keys, by the name of the thing:
     kafka/topic/<name>/partitions           how many; a snapshot knows the topics that were asked for
     tinybird/token/<name>/scopes
     kubernetes/deployment/<namespace>/<name>/replicas       how many are wanted
-    github/file/<path>/blob                 of the project's datafiles: its sha on the branch
+    github/file/<path>/blob                 of the project's datafiles and migrations: its sha on the branch
 """
 
 from collections.abc import Callable, Mapping
@@ -159,7 +159,9 @@ def _facts_replicas(facts: Facts, name: str) -> Any:
 
 def _facts_blob(facts: Facts, path: str) -> Any:
     names, project = facts.names.project, facts.project
-    return project.files.get(path.removeprefix(f"{names.datafiles.strip('/')}/")) if names and project else None
+    if names is None or project is None:
+        return facts.history.shas.get(path) if facts.history else None
+    return project.files.get(path.removeprefix(f"{names.datafiles.strip('/')}/"))
 
 
 # -- from the live systems

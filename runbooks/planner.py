@@ -108,7 +108,7 @@ def facts_for(request: Request, facts: Facts, site: Site) -> Facts:
     """The facts with the answers to all that this request asks, in rounds where answers lead to more. Raises
     ``SystemsError``; changes nothing."""
     asked = set[Question]()
-    for _ in range(ROUNDS if isinstance(request.job, Pull | Push | Promote) else 1):
+    for _ in range(ROUNDS if isinstance(request.job, Pull | Push | Promote | Replicate) else 1):
         more = tuple(each for each in questions_of(request, facts) if each not in asked)
         if not more:
             break

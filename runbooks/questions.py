@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 
 from runbooks.facts import in_git, live
 from runbooks.facts.model import Datasource, Facts, Pipe, ProjectFiles
-from runbooks.history import newest_about
+from runbooks.history import in_order, newest_about
 from runbooks.names import ProjectNames
 from systems.errors import SystemsError
 
@@ -101,13 +101,15 @@ class Green:
 @dataclass(frozen=True)
 class InProject:
     """What the project's branch holds: the names of all its datafiles and migrations, in one call; and a call each, the
-    text of those of ``paths`` that are there, and of the newest migrations whose names mention one of ``words``.
-    ``needed``: there is no plan without it; else planning goes on where GitHub is away."""
+    text of those of ``paths`` that are there, of the newest migrations whose names mention one of ``words``, and of so
+    many of the ``newest`` whatever they are called. ``needed``: there is no plan without it; else planning goes on
+    where GitHub is away."""
 
     key: str
     project: ProjectNames
     paths: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    newest: int = 0
     needed: bool = False
 
 
@@ -213,6 +215,7 @@ def _read_of(question: InProject, github: "GitHub") -> ProjectFiles:
     shas = {path: sha for path, sha in there.tree(project.branch).items() if path.startswith(folders)}
     wanted = [path for path in question.paths if path in shas]
     wanted += newest_about(question.words, project.migrations, shas)[:MOST_READ]
+    wanted += in_order(project.migrations, shas)[::-1][: question.newest]
     found = {path: there.file(path, project.branch) for path in dict.fromkeys(wanted)}
     # a file that somebody wrote between the two calls goes by what was read
     read = {path: file for path, file in found.items() if file is not None}

@@ -26,6 +26,8 @@ def of_route(route: Route, facts: Facts, migration: str) -> tuple[Hazard, ...]:
 
 def _of_table(route: Route) -> Iterator[Hazard]:
     table = route.table
+    if route.given:
+        yield route.given.hazard()
     if route.lacks_version:
         yield found(
             "version-column-missing",

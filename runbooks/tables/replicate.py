@@ -28,7 +28,7 @@ from runbooks.steps.sink_create import CreateSink
 from runbooks.steps.standing import Standing
 from runbooks.steps.topics import CreateTopic
 from runbooks.strategies.parts import filling, prove
-from runbooks.tables import hazards
+from runbooks.tables import given, hazards
 from runbooks.tables.listing import reading, tidied
 from runbooks.tables.route import Route, may_append, route_of, tracked
 
@@ -50,6 +50,7 @@ def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
         [(step, None) for step in (*missing, *filled(route, facts.names.connector), *tidied(missing))]
     )
     seconds, formula = filling(route.table.rows or 0, facts)
+    waited = " + the time until the deploy" if route.given and route.given.waits else ""
     file = migration(f"replicate_{route.table.name}", _history(route, facts))
     made = write_datasource(route.made)
     return Plan(
@@ -62,7 +63,10 @@ def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
         hazards=hazards.of_route(route, facts, file.text),
         steps=steps,
         holds=(),
-        took=Estimate(seconds=seconds + _RESTART_S, formula=f"{formula} + {_RESTART_S} s for Kafka Connect to restart"),
+        took=Estimate(
+            seconds=seconds + _RESTART_S,
+            formula=f"{formula} + {_RESTART_S} s for Kafka Connect to restart{waited}",
+        ),
         sql=tuple(_statements(route, facts)),
         datafiles={f"{route.name}.datasource": made, file.name: file.text},
         diffs={} if route.standing else {f"{route.name}.datasource": _diff(f"{route.name}.datasource", made)},
@@ -73,7 +77,10 @@ def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
 
 
 def questions_of(job: Replicate, facts: Facts) -> tuple[Question, ...]:
-    """The topic itself, and the one that it would be made like. Raises ``Refused`` as the plan does."""
+    """The migrations that may make the table, where Postgres has none; then the topic itself, and the one that it would
+    be made like. Raises ``Refused`` as the plan does."""
+    if of_git := given.questions(job.table, facts):
+        return of_git
     route = route_of(job, facts)
     return (Shapes("topics", (route.name, *((route.like.topic,) if route.like else ()))),)
 
@@ -82,6 +89,8 @@ def lacking(route: Route, facts: Facts) -> Iterator[Step]:
     """What of the way is not there. The data source comes before the connector knows of the topic: else the first
     message would make one with a guessed schema, or be refused and lost."""
     names, table = facts.names, route.table
+    if route.given:
+        yield route.given.step()
     if route.lacks_version:
         new = PgField(name=route.version.name, type=route.version.type)
         yield MigratePostgres(table=table.name, fields=(new,), sql=(_version_sql(route),))
@@ -148,7 +157,8 @@ def _index(route: Route) -> CreateIndex:
 
 
 def _reasons(route: Route, facts: Facts) -> tuple[str, ...]:
-    there = "its data source is made from Postgres's catalog" if route.standing is None else "its data source is there"
+    source = route.given.named if route.given else "Postgres's catalog"
+    there = f"its data source is made from {source}" if route.standing is None else "its data source is there"
     topic = (
         f"Kafka makes the topic {route.name} by itself in {facts.environment}"
         if facts.names.creates_topics
@@ -191,6 +201,8 @@ def _version_sql(route: Route) -> str:
 
 def _statements(route: Route, facts: Facts) -> Iterator[str]:
     """What is run now."""
+    if route.given and not route.given.waits:
+        yield from (f"{text};" for text in route.given.sql)
     if route.lacks_version:
         yield _version_sql(route)
     if route.lacks_key:

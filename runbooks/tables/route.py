@@ -9,6 +9,7 @@ from runbooks.proof.claims import Provable, provable
 from runbooks.request import Replicate
 from runbooks.steps.append_scope import APPEND
 from runbooks.tables.derived import ROOT, Derived, datasource_of, version_of
+from runbooks.tables.given import Given, given
 
 NEW_VERSION = PgColumn("updatedAt", "timestamp with time zone", nullable=False, default="now()")
 
@@ -16,7 +17,8 @@ NEW_VERSION = PgColumn("updatedAt", "timestamp with time zone", nullable=False, 
 @dataclass(frozen=True)
 class Route:
     """``name`` is the topic's and the data source's (facts/estate.md §5). ``standing`` is the data source where there
-    is one already; ``made`` what it is or will be. ``like`` is the Sequin sink that the new one is made like."""
+    is one already; ``made`` what it is or will be. ``like`` is the Sequin sink that the new one is made like. With
+    ``given`` the table is not in Postgres yet: it is what migrations of the project make."""
 
     table: PgTable
     name: str
@@ -28,6 +30,7 @@ class Route:
     standing: Datasource | None
     sink: Sink | None
     like: Sink | None
+    given: Given | None = None
 
     @property
     def sink_name(self) -> str:
@@ -53,7 +56,7 @@ class Route:
 
 def route_of(job: Replicate, facts: Facts) -> Route:
     """Raises ``Refused`` where the table cannot be replicated, or not under that name."""
-    table = _table(job.table, facts)
+    table, making = _table(job.table, facts)
     name = job.datasource or job.table
     key = table.primary_key or _unique(table)
     version = version_of(table) or NEW_VERSION
@@ -66,11 +69,12 @@ def route_of(job: Replicate, facts: Facts) -> Route:
         key=key,
         version=version,
         made=made,
-        said=_said(derived, standing),
+        said=(*_said(derived, standing), *_said_of(making)),
         proof=_proof(made, table, version),
         standing=standing,
         sink=_sink(name, table, facts),
         like=next((s for s in facts.sinks.values() if s.status == "active" and s.topic != name), None),
+        given=making,
     )
 
 
@@ -84,20 +88,36 @@ def may_append(route: Route, facts: Facts) -> bool:
     return bool({("ADMIN", None), (APPEND, None), (APPEND, route.name)} & held)
 
 
-def _table(name: str, facts: Facts) -> PgTable:
+def _table(name: str, facts: Facts) -> tuple[PgTable, Given | None]:
     if facts.tables is None:
         raise Refused("Postgres was not asked: `replicate` begins with what its catalog says (`--dsn`).")
     table = facts.tables.get(name)
     if table is None:
-        near = nearest(name, facts.tables)
-        hint = f"; did you mean `{near}`?" if near else "; run the migration that makes it first."
-        raise Refused(f"There is no table `{name}` in Postgres{hint}", name, near)
+        made = given(name, facts)
+        if made is None:
+            raise _nowhere(name, facts)
+        return made.table, made
     if not table.owned:
         raise Refused(
             f"The role that tbops uses in Postgres does not own `{name}`, so it may not change its replica identity.",
             name,
         )
-    return table
+    return table, None
+
+
+def _nowhere(name: str, facts: Facts) -> Refused:
+    """Every place that was looked at, and the nearest name."""
+    near = nearest(name, facts.tables or {})
+    held, project = facts.history, facts.names.project
+    elsewhere, then = "", "run the migration that makes it first"
+    if held is not None and project is not None:
+        where = f"of {project.repository} in {project.migrations}"
+        elsewhere = f", and no migration {where} makes one"
+        if held.trouble:
+            elsewhere = f", and whether a migration {where} makes one is not known ({held.trouble})"
+            then = "ask again when GitHub answers"
+    hint = f"; did you mean `{near}`?" if near else f"; {then}."
+    return Refused(f"There is no table `{name}` in Postgres{elsewhere}{hint}", name, near)
 
 
 def _unique(table: PgTable) -> tuple[str, ...]:
@@ -142,6 +162,12 @@ def _said(derived: Derived, standing: Datasource | None) -> tuple[str, ...]:
     if standing is None:
         return derived.said
     return (f"the data source {standing.name} is there already and is left as it is",)
+
+
+def _said_of(made: Given | None) -> tuple[str, ...]:
+    if made is None:
+        return ()
+    return (f"Postgres has no {made.table.name} yet: its columns and keys are those of {made.named}",)
 
 
 def _sink(name: str, table: PgTable, facts: Facts) -> Sink | None:

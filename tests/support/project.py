@@ -7,6 +7,7 @@ from tests.support.sandbox import Sandbox
 
 REPO = "/repos/acme/platform"
 FOLDER = "services/libs/tinybird"
+MIGRATIONS = "backend/src/database/migrations"
 
 
 def edit(sandbox: Sandbox, pipe: str, sql: str) -> None:
@@ -21,15 +22,17 @@ def sql_of(sandbox: Sandbox, pipe: str) -> list[str]:
 
 def text(sandbox: Sandbox, path: str) -> str:
     """A datafile of the branch main, by its path below the datafiles' folder."""
-    return base64.b64decode(_contents(sandbox, path)["content"]).decode()
+    return base64.b64decode(_contents(sandbox, f"{FOLDER}/{path}")["content"]).decode()
 
 
 def commit(sandbox: Sandbox, path: str, content: str, branch: str = "main") -> None:
-    """Somebody writes it there by hand."""
-    body = {"message": "By hand", "branch": branch, "content": base64.b64encode(content.encode()).decode()}
-    there = sandbox.github.get(f"{REPO}/contents/{FOLDER}/{path}", params={"ref": branch})
-    body |= {"sha": there.json()["sha"]} if there.status_code == 200 else {}
-    assert sandbox.github.put(f"{REPO}/contents/{FOLDER}/{path}", json=body).status_code in (200, 201)
+    """Somebody writes a datafile there by hand."""
+    _write(sandbox, f"{FOLDER}/{path}", content, branch)
+
+
+def migration(sandbox: Sandbox, name: str, sql: str) -> None:
+    """Somebody merges a migration; nobody has deployed it."""
+    _write(sandbox, f"{MIGRATIONS}/{name}", sql, "main")
 
 
 def merge(sandbox: Sandbox, **files: str) -> None:
@@ -48,5 +51,12 @@ def merge(sandbox: Sandbox, **files: str) -> None:
     assert merged.status_code == 200, merged.text
 
 
+def _write(sandbox: Sandbox, path: str, content: str, branch: str) -> None:
+    body = {"message": "By hand", "branch": branch, "content": base64.b64encode(content.encode()).decode()}
+    there = sandbox.github.get(f"{REPO}/contents/{path}", params={"ref": branch})
+    body |= {"sha": there.json()["sha"]} if there.status_code == 200 else {}
+    assert sandbox.github.put(f"{REPO}/contents/{path}", json=body).status_code in (200, 201)
+
+
 def _contents(sandbox: Sandbox, path: str) -> Any:
-    return sandbox.github.get(f"{REPO}/contents/{FOLDER}/{path}").json()
+    return sandbox.github.get(f"{REPO}/contents/{path}").json()

@@ -102,6 +102,12 @@ def test_of_many_migrations_the_newest_are_read() -> None:
     assert read == many[: -MOST_READ - 1 : -1]
 
 
+def test_so_many_of_the_newest_are_read_whatever_they_are_called() -> None:
+    many = [f"{PROJECT.migrations}/V{n}__other.sql" for n in range(9)]
+    _, read = repository(*many, f"{PROJECT.migrations}/V0.5__people.sql", words=("people",), newest=2)
+    assert read == [f"{PROJECT.migrations}/V0.5__people.sql", many[8], many[7]]
+
+
 def test_a_repository_that_is_away_stops_only_what_cannot_do_without_it() -> None:
     found, _ = repository(away=True, words=("people",))
     assert found is not None
