@@ -7,6 +7,7 @@ import pytest
 
 from tests.faults.test_aborts import aborted
 from tests.faults.test_retries import unhurried
+from tests.support import project
 from tests.support.drive import Drive
 from tests.support.mortal import Mortal, once
 from tests.support.people import People
@@ -119,3 +120,34 @@ def test_killed_at_every_boundary_a_replicate_has_each_effect_once(drive: Drive,
     assert replication(sandbox) == ALL
     had = {f"{system} {call}": sandbox.log.count(system, call, after=after) for system, call in EFFECTS}
     assert had == dict.fromkeys(had, 1)
+
+
+MAKES = 'CREATE TABLE IF NOT EXISTS orders (id int PRIMARY KEY, "updatedAt" timestamptz NOT NULL DEFAULT now());'
+
+
+@pytest.mark.long
+def test_a_table_that_was_made_stays_after_an_abort_and_the_same_request_goes_on(
+    drive: Drive, people: People, sandbox: Sandbox
+) -> None:
+    """It is in the project's history and would be made by its deploy anyway."""
+    project.migration(sandbox, "V1790000000__makeOrders.sql", MAKES)
+    run = drive.run("/tb replicate orders")
+    aborted(drive, people, run, 1)
+    words = drive.card(run).words
+    assert "What was added stays: Postgres has the table orders, as it is in V1790000000__makeOrders.sql" in words
+    again = drive.run("/tb replicate orders")
+    assert drive.view(again).steps[0].op.startswith("postgres.index.create"), "it is there now"
+    drive.until(again, "succeeded")
+
+
+@pytest.mark.long
+def test_killed_at_every_boundary_a_table_is_made_once(drive: Drive, sandbox: Sandbox) -> None:
+    project.migration(sandbox, "V1790000000__makeOrders.sql", MAKES)
+    run = drive.run("/tb replicate orders")
+    mortal = Mortal(drive, run, once(lambda boundary: boundary.matters))
+    drive.until_step(run, 2)
+    assert mortal.deaths
+    assert sandbox.pg("SELECT attname FROM pg_attribute WHERE attrelid = 'orders'::regclass AND attnum > 0") == [
+        {"attname": "id"},
+        {"attname": "updatedAt"},
+    ]
