@@ -220,12 +220,12 @@ class Jobs:
             return True
         working = [job for job in self._live if job.status == "working"]
         ending = min((job for job in working if job.ends_at <= now), key=lambda job: job.ends_at, default=None)
-        refused, beginning = self._refusable(working), self._startable(working)
-        arriving = min((job for job in (refused, beginning) if job), key=lambda job: job.created_at, default=None)
+        refused = self._refusable(working)
+        arriving = refused or self._startable(working)
         if ending and not (arriving and arriving.created_at < ending.ends_at):
             await self._finish(ending)
-        elif arriving and arriving is refused:
-            self._end(arriving, "error", arriving.created_at, self._over_quota)
+        elif refused:
+            self._end(refused, "error", refused.created_at, self._over_quota)
         elif arriving:
             await self._begin(arriving)
         else:

@@ -238,6 +238,23 @@ def test_a_scheduled_run_over_the_quota_waits_or_ends_by_the_knob(tb: Tinybird, 
     assert sum(row["status"] == "done" for row in ended) >= (2 if does == "error" else 3)
 
 
+def test_a_run_that_met_a_free_slot_waits_for_its_table_though_the_quota_is_full_by_then(tb: Tinybird) -> None:
+    tb.knob("copy_quota", 2)
+    tb.knob("quota_scheduled", "error")
+    first, other = at_once(tb, 2)
+    schedule(tb, other, "35 * * * *")
+    second = copies(tb, "SELECT 'x' AS id", "second_into_the_same", "target_0")
+    schedule(tb, second, "32 * * * *")
+    moves_on(tb, minutes=18)
+    assert [logged(tb, "status", pipe)[0]["status"] for pipe in (first, other, second)] == [
+        "working",
+        "working",
+        "waiting",
+    ]
+    moves_on(tb, minutes=5)
+    assert logged(tb, "status", second)[0]["status"] == "done"
+
+
 def test_a_jump_over_many_ticks_refuses_only_what_met_a_full_quota(tb: Tinybird) -> None:
     """Each run lasts ten minutes of the hour: of three an hour, one is over a quota of two, every hour."""
     tb.knob("copy_quota", 2)
