@@ -34,6 +34,9 @@ KNOBS: dict[str, Any] = {
     "tinybird.jobs_log_lag_s": 0.0,  # jobs_log shows how jobs stood so long ago, by the platform clock
     "tinybird.jobs_log_drop": "",  # columns with commas that jobs_log does not have
     "tinybird.jobs_log_types": "times",  # else "strings": times as text
+    "tinybird.ops_log_lag_s": 0.0,  # the same of datasources_ops_log: a run's rows may be seen after its end, or before
+    "tinybird.ops_log_drop": "",
+    "tinybird.ops_log_types": "times",
     "tinybird.log_skew_s": 0.0,  # times in jobs_log and datasources_ops_log are ahead of now() by so much
     "tinybird.forward": False,
     "tinybird.copy_timeout_s": 3600.0,  # by the platform clock

@@ -146,11 +146,13 @@ class ServiceLogs:
                     f"CREATE TABLE IF NOT EXISTS tinybird.{name} ({_TABLES[name]}) ENGINE = MergeTree ORDER BY tuple()"
                 )
                 self._made.add(name)
-        if "jobs_log" in names:
-            late = timedelta(seconds=self._workspace.number("jobs_log_lag_s"))
-            await self._jobs.bring_up(self._workspace.now() - late, self._shape_of_jobs())
-        if "datasources_ops_log" in names:
-            await self._operations.bring_up(self._workspace.now(), Shape(self._skew_s()))
+        for name, log, knobs in (
+            ("jobs_log", self._jobs, "jobs_log"),
+            ("datasources_ops_log", self._operations, "ops_log"),
+        ):
+            if name in names:
+                late = timedelta(seconds=self._workspace.number(f"{knobs}_lag_s"))
+                await log.bring_up(self._workspace.now() - late, self._shape(knobs))
         if "pipe_stats_rt" in names:
             calls, self._calls = self._calls, []
             await self._insert("pipe_stats_rt", calls)
@@ -158,13 +160,11 @@ class ServiceLogs:
             await run("TRUNCATE TABLE tinybird.datasources_storage")
             await self._insert("datasources_storage", await self._storage())
 
-    def _skew_s(self) -> int:
-        return round(self._workspace.number("log_skew_s"))
-
-    def _shape_of_jobs(self) -> Shape:
-        dropped = str(self._workspace.knob("jobs_log_drop")).split(",")
-        texts = self._workspace.knob("jobs_log_types") == "strings"
-        return Shape(self._skew_s(), texts, frozenset(name.strip() for name in dropped if name.strip()))
+    def _shape(self, knobs: str) -> Shape:
+        dropped = str(self._workspace.knob(f"{knobs}_drop")).split(",")
+        texts = self._workspace.knob(f"{knobs}_types") == "strings"
+        skew_s = round(self._workspace.number("log_skew_s"))
+        return Shape(skew_s, texts, frozenset(name.strip() for name in dropped if name.strip()))
 
     async def _insert(self, table: str, rows: list[dict[str, Any]]) -> None:
         if rows:

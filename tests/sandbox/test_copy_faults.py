@@ -205,6 +205,24 @@ def test_a_renamed_pipe_runs_on_under_its_id_and_a_deleted_one_no_more(tb: Tinyb
 # -- the quota
 
 
+@pytest.mark.long
+def test_a_storm_of_116_copies_in_one_minute_is_kept_up_with() -> None:
+    with tinybird_served(seed="estate") as tb:
+        tb.reset()
+        pipes = [pipe["name"] for pipe in tb.client.get("/v0/pipes").json()["pipes"] if pipe["type"] == "copy"]
+        assert len(pipes) == 116
+        for pipe in pipes:
+            schedule(tb, pipe, "59 * * * *")
+        assert fail(tb, "memory", "*", after_s=20).json()["pipes"] == len(pipes)
+        moves_on(tb, hours=1)
+        storm = tb.rows(
+            "SELECT uniqExact(pipe_id) AS pipes, uniqExact(created_at) AS ticks, count() AS runs FROM tinybird.jobs_log "
+            "WHERE status = 'error' AND error LIKE '%MEMORY_LIMIT_EXCEEDED%'"
+        )
+        assert storm == [{"pipes": 116, "ticks": 1, "runs": 116}]
+        assert len(tb.client.get("/v0/jobs").json()["jobs"]) == 100, "the Jobs API has lost some: only the log has all"
+
+
 def at_once(tb: Tinybird, count: int) -> list[str]:
     """So many copies of the same minute, each into a table of its own, and all slow."""
     tb.knob("copy_rows_per_s", 1.0)

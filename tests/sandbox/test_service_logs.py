@@ -103,6 +103,26 @@ def test_columns_that_are_missing_are_refused_in_clickhouses_words(tb: Tinybird)
     assert tb.value("SELECT count(updated_at) FROM tinybird.jobs_log") == 1
 
 
+def test_the_rows_of_a_run_may_be_seen_after_its_end(tb: Tinybird) -> None:
+    rows = "SELECT rows FROM tinybird.datasources_ops_log WHERE event_type = 'copy'"
+    tb.knob("ops_log_lag_s", 3600)
+    assert run_copy(tb)["status"] == "done"
+    assert tb.rows(STATES) == [{"status": "done", "n": 1}]
+    assert tb.rows(rows) == []
+    tb.world.clock.advance(3600)
+    assert {"rows": 200} in tb.rows(rows)
+
+
+def test_the_log_of_operations_may_be_poorer_too(tb: Tinybird) -> None:
+    run_copy(tb)
+    tb.knob("ops_log_drop", "rows")
+    tb.knob("ops_log_types", "strings")
+    refused = query(tb, "SELECT rows FROM tinybird.datasources_ops_log")
+    assert "Unknown expression identifier `rows`" in refused.json()["error"]
+    assert tb.value("SELECT toTypeName(timestamp) FROM tinybird.datasources_ops_log LIMIT 1") == "String"
+    assert tb.value("SELECT count() FROM tinybird.jobs_log WHERE created_at > now() - 86400") == 1
+
+
 def test_times_may_be_text(tb: Tinybird) -> None:
     run_copy(tb)
     kinds = "SELECT toTypeName(created_at) AS c, toTypeName(started_at) AS s FROM tinybird.jobs_log"
