@@ -216,8 +216,8 @@ def test_a_storm_of_116_copies_in_one_minute_is_kept_up_with() -> None:
         assert fail(tb, "memory", "*", after_s=20).json()["pipes"] == len(pipes)
         moves_on(tb, hours=1)
         storm = tb.rows(
-            "SELECT uniqExact(pipe_id) AS pipes, uniqExact(created_at) AS ticks, count() AS runs FROM tinybird.jobs_log "
-            "WHERE status = 'error' AND error LIKE '%MEMORY_LIMIT_EXCEEDED%'"
+            "SELECT uniqExact(pipe_id) AS pipes, uniqExact(created_at) AS ticks, count() AS runs "
+            "FROM tinybird.jobs_log WHERE status = 'error' AND error LIKE '%MEMORY_LIMIT_EXCEEDED%'"
         )
         assert storm == [{"pipes": 116, "ticks": 1, "runs": 116}]
         assert len(tb.client.get("/v0/jobs").json()["jobs"]) == 100, "the Jobs API has lost some: only the log has all"
