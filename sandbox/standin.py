@@ -29,6 +29,7 @@ KNOBS: dict[str, Any] = {
     "tinybird.copy_quota": 12,
     "tinybird.copy_rows_per_s": 50_000.0,  # by the platform clock
     "tinybird.copy_cancel_working": True,
+    "tinybird.copy_pretended_rows": -1,  # a copy only says that it wrote so many; -1: it copies. For weeks of schedules
     "tinybird.copy_memory_bytes": 0,  # what one copy may take, refused in ClickHouse's words; 0: all
     "tinybird.quota_scheduled": "wait",  # what a scheduled run over the quota does; else "error": it ends at its tick
     "tinybird.jobs_log_lag_s": 0.0,  # jobs_log shows how jobs stood so long ago, by the platform clock
