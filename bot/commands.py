@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
-from bot import forms
+from bot import channels, forms
 from bot import grammar as g
 from bot.asking import UNCHANGED, groups, no_environment, request
 from bot.clicks import decide
@@ -52,7 +53,7 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
         case g.Copies():
             return _question(ctx, conn, row, sender, "copies", meant.environment)
         case g.Doctor(probe=False):
-            return _question(ctx, conn, row, sender, "doctor", meant.environment)
+            return _in_environment(ctx, meant.environment, lambda name: _doctor(ctx, conn, row, sender, name))
         case g.Doctor(probe=True):
             return _probe(ctx, conn, row, sender, meant.environment)
         case _:
@@ -69,7 +70,7 @@ def chosen(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
 
 
 def _question(
-    ctx: Context, conn: Conn, row: InboxRow, sender: Sender, kind: str, environment: str | None, **asked: str
+    ctx: Context, conn: Conn, row: InboxRow, sender: Sender, kind: str, environment: str | None, **asked: Any
 ) -> Outcome:
     """A work worker asks the systems; the message waits for what it finds."""
     name = environment or ctx.settings.default_environment
@@ -81,6 +82,13 @@ def _question(
         thread_ts=sender.thread_ts, recipient=sender.user, body={"response_url": sender.response_url},
     )  # fmt: skip
     return Outcome(f"question {number}", (("question", number),))
+
+
+def _doctor(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment: str | None) -> Outcome:
+    """A worker asks the systems; where the bot may speak it asks itself."""
+    at = ctx.settings.environments[environment or ctx.settings.default_environment]
+    check = channels.check(ctx.slack, conn, at.channels)
+    return _question(ctx, conn, row, sender, "doctor", environment, checks=[check])
 
 
 def _probe(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment: str | None) -> Outcome:

@@ -5,7 +5,7 @@ from bot.context import Context
 from bot.outcome import Outcome, Sender
 from bot.slack import SlackTrouble
 from config.log import logger
-from ledger import freeze, runs
+from ledger import freeze, incident_views, runs
 from ledger.connection import Conn, calendar
 from ledger.values import InboxRow, RunState
 
@@ -20,8 +20,9 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
         return Outcome("home not published: too many at once")
     found = runs.listing(conn, states=OPEN)
     frozen = freeze.all_standing(conn)
-    names = ctx.directory.names([*(r.requester for r in found), *(f.actor for f in frozen)])
-    view = home(found, names, calendar(conn), frozen)
+    wrong = incident_views.listing(conn)
+    people = [*(r.requester for r in found), *(f.actor for f in frozen), *incident_views.holders(wrong)]
+    view = home(found, ctx.directory.names(people), calendar(conn), frozen, wrong)
     try:
         ctx.slack.publish_home(sender.user, view)
     except SlackTrouble as exc:

@@ -5,18 +5,18 @@ while Slack is called.
 """
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TypeVar, cast
 
 from bot import incident_thread, projections
 from bot.cards.blocks import Card, Upload
 from bot.cards.check import troubles
 from bot.context import Context
 from bot.rendering import NotThere, render
-from bot.slack import BAD_BLOCKS, SlackTrouble
+from bot.slack import BAD_BLOCKS, CLOSED, SlackTrouble
 from config.log import logger
-from ledger import messages
+from ledger import incidents, messages
 from ledger.connection import Conn
-from ledger.messages import Claimed
+from ledger.messages import Claimed, Purpose
 from ledger.values import Message
 
 ROOT_QUIET_S = 1.0  # several steps a second are one edit of the card
@@ -176,6 +176,10 @@ def _later(ctx: Context, message: Message, trouble: SlackTrouble) -> None:
         wait = trouble.retry_after or 1.0
         ctx.limiter.shut(trouble.method, message.channel, wait)
         _store(ctx, lambda conn: messages.postpone(conn, message.id, wait))
+    elif trouble.code == "message_not_found" and _anew(ctx, message):
+        _log.warning("somebody deleted an incident's card; it is posted anew", message=message.id, ref=message.ref)
+    elif trouble.code in CLOSED and _elsewhere(ctx, message, trouble):
+        _log.error("a channel is closed to the bot; people are called elsewhere", ref=message.ref, error=str(trouble))
     elif trouble.for_ever:
         _log.error("Slack refuses a message", message=message.id, ref=message.ref, error=str(trouble))
         _store(ctx, lambda conn: messages.trouble(conn, message.id, str(trouble)))
@@ -183,6 +187,31 @@ def _later(ctx: Context, message: Message, trouble: SlackTrouble) -> None:
         _log.warning("Slack did not take a message; it is tried again", message=message.id, error=str(trouble))
         wait = min(LONGEST_WAIT_S, trouble.retry_after or 2.0 ** min(message.failures, 6))
         _store(ctx, lambda conn: messages.failed(conn, message.id, wait))
+
+
+def _anew(ctx: Context, message: Message) -> bool:
+    """Whether the card of an incident that is open is posted once more. What is over may stay deleted."""
+    if message.purpose != "incident":
+        return False
+    with ctx.pool.connection() as conn, conn.transaction():
+        found = incidents.get(conn, incident_thread.incident_of(message.ref))
+        if found is None or found.state != "open" or not messages.gone(conn, message.id):
+            return False
+    ctx.bell.ring("publish", message.id)
+    return True
+
+
+def _elsewhere(ctx: Context, message: Message, trouble: SlackTrouble) -> bool:
+    """Whether what people must hear goes to the other channel. A reply does not: its card is there by then."""
+    channels = [e.channels for e in ctx.settings.environments.values() if e.channels.alerts == message.channel]
+    if message.purpose not in ("incident", "alert") or not channels or channels[0].otherwise == message.channel:
+        return False
+    body = {**(message.body or {}), "instead_of": message.channel, "why": trouble.code}
+    with ctx.pool.connection() as conn, conn.transaction():
+        messages.trouble(conn, message.id, str(trouble))
+        other = messages.want(conn, cast(Purpose, message.purpose), message.ref, channels[0].otherwise, body=body)
+    ctx.bell.ring("publish", other)
+    return True
 
 
 def _store(ctx: Context, change: Callable[[Conn], object]) -> None:

@@ -33,13 +33,13 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
             view = runs.get(conn, run_of(message.ref))
             return progress.progress(view, step_of(message.ref))
         case "incident":
-            return _incident_card(ctx, conn, message)
+            return notices.instead(_incident_card(ctx, conn, message), body)
         case "reply" if message.ref.startswith("incident/"):
             return _incident_reply(ctx, conn, message, body)
         case "reply":
             return _reply(ctx, conn, message, body)
         case "alert":
-            return notices.alert(body, ctx.directory.names(mentioned(str(body.get("text")))))
+            return notices.instead(notices.alert(body, ctx.directory.names(mentioned(str(body.get("text"))))), body)
         case "answer":
             return _found(conn, message)
         case _:
@@ -104,8 +104,9 @@ def _answer(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
         case "runs":
             found = runs.listing(conn, environment=body.get("environment"), states=OPEN)
             frozen = freeze.all_standing(conn, body.get("environment"))
-            names = ctx.directory.names([*(r.requester for r in found), *(f.actor for f in frozen)])
-            return home.listing(found, names, calendar(conn), frozen)
+            wrong = incident_views.listing(conn, body.get("environment"))
+            people = [*(r.requester for r in found), *(f.actor for f in frozen), *incident_views.holders(wrong)]
+            return home.listing(found, ctx.directory.names(people), calendar(conn), frozen, wrong)
         case "incidents":
             return _incidents(ctx, conn, body)
         case "incident-error" | "incident-owner":
@@ -121,8 +122,7 @@ def _answer(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
 def _incidents(ctx: Context, conn: Conn, body: dict[str, Any]) -> Card:
     listed = incident_views.listing(conn, body.get("environment"))
     silent = silences.standing(conn, body.get("environment"))
-    held = [each.incident.assigned or each.incident.acked_by for each in listed]
-    names = ctx.directory.names([*(actor for actor in held if actor), *(s.actor for s in silent)])
+    names = ctx.directory.names([*incident_views.holders(listed), *(s.actor for s in silent)])
     return incident_list.listing(listed, silent, names, calendar(conn), body.get("links") or {})
 
 
@@ -139,7 +139,7 @@ def _found(conn: Conn, message: Message) -> Card:
     question = questions.get(conn, run_of(message.ref))
     if question is None or question.answer is None:
         raise NotThere
-    return answers.found(question.kind, question.answer)
+    return answers.found(question.kind, question.answer, question.asked.get("checks") or ())
 
 
 def _show(ctx: Context, conn: Conn, number: int) -> Card:

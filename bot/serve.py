@@ -39,7 +39,7 @@ class Bot:
         bell = Bell(settings.redis_url.get_secret_value(), patience_s=BEHIND_S)
         client = web_client(slack.bot_token.get_secret_value(), slack.api_url, ACK_TIMEOUT_S)
         self.app = self._build(bell)
-        self._sweep = Sweep(self._pool, bell, Slack(client), settings.engine.sweep_s)
+        self._sweep = Sweep(self._pool, bell, Slack(client), settings)
         self._socket = self._socket_mode(self.app)
         taking = self.app if slack.mode == "http" else None
         self._server = Server(web(self._pool, taking, self._hears), slack.host, slack.port)

@@ -27,6 +27,7 @@ METHODS: dict[str, tuple[str, ...]] = {  # method: the scopes that allow it
     "files.completeUploadExternal": ("files:write",),
     "users.info": ("users:read",),
     "usergroups.users.list": ("usergroups:read",),
+    "conversations.info": ("channels:read", "groups:read"),
     "views.open": (),
     "views.update": (),
     "views.publish": (),
@@ -42,6 +43,8 @@ _FOR_EVER = frozenset(
         "user_not_in_channel",
     )
 )  # fmt: skip
+# The channel is closed to the bot, whatever it would say there.
+CLOSED = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
 BAD_BLOCKS = frozenset(
     {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "view_too_large"}
 )
@@ -141,6 +144,10 @@ class Slack:
 
     def publish_home(self, user: str, view: Block) -> None:
         self._call("views.publish", self._web.views_publish, user_id=user, view=view)
+
+    def channel(self, channel: str) -> dict[str, Any]:
+        """What Slack knows of a channel: its ``name``, ``is_archived``, ``is_private``, ``is_member``."""
+        return dict(self._call("conversations.info", self._web.conversations_info, channel=channel)["channel"])
 
     def permalink(self, channel: str, ts: str) -> str:
         """The address of a message."""

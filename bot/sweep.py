@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import psycopg
 from psycopg_pool import PoolTimeout
 
+from bot import incident_sweep
 from bot.handling import sender_of
 from bot.slack import Slack, SlackTrouble
 from config.log import logger
+from config.settings import Settings
 from ledger import inbox, messages
 from ledger.bell import Bell, What
 from ledger.connection import Pool
@@ -26,11 +28,12 @@ _log = logger("bot")
 
 
 class Sweep:
-    def __init__(self, pool: Pool, bell: Bell, slack: Slack, every_s: float) -> None:
+    def __init__(self, pool: Pool, bell: Bell, slack: Slack, settings: Settings) -> None:
         self._pool = pool
+        self._settings = settings
+        self._every_s = settings.engine.sweep_s
         self._bell = bell
         self._slack = slack
-        self._every_s = every_s
         self._rung: dict[tuple[What, int], float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bot-sweep", daemon=True)
@@ -54,6 +57,7 @@ class Sweep:
         with self._pool.connection(timeout=2.0) as conn:
             late = inbox.remind(conn, REMIND_S)
             lost = inbox.unhandled(conn, LOST_S)
+            incident_sweep.once(conn, self._settings)
             behind = messages.behind(conn, MOST)
         self._forget(behind)
         for row in late:

@@ -224,10 +224,16 @@ class PostgresSettings(_Frozen):
 
 
 class Channels(_Frozen):
-    """Ids of channels. ``alerts`` hears of what needs people."""
+    """Ids of channels. ``alerts`` hears of what needs people; where the bot may not post there, ``fallback`` does."""
 
     migrations: str
     alerts: str
+    fallback: str | None = None
+
+    @property
+    def otherwise(self) -> str:
+        """Where people are called when the channel for alerts is closed to the bot."""
+        return self.fallback or self.migrations
 
 
 class Rules(_Frozen):

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 from ledger import incidents, messages, silences
 from ledger.connection import Conn, calendar, pick, row_of
-from ledger.incidents import Event, Incident, incident_ref
+from ledger.incidents import Event, Incident, Kind, incident_ref
 from ledger.queries import load
 from ledger.silences import Silence
 from ledger.values import Message
@@ -76,10 +76,17 @@ def listing(conn: Conn, environment: str | None = None) -> Sequence[Listed]:
     return [Listed(pick(Incident, row), row["beside"]) for row in rows]
 
 
-def newest(conn: Conn, environment: str, subject: str) -> Incident | None:
-    """The last incident of a subject, open or over."""
+def holders(listed: Sequence[Listed]) -> list[str]:
+    """The actors who have some of them."""
+    held = [each.incident.assigned or each.incident.acked_by for each in listed]
+    return [actor for actor in held if actor]
+
+
+def newest(conn: Conn, environment: str, subject: str, *, kind: Kind | None = None) -> Incident | None:
+    """The last incident of a subject, an open one before those that are over."""
+    values = {"environment": environment, "subject": subject, "kind": kind}
     with conn.cursor(row_factory=row_of(Incident)) as cursor:
-        return cursor.execute(_sql["newest"], {"environment": environment, "subject": subject}).fetchone()
+        return cursor.execute(_sql["newest"], values).fetchone()
 
 
 def unfinished_run(conn: Conn, incident: int) -> int | None:
@@ -107,5 +114,6 @@ def calm(conn: Conn, *, after_s: float) -> list[int]:
 
 def _said_again(conn: Conn, query: str, values: Mapping[str, object], said: str) -> list[int]:
     with conn.transaction():
+        conn.execute(_sql["one_at_a_time"])  # whoever comes second reads what the first has written
         numbers = [row["id"] for row in conn.execute(_sql[query], {**values, "said": said})]
         return messages.touch(conn, *(incident_ref(number) for number in numbers)) if numbers else []

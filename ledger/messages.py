@@ -125,6 +125,17 @@ def trouble(conn: Conn, message: int, why: str) -> None:
     conn.execute(_sql["trouble"], {"id": message, "why": stored.text(why)})
 
 
+def gone(conn: Conn, message: int) -> bool:
+    """Somebody deleted it: it is posted anew, once. False: it was gone before, and stays so."""
+    return conn.execute(_sql["gone"], {"id": message}).fetchone() is not None
+
+
+def last_troubles(conn: Conn, channels: Sequence[str]) -> dict[str, str]:
+    """Of each channel whose newest message for everybody could not be sent: why."""
+    rows = conn.execute(_sql["last_troubles"], {"channels": list(channels)})
+    return {row["channel"]: row["trouble"] for row in rows if row["trouble"]}
+
+
 def behind(conn: Conn, limit: int) -> list[int]:
     """Messages that show an older state and may be sent now, oldest first."""
     return [row["id"] for row in conn.execute(_sql["behind"], {"limit": limit, "stale_s": CLAIM_STALE_S})]

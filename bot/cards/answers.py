@@ -16,8 +16,9 @@ _WELL, _FAILED, _PAUSED = "✅", "❌", "⏸️"
 _UNWELL = {_FAILED: "failed the last time", _PAUSED: "paused"}
 
 
-def found(kind: str, answer: Json) -> Card:
-    """The answer to ``lineage``, ``copies``, ``doctor`` or ``probe``, as the worker stored it."""
+def found(kind: str, answer: Json, own: Sequence[Json] = ()) -> Card:
+    """The answer to ``lineage``, ``copies``, ``doctor`` or ``probe``, as the worker stored it. ``own`` are those checks
+    of the doctor that the bot makes itself."""
     where = prose(str(answer.get("environment", "")))
     if error := answer.get("error"):
         said = cut(prose(str(error)), 1500)
@@ -32,7 +33,7 @@ def found(kind: str, answer: Json) -> Card:
         case "probe":
             return _probe(where, answer["findings"])
         case _:
-            return _doctor(where, answer["checks"])
+            return _doctor(where, [*answer["checks"], *own])
 
 
 def _copies(where: str, copies: Sequence[Json]) -> Card:

@@ -3,9 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+from bot.cards import incident_list
 from bot.cards.blocks import Block, Card, context, header, section, sections
 from bot.cards.words import Names, clock, code, cut, person, prose
 from ledger.freeze import EVERYWHERE, Freeze
+from ledger.incident_views import Listed
 from ledger.values import Run
 
 _ORDER = ("held", "proposed", "running", "restoring", "paused", "planning")
@@ -14,9 +16,12 @@ _WORDS = {"held": "🟠 held, people must decide", "proposed": "🔒 waits for a
 MOST = 20
 
 
-def home(runs: Sequence[Run], names: Names, now: datetime, frozen: Sequence[Freeze] = ()) -> Block:
-    """The view for views.publish."""
+def home(
+    runs: Sequence[Run], names: Names, now: datetime, frozen: Sequence[Freeze] = (), incidents: Sequence[Listed] = ()
+) -> Block:
+    """The view for views.publish. What is wrong now comes first."""
     blocks = [
+        *([header("Incidents"), *incident_list.blocks(incidents, names, now)] if incidents else []),
         header("Runs"),
         *_lines(runs, names, now),
         *_frozen(frozen, names, now),
@@ -25,9 +30,11 @@ def home(runs: Sequence[Run], names: Names, now: datetime, frozen: Sequence[Free
     return {"type": "home", "blocks": blocks}
 
 
-def listing(runs: Sequence[Run], names: Names, now: datetime, frozen: Sequence[Freeze] = ()) -> Card:
+def listing(
+    runs: Sequence[Run], names: Names, now: datetime, frozen: Sequence[Freeze] = (), incidents: Sequence[Listed] = ()
+) -> Card:
     """The answer to ``runs``."""
-    stands = _frozen(frozen, names, now)
+    stands = [*_frozen(frozen, names, now), *incident_list.blocks(incidents, names, now)]
     if not runs:
         return Card(_said("No run is open.", frozen), (*_lines(runs, names, now), *stands))
     many = "One run is open." if len(runs) == 1 else f"{len(runs)} runs are open."

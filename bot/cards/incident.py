@@ -7,7 +7,7 @@ from bot.cards.families import named
 from bot.cards.incident_buttons import buttons
 from bot.cards.words import Names, clock, code, count, cut, mentioned, person, prose, ruled, span
 from ledger.incident_views import FLAPS, IncidentView
-from ledger.incidents import Cause, Event, Incident, Kind
+from ledger.incidents import Event, Incident, Kind
 
 MOST_FOLDED = 15
 MOST_READERS = 4
@@ -22,15 +22,6 @@ KINDS: dict[Kind, str] = {
     "stale": "Data is stale",
     "quarantine": "Rows go to quarantine",
     "watch": "Nobody watches",
-}
-CAUSES: dict[Cause, str] = {
-    "memory": "memory: it needed more than Tinybird gives one query",
-    "timeout": "timeout: it ran longer than a copy may",
-    "quota": "quota: too many copies wanted to run at once",
-    "schema": "schema: columns or types do not fit each other",
-    "missing table": "missing table: something that it reads or writes is not there",
-    "permission": "permission: its token may not do this",
-    "unknown": "unknown: the error is of no kind that is known",
 }
 
 
@@ -54,12 +45,11 @@ def card(view: IncidentView, names: Names, offers: tuple[str, ...] = ()) -> Card
 def sentence(view: IncidentView, names: Names) -> str:
     """All of it for a notification: what, where, since when, and whether it is over."""
     row = view.incident
-    where = prose(row.environment)
     if row.state == "closed":
-        return cut(f"Over{_lasted(row)}, incident {row.id} in {where}: {_verdict(view, names)}", 1500)
+        return cut(f"Incident {row.id} is over{_lasted(row)}: {_verdict(view, names)}", 1500)
     held = row.assigned or row.acked_by
     who = f" {person(held, names)} has it." if held else ""
-    return cut(f"Incident {row.id} in {where}: {_verdict(view, names)}{_and_more(view)}{who}", 1500)
+    return cut(f"Incident {row.id}: {_verdict(view, names)}{_and_more(view)}{who}", 1500)
 
 
 def state(view: IncidentView, names: Names) -> str:
@@ -146,7 +136,7 @@ def _by(view: IncidentView, what: str, names: Names) -> str:
 def _facts(view: IncidentView) -> Iterator[str]:
     row, told = view.incident, view.incident.told
     if told.cause:
-        yield f"*Cause* – {CAUSES[told.cause]}"
+        yield f"*Cause* – {told.cause}"
     if told.target:
         how = ", ".join(part for part in (prose(told.mode), code(told.schedule) if told.schedule else "") if part)
         yield f"*Writes to* – {code(told.target)}{f' ({how})' if how else ''}"

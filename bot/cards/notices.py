@@ -13,6 +13,12 @@ from bot.grammar.help import OPTIONS, Entry, entries
 from ledger.values import RunView
 
 MOST_STEPS = 40
+CLOSED = {
+    "is_archived": "that channel is archived",
+    "not_in_channel": "I am not in that channel",
+    "channel_not_found": "I cannot see that channel",
+    "restricted_action": "I may not post in that channel",
+}
 _OVER = ("succeeded", "failed", "aborted", "expired")
 
 
@@ -49,6 +55,15 @@ def alert(body: Mapping[str, Any], names: Names) -> Card:
     called = [f"<@{user}>" for actor in body.get("people", ()) if (user := slack_user(str(actor)))]
     text = cut(ruled(str(body.get("text") or "Something needs people."), names), 2500)
     return Card(" ".join([*called, text]), (section(f"🔔 {' '.join([*called, text])}"),))
+
+
+def instead(card: Card, body: Mapping[str, Any]) -> Card:
+    """A card that could not be posted where it belongs says so; ``body`` has why, as Slack named it."""
+    if not body.get("instead_of"):
+        return card
+    why = CLOSED.get(str(body.get("why")), "I may not post there")
+    said = f"This belongs in <#{body['instead_of']}>, but {why}; `/tb doctor` says what to do."
+    return Card(f"{card.text} {said}", (*card.blocks, context(said)))
 
 
 def gate(view: RunView, number: int, lacking: Lacking = NOBODY) -> Card:

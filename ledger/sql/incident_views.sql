@@ -16,7 +16,8 @@ ORDER BY i.since, i.id
 
 -- newest --
 -- The last incident of a subject, an open one before those that are over
-SELECT * FROM ledger.incident WHERE environment = %(environment)s AND subject = %(subject)s
+SELECT * FROM ledger.incident
+WHERE environment = %(environment)s AND subject = %(subject)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
 ORDER BY state = 'open' DESC, id DESC LIMIT 1
 
 -- unfinished_run --
@@ -27,6 +28,10 @@ JOIN ledger.run r ON m.ref = 'run/' || r.id
 WHERE c.purpose = 'incident' AND c.ref = %(ref)s
   AND r.state IN ('planning', 'proposed', 'running', 'paused', 'held', 'restoring')
 ORDER BY r.id DESC LIMIT 1
+
+-- one_at_a_time --
+-- Until the transaction ends nobody else says anything again
+SELECT pg_advisory_xact_lock(hashtext('ledger.incident_event'))
 
 -- wake --
 -- Of two who find that a snooze is over, one tells of it
@@ -39,7 +44,7 @@ INSERT INTO ledger.incident_event (incident, what, said) SELECT id, 'woken', %(s
 RETURNING incident AS id
 
 -- remind --
--- Of two who find that nobody has taken it, one tells of it: its row is locked, and its history read behind the lock
+-- Nobody has taken it for so long: the first time, then after twice as long, and so on
 WITH mine AS (
     SELECT id FROM ledger.incident i
     WHERE environment = %(environment)s AND state = 'open' AND under IS NULL
@@ -56,7 +61,6 @@ WITH mine AS (
                   SELECT max(o.id) FROM ledger.incident_event o
                   WHERE o.incident = i.id AND o.what IN ('opened', 'reopened'))))
           <= ledger.now()
-    FOR UPDATE SKIP LOCKED
 )
 INSERT INTO ledger.incident_event (incident, what, said) SELECT id, 'reminded', %(said)s FROM mine
 RETURNING incident AS id
@@ -78,7 +82,6 @@ WITH mine AS (
              AND o.at > (SELECT max(n.at) FROM ledger.incident_event n
                          WHERE n.incident = i.id AND n.what IN ('opened', 'reopened')) - interval '1 day')
           >= %(flaps)s
-    FOR UPDATE SKIP LOCKED
 )
 INSERT INTO ledger.incident_event (incident, what, said) SELECT id, 'calm', %(said)s FROM mine
 RETURNING incident AS id

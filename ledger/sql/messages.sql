@@ -70,6 +70,19 @@ RETURNING failures
 -- It cannot be sent at all
 UPDATE ledger.message SET posting_at = NULL, trouble = %(why)s WHERE id = %(id)s
 
+-- gone --
+-- A person deleted it: posted anew, once
+UPDATE ledger.message
+SET ts = NULL, posting_at = NULL, not_before = NULL, body = coalesce(body, '{}') || '{"anew": true}'
+WHERE id = %(id)s AND NOT coalesce((body ->> 'anew')::bool, false)
+RETURNING id
+
+-- last_troubles --
+-- What came of the newest message of each channel
+SELECT DISTINCT ON (channel) channel, trouble FROM ledger.message
+WHERE channel = ANY(%(channels)s) AND recipient IS NULL AND (trouble IS NOT NULL OR sent_rev > 0)
+ORDER BY channel, id DESC
+
 -- behind --
 -- Messages that show an older state and may be sent now
 SELECT id FROM ledger.message

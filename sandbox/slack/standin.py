@@ -36,10 +36,12 @@ KNOBS: dict[str, Any] = {
 # What manifest.yaml asks for (a test compares them); a call that needs more is answered with missing_scope.
 SCOPES = (
     "app_mentions:read",
+    "channels:read",
     "chat:write",
     "chat:write.public",
     "commands",
     "files:write",
+    "groups:read",
     "usergroups:read",
     "users:read",
 )

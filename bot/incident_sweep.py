@@ -1,0 +1,60 @@
+"""What of incidents must be said though nobody did anything: it is still so, it is calm, nobody watches any more."""
+
+from config.settings import Settings
+from ledger import blind, incident_views, incidents, messages
+from ledger.blind import Blind
+from ledger.connection import Conn
+from ledger.incidents import Detail, Found, Incident, incident_ref
+
+EVERY_S = 60.0  # facts/procedures.md §6: the logs are read once a minute
+CALM_S = 2 * 3600.0
+BLIND_S = 300.0  # a watch that begins anew, or one slow answer of the platform, is no news
+LOOKS = 3  # as many of them may fail
+AGAIN_S = 6 * 3600.0  # the same trouble within it is the same incident
+
+
+def once(conn: Conn, settings: Settings) -> None:
+    """Whatever changes is then behind on Slack, and rung for by whoever sweeps messages."""
+    incident_views.wake(conn)
+    incident_views.calm(conn, after_s=CALM_S)
+    for name, environment in settings.environments.items():
+        incident_views.remind(conn, name, every_s=environment.remind_s)
+        after_s = max(LOOKS * EVERY_S, BLIND_S)
+        _watched(conn, name, environment.channels.alerts, blind.of(conn, name, after_s=after_s))
+
+
+def _watched(conn: Conn, environment: str, channel: str, found: Blind | None) -> None:
+    """The watch itself is watched, from the other process: that it stands still is an incident like any other."""
+    known = incident_views.newest(conn, environment, environment, kind="watch")
+    if found is None:
+        if known and known.state == "open":
+            _seeing_again(conn, known)
+        return
+    if known and known.state == "open":
+        return
+    why = f" ({found.trouble.rstrip('.')})" if found.trouble else ""
+    said = (
+        f"Nothing is known of the copies in {environment} since {found.since:%H:%M UTC}: no look at the logs has come "
+        f"to its end{why}. Copies may fail unseen until it looks again."
+    )
+    with conn.transaction():
+        trouble = Found("watch", environment, environment, found.since, Detail(said=said))
+        opened = _opened(conn, environment, trouble, known)
+        if opened is not None:
+            messages.want(conn, "incident", incident_ref(opened.id), channel)
+
+
+def _opened(conn: Conn, environment: str, found: Found, known: Incident | None) -> Incident | None:
+    lately = {row.id for row in incidents.closed_since(conn, environment, within_s=AGAIN_S)}
+    if known and known.id in lately:
+        return incidents.reopen(conn, known.id, found)
+    return incidents.open_incident(conn, environment, found)
+
+
+def _seeing_again(conn: Conn, known: Incident) -> None:
+    at = blind.looked_at(conn, known.environment)
+    if at is None:
+        return
+    said = f"The watch of {known.environment} looks again since {at:%H:%M UTC}, and has caught up with what happened."
+    with conn.transaction():
+        incidents.close(conn, known.id, ended=at, said=said)
