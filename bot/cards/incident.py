@@ -1,6 +1,6 @@
 """The card of an incident: a pure function of what is stored. It is read on a phone: the verdict first, short lines."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from bot.cards.blocks import Block, Card, context, header, section, sections
 from bot.cards.families import named
@@ -134,21 +134,26 @@ def _by(view: IncidentView, what: str, names: Names) -> str:
 
 
 def _facts(view: IncidentView) -> Iterator[str]:
+    """A line each, and short ones. Of what is over only what it was: the rest is no news any more."""
     row, told = view.incident, view.incident.told
+    if row.state == "closed":
+        yield f"*It was* – {cut(prose(told.said), 700)}"
+        return
     if told.cause:
         yield f"*Cause* – {told.cause}"
     if told.target:
-        how = ", ".join(part for part in (prose(told.mode), code(told.schedule) if told.schedule else "") if part)
-        yield f"*Writes to* – {code(told.target)}{f' ({how})' if how else ''}"
-    elif told.schedule:
+        yield f"*Writes to* – {code(told.target)}{f' ({prose(told.mode)})' if told.mode else ''}"
+    if told.schedule:
         yield f"*Schedule* – {code(told.schedule)}"
     if told.last_good:
         yield f"*Last good run* – {clock(told.last_good, view.now)}"
     if told.rows_before is not None or told.rows_now is not None:
         yield f"*Rows* – {_rows(told.rows_before)} before, {_rows(told.rows_now)} now"
-    if told.endpoints or told.copies:
-        yield from _depends(told.endpoints, told.copies)
-    if told.why_not and row.state == "open":
+    if told.endpoints:
+        yield f"*Endpoints that read it* – {len(told.endpoints):,}: {named(told.endpoints, MOST_READERS)}"
+    if told.copies:
+        yield f"*Copies that read it* – {len(told.copies):,}: {named(told.copies, MOST_READERS)}"
+    if told.why_not:
         yield f"*No run by button* – {cut(prose(told.why_not), 400)}"
 
 
@@ -156,24 +161,17 @@ def _rows(rows: int | None) -> str:
     return "not known" if rows is None else count(rows)
 
 
-def _depends(endpoints: Sequence[str], copies: Sequence[str]) -> Iterator[str]:
-    for label, them in (("endpoints", endpoints), ("copies", copies)):
-        if them:
-            word = {"endpoints": "endpoint", "copies": "copy"}[label] if len(them) == 1 else label
-            yield f"*Read by* – {len(them):,} {word}: {named(them, MOST_READERS)}"
-
-
 def _beside(view: IncidentView) -> Iterator[str]:
     """What is listed with it: those still so come first."""
     if not view.folded:
         return
     over = sum(f.state == "closed" for f in view.folded)
-    yield f"*Listed with it: {count(len(view.folded))}*{f', {over:,} of them over' if over else ''}"
+    yield f"*Listed with it* – {count(len(view.folded))}{f', {over:,} of them over' if over else ''}"
     ordered = sorted(view.folded, key=lambda f: (f.state == "closed", f.id))
     for row in ordered[:MOST_FOLDED]:
         icon = "✅" if row.state == "closed" else "🔴"
         what = "" if row.kind == view.incident.kind else f" {KINDS[row.kind].removeprefix('Copy ')}"
-        yield f"{icon} {code(row.name)}{what} · {clock(row.since, view.now)}"
+        yield f"{icon} {code(row.name)}{what}"
     if len(ordered) > MOST_FOLDED:
         yield f"_and {len(ordered) - MOST_FOLDED:,} more_"
 
