@@ -44,7 +44,7 @@ _FOR_EVER = frozenset(
     )
 )  # fmt: skip
 # The channel is closed to the bot, whatever it would say there.
-CLOSED = frozenset({"channel_not_found", "is_archived", "not_in_channel", "restricted_action"})
+CLOSED = frozenset({"channel_not_found", "is_archived", "is_inactive", "not_in_channel", "restricted_action"})
 BAD_BLOCKS = frozenset(
     {"invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long", "msg_too_long", "view_too_large"}
 )

@@ -15,6 +15,7 @@ from ledger.values import RunView
 MOST_STEPS = 40
 CLOSED = {
     "is_archived": "that channel is archived",
+    "is_inactive": "that channel is archived",
     "not_in_channel": "I am not in that channel",
     "channel_not_found": "I cannot see that channel",
     "restricted_action": "I may not post in that channel",
