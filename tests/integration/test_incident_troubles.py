@@ -21,7 +21,9 @@ def story(drive: Drive, people: People) -> Story:
 
 
 def said_in(people: People, channel: str) -> list[Message]:
-    return [m for m in people.ben.sees(channel) if not m.shown["ephemeral"]]
+    """What stands in the channel itself, not in threads."""
+    seen = people.ben.sees(channel)
+    return [m for m in seen if not m.shown["ephemeral"] and m.shown["thread_ts"] in (None, m.ts)]
 
 
 def does(sandbox: Sandbox, what: str, **body: str) -> Json:
