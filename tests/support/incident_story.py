@@ -55,10 +55,14 @@ class Story:
 
     def talk(self) -> None:
         """What a talk worker does. Spacing and limits are for Slack's sake; what is shown in the end is asked here."""
+        self.forget_limits()
+        self.drive.talk()
+
+    def forget_limits(self) -> None:
+        """As if nothing had been sent for long."""
         redis: Any = Redis.from_url(self.drive.product.settings.redis_url.get_secret_value())
         for key in redis.scan_iter("tbops:slack:*"):
             redis.delete(key)
-        self.drive.talk()
 
     def opens(self, kind: Kind = "failed", name: str = PIPE, **more: Any) -> int:
         with self.pool.connection() as conn, conn.transaction():
