@@ -17,17 +17,17 @@ SAME_S = 30  # the same words of the same person within it are one request (fact
 
 
 @dataclass(frozen=True)
-class Thread:
-    """A thread that a run belongs into: an incident's."""
+class Place:
+    """Where a run's card and its replies go, other than into the environment's channel: a thread of that channel."""
 
     channel: str
-    ts: str
+    thread_ts: str
 
 
 def request(
-    ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request, *, thread: Thread | None = None
+    ctx: Context, conn: Conn, row: InboxRow, sender: Sender, asked: Request, place: Place | None = None
 ) -> Outcome:
-    """A run is created in state planning, in ``thread`` or the environment's channel; or a sentence why not."""
+    """A run is created in state planning, in the environment's channel or in ``place``; or a sentence why not."""
     if isinstance(asked.job, Retire | Revert | Propose):
         try:
             asked = asked.model_copy(update={"environment": runs.get(conn, asked.job.run).run.environment})
@@ -43,8 +43,7 @@ def request(
         return rule(f"{ruled.said} {UNCHANGED}")
     if asked.at is not None and asked.at <= calendar(conn):
         return tell(f"{asked.at:%Y-%m-%d %H:%M} UTC is over; give `--at` a time to come. {UNCHANGED}", said="too late")
-    home = thread.channel if thread else environment.channels.migrations
-    inside = thread.ts if thread else sender.thread_ts if sender.channel == home else None
+    home = place.channel if place else environment.channels.migrations
     if twin := runs.twin(conn, sender.id, name, asked.text, SAME_S):
         return rule(f"You asked for that a moment ago: run {twin} in <#{home}>. No second run was made.", said="twin")
     run = runs.create(
@@ -55,7 +54,7 @@ def request(
         requester=sender.id,
         inbox=row.id,
         channel=home,
-        thread_ts=inside,
+        thread_ts=place.thread_ts if place else sender.thread_ts if sender.channel == home else None,
         note=asked.note,
         not_before=asked.at,
     )

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from bot.asking import UNCHANGED, Thread, groups, no_environment, request
+from bot.asking import UNCHANGED, Place, groups, no_environment, request
 from bot.cards.incident_buttons import TOMORROW, Pressed, read_value
 from bot.context import Context
 from bot.incident_offers import job_of, said_of
@@ -92,9 +92,9 @@ def _offer(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, found: Incid
     if job is None:
         return tell(f"This version cannot carry that out. {UNCHANGED}", said="not carried out yet")
     card = incident_decisions.card_of(conn, found.id)
-    thread = Thread(card.channel, card.ts) if card and card.ts else None
+    place = Place(card.channel, card.ts) if card and card.ts else None
     asked = Request(text=said_of(found, pressed.argument), job=job, environment=found.environment)
-    outcome = request(ctx, conn, row, sender, asked, thread=thread)
+    outcome = request(ctx, conn, row, sender, asked, place)
     run = next((number for what, number in outcome.rings if what == "plan"), None)
     if run is None:
         return outcome
