@@ -1,4 +1,4 @@
-"""What people do about incidents: by the rules, once, under the row's lock, with its line of history and of the audit."""
+"""What people do about incidents: by the rules, once, under the row's lock, kept in its history and in the audit."""
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
