@@ -27,6 +27,7 @@ def message_shown(message: Message, channel: Channel) -> Json:
         "blocks": message.blocks,
         "edited": message.edited is not None,
         "ephemeral": message.ephemeral_to is not None,
+        "broadcast": message.subtype == "thread_broadcast",
         "deleted": message.subtype == "tombstone",
         "reply_count": len(replies),
         "revisions": message.revisions,

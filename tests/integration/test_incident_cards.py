@@ -121,6 +121,7 @@ def test_what_nobody_takes_is_said_again_ever_more_seldom(story: Story, people: 
     later(story, 120)
     (said,) = story.thread()
     assert said.startswith(f"Incident {incident} in {story.environment} is still open: Copy failed, {PIPE}.")
+    assert story.card().replies()[0].shown["broadcast"]  # a failed copy that nobody has is for the channel too
     later(story, every_s)
     assert len(story.thread()) == 1
     later(story, every_s)

@@ -188,3 +188,11 @@ def test_a_picture_is_served_as_it_was_uploaded(workspace: Workspace, client: An
     picture = workspace.http.get(f"/sandbox/slack/pictures/{file['id']}")
     assert (picture.headers["content-type"], picture.content) == ("image/png", PNG)
     assert workspace.http.get("/sandbox/slack/pictures/F0").status_code == 404
+
+
+def test_a_reply_can_be_shown_in_the_channel_too(workspace: Workspace, client: Any) -> None:
+    ts = card(client)
+    client.chat_postMessage(channel=ALERTS, text="still so", thread_ts=ts, reply_broadcast=True)
+    client.chat_postMessage(channel=ALERTS, text="quietly", thread_ts=ts)
+    client.chat_postMessage(channel=ALERTS, text="no thread", reply_broadcast=True)
+    assert [m["text"] for m in workspace.messages("alerts") if m["broadcast"]] == ["still so"]

@@ -99,6 +99,7 @@ def _thread_root(channel: Channel, arguments: Arguments) -> str | None:
 def post_message(call: Call) -> Json:
     channel = call.written_channel(call.named_channel())
     text, blocks = _read_content(call.arguments)
+    thread = _thread_root(channel, call.arguments)
     message = Message(
         channel=channel.id,
         ts=channel.next_ts(),
@@ -106,7 +107,8 @@ def post_message(call: Call) -> Json:
         text=text,
         blocks=blocks,
         attachments=read_attachments(call.arguments),
-        thread_ts=_thread_root(channel, call.arguments),
+        thread_ts=thread,
+        subtype="thread_broadcast" if thread and call.arguments.flag("reply_broadcast") else None,
         metadata=_read_metadata(call.arguments) or None,
     )
     call.slack.post(message)

@@ -51,7 +51,7 @@ const loadViews = oneAtATime(async () => {
 
 function drawMessages() {
   const known = new Set(state.messages.map((one) => one.ts));
-  const roots = state.messages.filter((one) => !one.thread_ts || !known.has(one.thread_ts));
+  const roots = state.messages.filter((one) => !one.thread_ts || one.broadcast || !known.has(one.thread_ts));
   show(byId("messages"), roots, openThread, "No messages yet. Type /tb help below.");
   const thread = state.messages.filter((one) => one.ts === state.thread || one.thread_ts === state.thread);
   byId("thread").hidden = !state.thread;
