@@ -37,6 +37,14 @@ def client_settings(world: World) -> dict[str, Any]:
     }
 
 
+def create_topics(world: World, names: Iterable[str]) -> None:
+    """Raises ``KafkaException``."""
+    topics = [NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in names]
+    admin = AdminClient(client_settings(world))  # it must live until the last answer has come
+    for made in admin.create_topics(topics).values():
+        made.result(START_PATIENCE_S)
+
+
 class Kafka:
     def __init__(self, world: World, processes: Processes) -> None:
         self._world = world
@@ -75,13 +83,10 @@ class Kafka:
         self._create_topics(("activities", *seed_named(self._world.seed).replicated))
 
     def _create_topics(self, names: Iterable[str]) -> None:
-        admin = AdminClient(client_settings(self._world))
-        topics = [NewTopic(name, num_partitions=PARTITIONS, replication_factor=1) for name in names]
-        for name, made in admin.create_topics(topics).items():
-            try:
-                made.result(START_PATIENCE_S)
-            except KafkaException as exc:
-                raise RuntimeError(f"the topic {name} was not made: {exc}") from exc
+        try:
+            create_topics(self._world, names)
+        except KafkaException as exc:
+            raise RuntimeError(f"the estate's topics were not made: {exc}") from exc
 
     def stop(self) -> None:
         self._processes.stop("kafka")

@@ -46,6 +46,7 @@ KNOBS: dict[str, Any] = {
     "tinybird.null_takes_default": True,  # an explicit JSON null into a column with DEFAULT; else quarantine
     "tinybird.insert_deduplication": False,  # an identical insert is swallowed
     "tinybird.creates_per_minute": 1000,  # 25 in the real one; by the machine's clock
+    "kafka.creates_topics": False,  # a topic comes with the first message for it, as auto.create.topics.enable has it
     "sequin.backfill_start_delay_s": 20.0,
     "sequin.slot_restart_s": 5.0,
     "sequin.redeliver_on_restart": 0,  # how many of the last messages come again, in their old shape

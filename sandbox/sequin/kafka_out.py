@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from confluent_kafka import KafkaException, Producer
 
-from sandbox.kafka import client_settings
+from sandbox.kafka import client_settings, create_topics
 from sandbox.sequin.messages import Message
 from sandbox.standin import World
 
@@ -23,6 +23,7 @@ class KafkaOut:
     """A producer that knows the partitions of the topics, as they were when it was made."""
 
     def __init__(self, world: World) -> None:
+        self._world = world
         settings = {**client_settings(world), "acks": "all"}
         self._one_by_one = Producer({**settings, "linger.ms": 0, "batch.num.messages": 1})
         self._together = Producer({**settings, "linger.ms": 20, "batch.num.messages": 1_000})
@@ -33,11 +34,15 @@ class KafkaOut:
         self._partitions.clear()
 
     def problem_with(self, topic: str) -> str | None:
-        """Why nothing can be sent to ``topic``, as Sequin's health says it. Never creates the topic."""
+        """Why nothing can be sent to ``topic``, as Sequin's health says it. What the broker would make by itself where
+        it makes topics, is made here: this one never does."""
         if topic in self._partitions:
             return None
         try:
             known = self._one_by_one.list_topics(timeout=PATIENCE_S).topics
+            if topic not in known and self._world.knobs["kafka.creates_topics"]:
+                create_topics(self._world, (topic,))
+                known = self._one_by_one.list_topics(timeout=PATIENCE_S).topics
         except KafkaException as exc:
             return f"Kafka does not answer: {exc.args[0].name()}"
         if topic not in known:

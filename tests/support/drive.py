@@ -46,6 +46,15 @@ class Product:
     talk: bot.context.Context
     make_plan: MakePlan = plan_live
 
+    def with_settings(self, **sections: dict[str, object]) -> "Product":
+        """The same with other settings of the sandbox's environment: ``connect={"restart": "rest"}``."""
+        name = self.settings.default_environment
+        before = self.settings.environments[name]
+        changed = {section: getattr(before, section).model_copy(update=new) for section, new in sections.items()}
+        environments = {**self.settings.environments, name: before.model_copy(update=changed)}
+        settings = self.settings.model_copy(update={"environments": environments})
+        return replace(self, settings=settings, talk=bot.context.create(settings, self.pool, build.bell(settings)))
+
     def worker(self, name: str = "worker") -> Context:
         """A work worker with nothing in its memory: what a process has that was just started."""
         return replace(build.context(self.settings), owner=name, make_plan=self.make_plan)
