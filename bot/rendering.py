@@ -40,6 +40,9 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
             return _reply(ctx, conn, message, body)
         case "alert":
             return notices.instead(notices.alert(body, ctx.directory.names(mentioned(str(body.get("text"))))), body)
+        case "announcement":
+            view = runs.get(conn, run_of(message.ref))
+            return notices.announcement(view, body, ctx.directory.names([view.run.requester]))
         case "answer":
             return _found(conn, message)
         case _:

@@ -224,11 +224,13 @@ class PostgresSettings(_Frozen):
 
 
 class Channels(_Frozen):
-    """Ids of channels. ``alerts`` hears of what needs people; where the bot may not post there, ``fallback`` does."""
+    """Ids of channels. ``alerts`` hears of what needs people; where the bot may not post there, ``fallback`` does.
+    ``announcements`` hears beforehand of what sets off the alarms of others."""
 
     migrations: str
     alerts: str
     fallback: str | None = None
+    announcements: str | None = None
 
     @property
     def otherwise(self) -> str:

@@ -14,7 +14,7 @@ from ledger.connection import Conn, pick, row_of
 from ledger.queries import load
 from ledger.values import Message
 
-Purpose = Literal["root", "progress", "reply", "alert", "ephemeral", "answer", "incident"]
+Purpose = Literal["root", "progress", "reply", "alert", "ephemeral", "answer", "incident", "announcement"]
 
 CLAIM_STALE_S = 30  # longer than any call to Slack may take
 
@@ -77,6 +77,12 @@ def root(conn: Conn, run: int) -> Message | None:
 def get(conn: Conn, message: int) -> Message | None:
     with conn.cursor(row_factory=row_of(Message)) as cursor:
         return cursor.execute(_sql["get"], {"id": message}).fetchone()
+
+
+def find(conn: Conn, purpose: Purpose, ref: str, channel: str) -> Message | None:
+    """The one message of these, if it was ever asked for."""
+    with conn.cursor(row_factory=row_of(Message)) as cursor:
+        return cursor.execute(_sql["find"], {"purpose": purpose, "ref": ref, "channel": channel}).fetchone()
 
 
 def of_run(conn: Conn, run: int) -> Sequence[Message]:

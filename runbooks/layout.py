@@ -13,7 +13,8 @@ def laid_out_in_blocks(steps: Sequence[Placed]) -> tuple[tuple[PlannedStep, ...]
     """A block for each change outside a hold, one for each hold, with the looks and waits behind it."""
     blocks: list[list[Placed]] = []
     for step, hold in steps:
-        if blocks and (_ungated(blocks[-1]) or (blocks[-1][-1][1] is hold if hold else not step.gated)):
+        goes_on = blocks[-1][-1][1] is hold if blocks and hold else not (step.gated or step.leads)
+        if blocks and (_ungated(blocks[-1]) or goes_on):
             blocks[-1].append((step, hold))
         else:
             blocks.append([(step, hold)])

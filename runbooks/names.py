@@ -39,5 +39,6 @@ class Names:
     # datasource -> ("namespace", "deployment") of each of its writers
     writers: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict[str, tuple[tuple[str, str], ...]])
     creates_topics: bool = False  # Kafka makes a topic by itself when somebody sends to it
+    announces: bool = False  # there is a channel for people whose alarms a run sets off
     project: ProjectNames | None = None  # None: tbops.toml names no GitHub
     properties: PropertiesNames | None = None  # None: tbops.toml names no such file

@@ -12,6 +12,7 @@ from runbooks.names import Names
 from systems.errors import SystemsError
 
 if TYPE_CHECKING:
+    from runbooks.announcing import Announcer
     from systems.connect import Connect
     from systems.encrypted import EncryptedFile
     from systems.formatter import Formatter
@@ -58,6 +59,7 @@ class Site:
     github: GitHub | None = None  # None: tbops.toml names none
     encrypted: EncryptedFile | None = None  # the connector's properties; None: tbops.toml names none
     others: Others = field(default=_none)  # the workspaces of the other environments of the same project, to read
+    announcer: Announcer | None = None  # None: tbops.toml names no channel for what a run has to say to others
     formatter: Formatter | None = None  # of datafiles; None: the built-in writer is enough
 
     @property

@@ -76,6 +76,7 @@ class Step(BaseModel):
     op: ClassVar[str]  # "sequin.sink.pause/1": name and version, for ever
     long: ClassVar[bool] = False  # reports progress in a reply of its own
     gated: ClassVar[bool] = True  # changes something people must approve; looks, waits and proofs do not
+    leads: ClassVar[bool] = False  # belongs to the step behind it: approved with that one, and done right before it
     destructive: ClassVar[bool] = False  # asks for the strong approval of the policy
     touches: ClassVar[bool] = False  # from here on the table is not what it was (facts/procedures.md §2.3)
     settle_s: ClassVar[float] = 2.0  # how long an effect may take to be seen after a lost answer, machine's clock

@@ -7,6 +7,7 @@ from config.settings import Settings
 from ledger.bell import BEHIND_S, Bell
 from ledger.connection import Pool, open_pool
 from tbops.sites import Sites
+from workers.announcing import announcing
 from workers.context import Context
 
 
@@ -20,10 +21,11 @@ def bell(settings: Settings) -> Bell:
 
 def context(settings: Settings) -> Context:
     """What a worker process works with. ``owner`` is unique per process: a lease must never seem to be another's."""
+    given, rings = pool(settings, "tbops worker"), bell(settings)
     return Context(
-        pool=pool(settings, "tbops worker"),
+        pool=given,
         settings=settings,
-        site=Sites(settings),
-        bell=bell(settings),
+        site=announcing(Sites(settings), settings, given, rings),
+        bell=rings,
         owner=f"{socket.gethostname()}:{os.getpid()}",
     )

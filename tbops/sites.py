@@ -99,6 +99,7 @@ def _site(name: str, given: Environment, call_s: float) -> Site:
             connect_token=given.connect.tinybird_token,
             connect_restart=given.connect.restart or "",
             creates_topics=given.kafka.creates_topics,
+            announces=given.channels.announcements is not None,
             writers={name: tuple(_split(writer) for writer in listed) for name, listed in given.writers.items()},
             project=ProjectNames(**github.project.model_dump(exclude=_FORMAT)) if github else None,
             properties=_properties(github.properties) if github and github.properties else None,

@@ -1,6 +1,7 @@
 """Small messages: answers for one person's eyes, replies where people must see, help."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from bot.cards.blocks import Block, Card, context, section, sections
@@ -8,7 +9,7 @@ from bot.cards.outcome import outcome
 from bot.cards.shape import NOBODY, Lacking, blocks_of
 from bot.cards.status import headline, status
 from bot.cards.steps import every_step
-from bot.cards.words import Names, code, cut, escape, prose, ruled, ruled_alone, slack_user
+from bot.cards.words import Names, clock, code, cut, escape, person, prose, ruled, ruled_alone, slack_user, span
 from bot.grammar.help import OPTIONS, Entry, entries
 from ledger.values import RunView
 
@@ -65,6 +66,28 @@ def instead(card: Card, body: Mapping[str, Any]) -> Card:
     why = CLOSED.get(str(body.get("why")), "I may not post there")
     said = f"This belongs in <#{body['instead_of']}>, but {why}; `/tb doctor` says what to do."
     return Card(f"{card.text} {said}", (*card.blocks, context(said)))
+
+
+def announcement(view: RunView, body: Mapping[str, Any], names: Names) -> Card:
+    """For those whose alarms a run sets off: what, when, for how long, and whom to ask."""
+    topic, number = prose(str(body["topic"])), view.run.id
+    ask = f"It is of run {number}, {code(view.run.command)}; ask {person(view.run.requester, names)}."
+    if body["kind"] == "unread":
+        begins = clock(datetime.fromisoformat(str(body["since"])))
+        lasts = f"for about {span(int(body['seconds']))}"
+        if body["merge"]:
+            lasts = f"until people have merged a pull request, and {lasts} more"
+        return Card(
+            f"The Kafka topic {topic} has no consumer from about {begins} on, {lasts}: an alarm that watches for that "
+            f"may call people, and needs nobody. {ask}"
+        )
+    match body["became"]:
+        case "read":
+            return Card(f"This is over: Kafka Connect reads the topic {topic}.")
+        case "gone":
+            return Card(f"This is over: the Kafka topic {topic} is gone.")
+        case _:
+            return Card(f"Run {number} goes no further, and the Kafka topic {topic} still has no consumer. {ask}")
 
 
 def gate(view: RunView, number: int, lacking: Lacking = NOBODY) -> Card:

@@ -22,6 +22,10 @@ SELECT * FROM ledger.message WHERE purpose = 'root' AND ref = %(ref)s ORDER BY i
 -- One message
 SELECT * FROM ledger.message WHERE id = %(id)s
 
+-- find --
+-- The one message of a purpose, a ref and a channel
+SELECT * FROM ledger.message WHERE purpose = %(purpose)s AND ref = %(ref)s AND channel = %(channel)s
+
 -- of_run --
 -- A run's messages in order
 SELECT * FROM ledger.message WHERE ref = %(ref)s OR ref LIKE %(below)s ORDER BY id

@@ -90,13 +90,14 @@ def _of_platform(route: Route, facts: Facts) -> Iterator[Hazard]:
             "tbops.toml does not say how the connector comes to read another topic.",
             "Set connect.restart to a deployment (<namespace>/<name>) or to rest.",
         )
+    told = facts.names.announces
     yield found(
         "topic-without-consumer",
         "note",
         route.name,
         f"Until Kafka Connect is restarted nobody reads the topic {route.name}, and alarms that watch for that may "
         "call people.",
-        "Tell them that it lasts until the restart of this run.",
+        "The run says so in Slack beforehand." if told else "Tell them that it lasts until the restart of this run.",
     )
     if facts.connector and facts.connector.topics:
         yield found(

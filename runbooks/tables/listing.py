@@ -4,11 +4,27 @@ from collections.abc import Iterable, Iterator
 
 from runbooks.facts.model import Facts
 from runbooks.step import Step
+from runbooks.steps.announce import AnnounceOver, AnnounceUnread
 from runbooks.steps.connect_restart import REST, AwaitTracked, AwaitUntracked, RestartConnect, TrackTopic, UntrackTopic
 from runbooks.steps.properties_pull import BRANCH, CommitTopic, MergeTopic, subject
 from runbooks.steps.pull_request import DeleteBranch, OpenPull
 
 _BODY = "By run {run} of tbops, which restarts Kafka Connect once this is merged. Nothing else of the file has changed."
+
+
+RESTART_S = 60  # about so long Connect takes
+
+
+def announced(topic: str, facts: Facts, *, merge: bool = False) -> Iterator[Step]:
+    """Before a topic has no consumer for a while, those whose alarms watch for that hear of it."""
+    if facts.names.announces:
+        yield AnnounceUnread(topic=topic, seconds=RESTART_S, merge=merge)
+
+
+def over(topic: str, facts: Facts) -> Iterator[Step]:
+    """And when it is over."""
+    if facts.names.announces:
+        yield AnnounceOver(topic=topic)
 
 
 def reading(topic: str, facts: Facts) -> Iterator[Step]:
@@ -26,6 +42,8 @@ def not_reading(topic: str, facts: Facts, branch: str = BRANCH) -> Iterator[Step
     """The connector reads it no more."""
     connector = facts.names.connector
     yield from listed(topic, facts, wanted=False, branch=branch)
+    if facts.topics.get(topic) is not None:
+        yield from announced(topic, facts)
     if facts.names.connect_restart == REST:
         yield UntrackTopic(connector=connector, topic=topic)
     else:

@@ -32,14 +32,13 @@ from runbooks.steps.tags import RestoreTags
 from runbooks.steps.topics import DeleteTopic
 from runbooks.strategies.parts import filling, grants, prove
 from runbooks.tables import hazards
-from runbooks.tables.listing import not_reading, tidied
+from runbooks.tables.listing import RESTART_S, not_reading, over, tidied
 from runbooks.tables.renaming import Renaming, renaming
 from runbooks.tables.replicate import filled, lacking
 from runbooks.tables.route import tracked
 from runbooks.words import counted
 
 NAME = "rename"
-_RESTART_S = 60
 _MOVE_S = 10
 _LEVELS = ("error", "warning", "note")
 
@@ -64,8 +63,8 @@ def plan_of(request: Request, job: Rename, facts: Facts) -> Plan:
         steps=steps,
         holds=(),
         took=Estimate(
-            seconds=seconds + moving + 2 * _RESTART_S,
-            formula=f"{formula} + {len(of.moved)} × {_MOVE_S} s to move readers + 2 × {_RESTART_S} s for Kafka Connect "
+            seconds=seconds + moving + 2 * RESTART_S,
+            formula=f"{formula} + {len(of.moved)} × {_MOVE_S} s to move readers + 2 × {RESTART_S} s for Kafka Connect "
             "to restart",
         ),
         datafiles={
@@ -124,7 +123,8 @@ def _old_way(of: Renaming, facts: Facts) -> Iterator[Step]:
     name = of.old.name
     if of.sink:
         yield DeleteOldSink(sink=of.sink.name, table=of.sink.table, topic=name, to=of.new)
-    if facts.connector is not None and name in facts.connector.topics:
+    tracked_still = facts.connector is not None and name in facts.connector.topics
+    if tracked_still:
         yield AwaitDelivery(topic=name)
         yield from not_reading(name, facts, SECOND)
     held = {scope for token in facts.tokens if token.name == facts.connect_token for scope in token.scopes}
@@ -132,6 +132,8 @@ def _old_way(of: Renaming, facts: Facts) -> Iterator[Step]:
         yield RevokeAppend(token=facts.connect_token, datasource=name)
     if facts.topics.get(name) is not None:
         yield DeleteTopic(topic=name)
+        if tracked_still:
+            yield from over(name, facts)
     yield DropReplica(name=name, id=of.old.id)
 
 

@@ -29,11 +29,10 @@ from runbooks.steps.standing import Standing
 from runbooks.steps.topics import CreateTopic
 from runbooks.strategies.parts import filling, prove
 from runbooks.tables import given, hazards
-from runbooks.tables.listing import reading, tidied
+from runbooks.tables.listing import RESTART_S, announced, over, reading, tidied
 from runbooks.tables.route import Route, may_append, route_of, tracked
 
 NAME = "replicate"
-_RESTART_S = 60
 
 
 def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
@@ -64,8 +63,8 @@ def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
         steps=steps,
         holds=(),
         took=Estimate(
-            seconds=seconds + _RESTART_S,
-            formula=f"{formula} + {_RESTART_S} s for Kafka Connect to restart{waited}",
+            seconds=seconds + RESTART_S,
+            formula=f"{formula} + {RESTART_S} s for Kafka Connect to restart{waited}",
         ),
         sql=tuple(_statements(route, facts)),
         datafiles={f"{route.name}.datasource": made, file.name: file.text},
@@ -100,13 +99,18 @@ def lacking(route: Route, facts: Facts) -> Iterator[Step]:
         yield _index(route)
     if not route.published:
         yield PublishTable(of=_published(route, facts))
-    yield from _topic(route, facts)
+    new = tuple(_topic(route, facts))
+    if new and not tracked(route, facts):
+        yield from announced(route.name, facts, merge=names.properties is not None)
+    yield from new
     if route.standing is None:
         yield CreateNew.of(_standing(route), route.made)
     if not may_append(route, facts):
         yield GrantAppend(token=facts.connect_token, datasource=route.name)
     if not tracked(route, facts):
         yield from reading(route.name, facts)
+        if new:
+            yield from over(route.name, facts)
     if route.sink is None:
         yield RefreshTables(database=names.sequin_database)
         yield CreateSink(

@@ -23,7 +23,7 @@ from runbooks.steps.publication import Published, WithdrawTable
 from runbooks.steps.sink_create import DeleteSink
 from runbooks.steps.standing import Standing
 from runbooks.steps.topics import DeleteTopic
-from runbooks.tables.listing import not_reading, tidied
+from runbooks.tables.listing import not_reading, over, tidied
 from runbooks.words import counted
 
 NAME = "unreplicate"
@@ -141,6 +141,8 @@ def _steps(there: _There, facts: Facts) -> Iterator[Step]:
         yield RevokeAppend(token=facts.connect_token, datasource=there.name)
     if there.topic:
         yield DeleteTopic(topic=there.name)
+        if there.tracked:
+            yield from over(there.name, facts)
     if there.datasource:
         yield DropReplica(name=there.name, id=there.datasource.id)
 

@@ -128,6 +128,20 @@ def test_the_topic_is_like_a_neighbours_and_only_made_where_kafka_makes_none() -
     )
 
 
+def test_a_channel_hears_of_a_topic_right_before_it_is_made_and_of_nothing_where_none_is() -> None:
+    told = plan(facts(names=replace(NAMES, announces=True)))
+    made = ops(told)
+    assert made[made.index("kafka.topic.create") - 1] == "slack.announce.unread"
+    assert made[made.index("connect.topic.await-tracked") + 1] == "slack.announce.over"
+    (said, create) = (s for s in told.steps if s.op in ("slack.announce.unread/1", "kafka.topic.create/1"))
+    assert (said.block, said.gate, create.gate) == (create.block, "approve", "none"), "one click for both"
+    by_itself = plan(facts(names=replace(NAMES, announces=True, creates_topics=True)))
+    assert not [op for op in ops(by_itself) if op.startswith("slack.")]
+    assert {h.fix for h in told.hazards if h.slug == "topic-without-consumer"} == {
+        "The run says so in Slack beforehand."
+    }
+
+
 def test_a_table_without_a_version_gets_one_and_people_hear_who_must_move_it() -> None:
     bare = replace(REPOS, columns=tuple(c for c in COLUMNS if c.name != "updatedAt"))
     made = plan(facts(bare))
