@@ -154,14 +154,16 @@ Place = Annotated[str, AfterValidator(_a_place)]
 
 
 class ProjectSettings(_Frozen):
-    """Where the datafiles and the migrations are kept. ``checks`` must have run green before a merge. ``format`` is a
-    command that formats the datafile ``{file}`` in its place."""
+    """Where the datafiles and the migrations are kept. ``checks`` must have run green before a merge; ``labels`` are
+    put on each pull request, where a check starts by one. ``format`` is a command that formats the datafile ``{file}``
+    in its place."""
 
     repository: RepositoryName
     branch: str = "main"
     datafiles: Place = "services/libs/tinybird"
     migrations: Place = "backend/src/database/migrations"
     checks: tuple[str, ...] = ("Tinybird-CI",)
+    labels: tuple[str, ...] = ()
     format: tuple[str, ...] = ()
     format_timeout_s: float = Field(default=20.0, gt=0, le=60.0)
 

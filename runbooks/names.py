@@ -6,13 +6,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class ProjectNames:
-    """Where the datafiles and the migrations are kept, and the checks that must be green before a merge."""
+    """Where the datafiles and the migrations are kept, the checks that must be green before a merge, and the labels
+    that a pull request gets."""
 
     repository: str
     branch: str = "main"
     datafiles: str = "services/libs/tinybird"
     migrations: str = "backend/src/database/migrations"
     checks: tuple[str, ...] = ("Tinybird-CI",)
+    labels: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,8 @@ from runbooks.questions import InProject, Question
 from runbooks.request import Propose, Request
 from runbooks.rest import Made
 from runbooks.step import Step
-from runbooks.steps.pull_request import AwaitChecks, CommitFiles, DeleteBranch, MergePull, OpenPull
+from runbooks.steps.pull_merge import AwaitChecks, MergePull
+from runbooks.steps.pull_request import CommitFiles, DeleteBranch, LabelPull, OpenPull
 
 NAME = "propose"
 _EPOCH = "{epoch}"
@@ -111,6 +112,8 @@ class _Offer:
             message=heading,
         )
         yield OpenPull(repository=repository, base=base, heading=heading, body=self._body(files))
+        if self.project.labels:
+            yield LabelPull(repository=repository, base=base, labels=self.project.labels)
         if self._checked(files):
             yield AwaitChecks(repository=repository, base=base, checks=self.project.checks)
         yield MergePull(repository=repository, base=base)

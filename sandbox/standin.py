@@ -77,6 +77,7 @@ KNOBS: dict[str, Any] = {
     "github.check_takes_s": 5.0,
     "github.check_conclusion": "",  # instead of what reading the datafiles comes to
     "github.check_never": False,
+    "github.check_by_label": False,  # a check begins when a label is put on or a push comes, not when it is opened
     "github.mergeable_after_s": 1.0,  # `mergeable` is null so long after a push, by the platform clock
     "github.review_required": False,
     "github.required_checks": "",  # names with commas: these must be green before a merge

@@ -4,7 +4,7 @@
 """
 
 import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, cast
 from urllib.parse import quote
 
@@ -183,6 +183,11 @@ class Repository:
     def close_pull(self, number: int) -> None:
         self._change("PATCH", f"/pulls/{number}", {"state": "closed"})
 
+    def add_labels(self, number: int, labels: Sequence[str]) -> None:
+        """To a pull request, which GitHub numbers among the issues; those that it has stay, and one that the
+        repository does not know yet is made."""
+        self._http.change("POST", f"{self._path}/issues/{number}/labels", body={"labels": list(labels)})
+
     def comment(self, number: int, text: str) -> None:
         """On a pull request."""
         self._change("POST", f"/issues/{number}/comments", {"body": text})
@@ -236,6 +241,8 @@ def _pull(shape: Shape) -> PullInfo:
         base=shape.inside("base").text("ref"),
         mergeable=None if mergeable is None else bool(mergeable),
         mergeable_state=shape.text("mergeable_state", "unknown"),
+        labels=tuple(label.text("name") for label in shape.each("labels")),
+        merged_by=shape.inside("merged_by").text("login"),
     )
 
 

@@ -43,6 +43,8 @@ class PullInfo:
     base: str
     mergeable: bool | None
     mergeable_state: str  # clean | blocked | dirty | unstable | behind | draft | has_hooks | unknown
+    labels: tuple[str, ...] = ()
+    merged_by: str = ""  # a login; lists do not say it
 
     @property
     def open(self) -> bool:
@@ -87,7 +89,10 @@ class Red:
 
 @dataclass(frozen=True)
 class Waiting:
+    """``begun`` is False while one that must run is not to be seen at all."""
+
     why: str
+    begun: bool = True
 
 
 def verdict(checks: Checks, wanted: Sequence[str]) -> Green | Red | Waiting:
@@ -101,9 +106,9 @@ def verdict(checks: Checks, wanted: Sequence[str]) -> Green | Red | Waiting:
     known = {run.name for run in checks.runs} | {status.context for status in checks.statuses}
     missing = [name for name in wanted if name not in known]
     if missing:
-        return Waiting(f"{', '.join(missing)} has not begun")
+        return Waiting(f"{', '.join(missing)} has not begun", begun=False)
     if not known:
-        return Waiting("no check has begun")
+        return Waiting("no check has begun", begun=False)
     going = [run.name for run in checks.runs if run.status != "completed"]
     going += [status.context for status in checks.statuses if status.state == "pending"]
     return Waiting(f"{', '.join(sorted(set(going)))} has not ended") if going else Green()

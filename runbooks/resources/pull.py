@@ -14,7 +14,8 @@ from runbooks.request import Pull, Request
 from runbooks.resources import drift
 from runbooks.resources.texts import Difference, differences, project_of, questions, read_project, written
 from runbooks.step import Step
-from runbooks.steps.pull_request import AwaitChecks, CommitFiles, DeleteBranch, MergePull, OpenPull, blob_sha
+from runbooks.steps.pull_merge import AwaitChecks, MergePull
+from runbooks.steps.pull_request import CommitFiles, DeleteBranch, LabelPull, OpenPull, blob_sha
 from runbooks.words import counted
 
 NAME = "pull"
@@ -90,6 +91,8 @@ def _steps(names: ProjectNames, facts: Facts, job: Pull, texts: dict[str, str]) 
     seen = {f"{folder}/{path}": of.get(path, "") for path in texts}
     yield CommitFiles(repository=repository, base=base, files=dict(files), seen=seen, message=title)
     yield OpenPull(repository=repository, base=base, heading=title, body=body)
+    if names.labels:
+        yield LabelPull(repository=repository, base=base, labels=names.labels)
     yield AwaitChecks(repository=repository, base=base, checks=names.checks)
     yield MergePull(repository=repository, base=base)
     yield DeleteBranch(repository=repository, base=base)

@@ -6,7 +6,8 @@ from typing import ClassVar
 
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
-from runbooks.steps.pull_request import TOPICS, DeleteBranch, MergePull, OfBranch, pushed_key, short
+from runbooks.steps.pull_merge import MergePull
+from runbooks.steps.pull_request import TOPICS, DeleteBranch, OfBranch, pushed_key, short
 from runbooks.tracked import TopicsError, topics_of, with_topic, without_topic
 from systems.encrypted import EncryptedFile, Plain
 from systems.errors import SystemsError

@@ -1,4 +1,4 @@
-"""Files brought into a repository by a pull request: committed, opened, watched, merged.
+"""Files brought into a repository by a pull request: committed, opened, labelled; closed where it comes to nothing.
 
 Each run has a branch of its own, which holds one commit of the run. All that comes later is pinned to that commit:
 ``Done.found[pushed_key(repository, branch)]`` is its sha, or None where the base holds the files already. Steps that
@@ -7,38 +7,20 @@ one repository gives the second a branch of its own, by which its record is kept
 """
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from datetime import datetime, timedelta
-from typing import Any, ClassVar
+from collections.abc import Mapping
+from typing import ClassVar
 
 from pydantic import Field
 
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.step import Astray, Done, Seen, Step, Todo
 from runbooks.words import counted
 from systems.errors import SystemsError
 from systems.github import Repository
-from systems.github_model import (
-    Checks,
-    Green,
-    PullInfo,
-    Red,
-    Waiting,
-    is_known_branch,
-    is_moved,
-    is_open_pull,
-    is_unmergeable,
-    verdict,
-)
+from systems.github_model import PullInfo, is_known_branch, is_open_pull
 
 BRANCH = "tbops/run-{run}"
 TOPICS = "tbops/run-{run}-topics"
-LOOK_AGAIN_S = 15.0
-CHECKS_S = 3_600  # a check that has said nothing for so long is not coming
-MERGE_S = 86_400  # a review may take its day
-_BLOCKED = "a review is missing, or a check that this repository requires"
-
-Memo = dict[str, Any]
 
 
 def pushed_key(repository: str, branch: str = BRANCH) -> str:
@@ -96,6 +78,15 @@ class OfBranch(Step):
         if key in at.found and at.found[key] is None:
             return Done(f"{self.base} of {self.repository} holds it already.")
         return None
+
+    def _mine(self, at: Site) -> PullInfo | Done | Astray:
+        """The run's pull request, open as it was pushed, or merged; or why there is none to do anything with."""
+        if nothing := self._nothing(at):
+            return nothing
+        pull = self._pull(at)
+        if pull is None:
+            return Astray(f"the pull request of {self._branch(at)} is gone")
+        return pull if pull.merged else self._strayed(at, pull) or pull
 
     def _strayed(self, at: Site, pull: PullInfo) -> Astray | None:
         """A pull request that is not this run's any more."""
@@ -204,116 +195,31 @@ class OpenPull(OfBranch):
                 raise
 
 
-class AwaitChecks(OfBranch):
-    """Wait until every one of ``checks`` has run on the run's commit and none is bad. Right after a push there are
-    none at all, which is not green (facts/systems.md §6); one that never comes is not waited for for ever."""
+class LabelPull(OfBranch):
+    """Put labels on the run's pull request: a workflow may start by one, not by the opening (facts/estate.md §2)."""
 
-    op: ClassVar[str] = "github.checks.await/1"
+    op: ClassVar[str] = "github.pull.label/1"
 
-    checks: tuple[str, ...]
-    patience_s: int = CHECKS_S
+    labels: tuple[str, ...]
 
     def title(self) -> str:
-        return f"Wait until {' and '.join(self.checks) or 'every check'} is green"
+        return f"Label the pull request in {self.repository} with {', '.join(self.labels)}"
 
     def look(self, at: Site) -> Seen:
-        if nothing := self._nothing(at):
-            return nothing
-        pull = self._pull(at)
-        if pull is None:
-            return Astray(f"the pull request of {self._branch(at)} is gone")
-        sha = self._pushed(at) or ""
-        if not pull.merged and (strayed := self._strayed(at, pull)):
-            return strayed
-        found = self._there(at).checks(sha)
-        match verdict(found, self.checks):
-            case Green():
-                return Done(f"{_listed(self.checks)} green on {short(sha)}.")
-            case Red(names):
-                return Astray(
-                    f"{' and '.join(names)} failed on {short(sha)} of pull request #{pull.number}: "
-                    f"{_links(found, names) or pull.url}; run it again there and resume, or abort and ask again"
-                )
-            case Waiting(why):
-                return self._patient(at, f"{why} on {short(sha)}", pull)
-
-    def _patient(self, at: Site, why: str, pull: PullInfo) -> Seen:
-        memo: Memo = {"since": at.now.isoformat(), **at.memo}
-        if _lasted(at, memo["since"]) > self.patience_s:
-            waited = f"{self.patience_s // 60} min were waited for it"
-            return Astray(f"{why}, and {waited}: see {pull.url}; resuming waits as long again", memo={})
-        return Wait(LOOK_AGAIN_S, why, memo=memo)
-
-
-class MergePull(OfBranch):
-    """Merge the run's pull request, if its head is the commit whose checks were seen. Somebody may merge it on
-    GitHub: that is as good. What GitHub does not let through yet (a review, a rule) is waited for."""
-
-    op: ClassVar[str] = "github.pull.merge/1"
-    gated: ClassVar[bool] = True
-
-    method: str = "squash"
-    patience_s: int = MERGE_S
-
-    def title(self) -> str:
-        return f"Merge the pull request in {self.repository}"
-
-    def look(self, at: Site) -> Seen:
-        if nothing := self._nothing(at):
-            return nothing
-        pull = self._pull(at)
-        if pull is None:
-            return Astray(f"the pull request of {self._branch(at)} is gone")
-        if pull.merged:
-            more = "" if pull.head_sha == self._pushed(at) else ", with what others pushed to it"
-            return Done(f"Pull request #{pull.number} is merged into {self.base}{more}.")
-        if strayed := self._strayed(at, pull):
-            return strayed
-        if pull.mergeable is None:
-            return Wait(2.0, "GitHub is finding out whether it can be merged")
-        return self._mergeable(at, pull)
+        pull = self._mine(at)
+        if not isinstance(pull, PullInfo):
+            return pull
+        if pull.merged or not self._lacking(pull):
+            return Done(f"Pull request #{pull.number} is labelled {', '.join(self.labels)}.")
+        return Todo()
 
     def act(self, at: Site) -> None:
-        pull, pushed = self._pull(at), self._pushed(at)
-        if pull is None or pushed is None:
-            return
-        try:
-            self._there(at).merge(pull.number, pushed, self.method)
-        except SystemsError as error:
-            if is_unmergeable(error):  # what forbids it may pass: GitHub's words are shown until it does
-                raise SystemsError(error.system, error.call, status=405, retryable=True, said=error.said) from error
-            if not is_moved(error):
-                raise
+        pull = self._pull(at)
+        if pull and (lacking := self._lacking(pull)):
+            self._there(at).add_labels(pull.number, lacking)
 
-    def _mergeable(self, at: Site, pull: PullInfo) -> Seen:
-        where = f"pull request #{pull.number} ({pull.url})"
-        match pull.mergeable_state:
-            case "dirty":
-                return self._conflicts(where)
-            case "behind":
-                return Astray(
-                    f"{self.base} went on, and this repository merges only what follows it: abort and ask again"
-                )
-            case "blocked":
-                return self._patient(at, f"GitHub does not let {where} through yet: {_BLOCKED}")
-            case "draft":
-                return self._patient(at, f"{where} is a draft")
-            case _ if not pull.mergeable:
-                return self._conflicts(where)
-            case _:
-                return Todo()
-
-    def _conflicts(self, where: str) -> Astray:
-        return Astray(
-            f"{where} conflicts with {self.base}; abort and ask again, and the plan is made from what is there now"
-        )
-
-    def _patient(self, at: Site, why: str) -> Seen:
-        memo: Memo = {"since": at.now.isoformat(), **at.memo}
-        if _lasted(at, memo["since"]) > self.patience_s:
-            waited = f"{self.patience_s // 3600} h were waited for it"
-            return Astray(f"{why}, and {waited}; resuming waits as long again", memo={})
-        return Wait(LOOK_AGAIN_S, why, memo=memo)
+    def _lacking(self, pull: PullInfo) -> list[str]:
+        return [label for label in self.labels if label not in pull.labels]
 
 
 class ClosePull(OfBranch):
@@ -373,15 +279,3 @@ def _lacking(tree: Mapping[str, str], files: Mapping[str, str | None]) -> list[s
     """The paths that are not as they shall be."""
     wanted = {path: None if text is None else blob_sha(text.encode()) for path, text in files.items()}
     return [path for path, sha in wanted.items() if tree.get(path) != sha]
-
-
-def _listed(names: tuple[str, ...]) -> str:
-    return f"{' and '.join(names)} {'is' if len(names) == 1 else 'are'}" if names else "Every check is"
-
-
-def _links(found: Checks, names: Iterable[str]) -> str:
-    return " ".join(run.url for run in found.runs if run.name in names and run.url)
-
-
-def _lasted(at: Site, since: str) -> float:
-    return (at.now - datetime.fromisoformat(since)) / timedelta(seconds=1)

@@ -91,7 +91,8 @@ class Hub:
         now = self.now
         made = Pull(len(kept.pulls) + 1, title, body, head, base, now, head_sha, base_sha, draft, now, now)
         kept.pulls.append(made)
-        self._check(repository, made)
+        if not self.world.knobs["github.check_by_label"]:
+            self._check(repository, made)
         return made
 
     def pull(self, repository: Repository, number: int) -> Pull:
@@ -106,6 +107,14 @@ class Hub:
         pull.comments.append(made)
         pull.updated = self.now
         return made
+
+    def label(self, repository: Repository, pull: Pull, labels: Iterable[str]) -> None:
+        """Those that it has stay. A new one begins what the workflow has for ``labeled``."""
+        new = [label for label in dict.fromkeys(labels) if label not in pull.labels]
+        pull.labels += new
+        if new and pull.open:
+            pull.updated = self.now
+            self._check(repository, pull)
 
     def close(self, pull: Pull) -> None:
         pull.closed = pull.updated = self.now
@@ -136,9 +145,9 @@ class Hub:
         return Mergeable(not conflicts, state, why)
 
     def merge(
-        self, repository: Repository, pull: Pull, *, sha: str = "", method: str = "merge", title: str = ""
+        self, repository: Repository, pull: Pull, *, sha: str = "", method: str = "merge", title: str = "", by: str = ""
     ) -> str:
-        """The new head of the base branch. Raises ``Refused`` 405 or 409."""
+        """The new head of the base branch; ``by`` is a login. Raises ``Refused`` 405 or 409."""
         if not pull.open or pull.draft:
             raise not_mergeable()
         if method not in merging.MODES:
@@ -159,7 +168,7 @@ class Hub:
         )
         made = repository.add_commit(repository.add_tree(files), parents, said, self.now)
         repository.move(BRANCH + pull.base, made)
-        pull.merge_sha = made
+        pull.merge_sha, pull.merged_by = made, by
         pull.merged = pull.closed = pull.updated = self.now
         self.catch_up(repository)
         return made

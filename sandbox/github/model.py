@@ -27,6 +27,8 @@ class Pull:
     settled: float = 0.0  # since when head and base are what they are: mergeable is computed from then on
     closed: float | None = None
     merged: float | None = None
+    merged_by: str = ""  # a login
+    labels: list[str] = field(default_factory=list[str])
     merge_sha: str = ""  # the commit that its merge made on the base
     comments: list[Comment] = field(default_factory=list[Comment])
 

@@ -16,6 +16,7 @@ from sandbox.github.hub import Hub
 from sandbox.github.model import Pull
 from sandbox.github.repository import Files, Repository
 
+PERSON = "octocat"  # whoever presses Merge on the page
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "pre{background:#f4f4f4;padding:.6rem;overflow:auto;font-size:13px}ins{color:#060;text-decoration:none}"
@@ -39,7 +40,7 @@ def routes(hub: Hub) -> list[BaseRoute]:
     async def merge(request: Request) -> Response:
         try:
             repository, pull = _named(hub, request)
-            hub.merge(repository, pull, sha=request.query_params.get("sha", ""), method="squash")
+            hub.merge(repository, pull, sha=request.query_params.get("sha", ""), method="squash", by=PERSON)
         except Refused as refused:
             return _page(_said(refused), refused.status)
         return RedirectResponse(_address(repository, pull), status_code=303)
@@ -72,6 +73,7 @@ def _pull(hub: Hub, repository: Repository, pull: Pull) -> Iterator[str]:
     state = "merged" if pull.merged else "open" if pull.open else "closed"
     yield f'<h3><a href="{escape(_address(repository, pull))}">#{pull.number}</a> {escape(pull.title)} — {state}</h3>'
     yield f"<p><code>{escape(pull.head)}</code> into <code>{escape(pull.base)}</code></p>"
+    yield f"<p>Labels: {escape(', '.join(pull.labels))}</p>" if pull.labels else ""
     yield f"<p>{escape(pull.body)}</p>" if pull.body else ""
     for run in hub.runs(repository, pull.head_sha):
         yield f"<p>Tinybird-CI: {escape(run.conclusion or run.status)} {escape(run.check.trouble)}</p>"

@@ -12,7 +12,8 @@ from sandbox.github.repository import File, Repository
 
 Json = dict[str, Any]
 LARGE = 1_000_000  # bytes; a larger file's content is left out
-_USER: Json = {"login": "tbops-sandbox", "id": 1, "type": "Bot"}
+LOGIN = "tbops-sandbox"
+_USER: Json = {"login": LOGIN, "id": 1, "type": "Bot"}
 
 
 class Views:
@@ -87,6 +88,7 @@ class Views:
             "updated_at": moment(pull.updated),
             "closed_at": moment(pull.closed),
             "merged_at": moment(pull.merged),
+            "labels": self.labels(pull),
         }
         if not whole:
             return shown
@@ -94,12 +96,16 @@ class Views:
         return {
             **shown,
             "merged": pull.merged is not None,
+            "merged_by": {"login": pull.merged_by} if pull.merged else None,
             "mergeable": mergeable.mergeable,
             "mergeable_state": mergeable.state,
             "comments": len(pull.comments),
             "commits": len(repository.between(pull.base_sha, pull.head_sha)),
             "changed_files": len(self._hub.changes(repository, pull)),
         }
+
+    def labels(self, pull: Pull) -> list[Json]:
+        return [{"name": label, "color": "ededed", "default": False} for label in pull.labels]
 
     def comment(self, repository: Repository, pull: Pull, comment: Comment) -> Json:
         url = f"{self._url}/{repository.full_name}/pull/{pull.number}#issuecomment-{comment.id}"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.drive import Drive
+from tests.support.drive import Drive, Product, driving
 from tests.support.people import People
 from tests.support.project import commit, edit, text
 from tests.support.sandbox import Sandbox
@@ -35,6 +35,22 @@ def test_an_edit_in_the_workspace_is_merged_by_a_pull_request_whose_check_ran(
     people.ana.types("/tb pull members*")
     drive()
     assert drive.view(run + 1).run.reason == "sandbox and git hold the same of `members*`. There is nothing to pull."
+
+
+def test_a_pull_request_gets_the_labels_that_its_check_starts_by(
+    sandbox: Sandbox, people: People, running_product: Product
+) -> None:
+    sandbox.knobs(github__check_by_label=True)
+    edit(sandbox, PIPE, SQL)
+    github = running_product.settings.environment("sandbox").github
+    assert github is not None
+    labelled = github.project.model_copy(update={"labels": ("tinybird",)})
+    with driving(sandbox, people, running_product.with_settings(github={"project": labelled})) as drive:
+        run = drive.run("/tb pull")
+        drive.until(run, "succeeded")
+    (pull,) = sandbox.github.get("/repos/acme/platform/pulls", params={"state": "all"}).json()
+    assert [label["name"] for label in pull["labels"]] == ["tinybird"]
+    assert SQL in text(sandbox, PATH)
 
 
 @pytest.mark.long

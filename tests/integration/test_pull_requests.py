@@ -41,14 +41,14 @@ def test_datafiles_and_a_migration_go_by_one_pull_request(sandbox: Sandbox) -> N
             platform.open_pull(BRANCH, "main", "Add nickname", "By run 1.")
         assert is_open_pull(twice.value)
         assert platform.pull_of(BRANCH, "main") == platform.pull(pull.number)
-        assert verdict(platform.checks(first), CI) == Waiting("Tinybird-CI has not begun")
+        assert verdict(platform.checks(first), CI) == Waiting("Tinybird-CI has not begun", begun=False)
         with pytest.raises(SystemsError) as early:
             platform.merge(pull.number, first, "squash")
         assert is_unmergeable(early.value)
         sandbox.clock.advance(2_000)
         assert verdict(platform.checks(first), CI) == Red(CI)
         mended = platform.commit_files(BRANCH, first, {path: seen.content + b"\n"}, "Mend it")
-        assert verdict(platform.checks(mended), CI) == Waiting("Tinybird-CI has not begun")
+        assert verdict(platform.checks(mended), CI) == Waiting("Tinybird-CI has not begun", begun=False)
         sandbox.clock.advance(2_000)
         assert verdict(platform.checks(mended), CI) == Green()
         with pytest.raises(SystemsError) as moved:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from runbooks.step import Astray, Done, Seen, Todo, Wait
-from runbooks.steps.pull_request import AwaitChecks, CommitFiles, DeleteBranch, MergePull, OpenPull, pushed_key
+from runbooks.steps.pull_merge import AwaitChecks, MergePull
+from runbooks.steps.pull_request import CommitFiles, DeleteBranch, LabelPull, OpenPull, pushed_key
 from systems.errors import SystemsError
 from systems.github import Repository
 from tests.support.sandbox import Sandbox
@@ -18,6 +19,7 @@ PATH = FOLDER + "pipes/members_count.pipe"
 SQL = "NODE counted\nSQL >\n    SELECT count() AS members FROM members FINAL\n"
 OPEN = OpenPull(repository=REPOSITORY, heading="Pull members_count", body="By run {run}.")
 CHECKS = AwaitChecks(repository=REPOSITORY, checks=("Tinybird-CI",))
+LABEL = LabelPull(repository=REPOSITORY, labels=("tinybird", "data"))
 MERGE = MergePull(repository=REPOSITORY)
 TIDY = DeleteBranch(repository=REPOSITORY)
 
@@ -100,6 +102,12 @@ def test_a_check_that_fails_is_named_with_its_link_and_one_that_never_comes_is_n
     waiting = CHECKS.look(run.at())
     assert isinstance(waiting, Wait)
     assert "Tinybird-CI has not begun" in waiting.why
+    assert "label" not in waiting.why
+    run.sandbox.clock.advance(150)
+    late = CHECKS.look(run.at(waiting.memo))
+    assert isinstance(late, Wait)
+    assert "it may need a label, or be started by hand: http" in late.why
+    assert late.why.endswith("/acme/platform/pull/1")
     run.sandbox.clock.advance(3_700)
     late = CHECKS.look(run.at(waiting.memo))
     assert "Tinybird-CI has not begun" in reason(late)
@@ -141,7 +149,20 @@ def test_who_merges_or_closes_it_on_github_is_seen(run: Story) -> None:
     there.merge(1, str(run.found[pushed_key(REPOSITORY)]), "squash")
     merged = MERGE.look(run.at())
     assert isinstance(merged, Done)
-    assert merged.said == "Pull request #1 is merged into main."
+    assert merged.said == "Pull request #1 was merged into main by tbops-sandbox on GitHub."
+
+
+def test_a_check_that_starts_by_a_label_starts_by_ours(run: Story) -> None:
+    run.sandbox.knobs(github__check_by_label=True)
+    assert run.take(committing(run, SQL), OPEN), run.astray
+    run.sandbox.clock.advance(300)
+    assert isinstance(CHECKS.look(run.at()), Wait)
+    run.sandbox.faults.add("github", "POST /repos/acme/platform/issues/*/labels", "drop_after")
+    with pytest.raises(SystemsError):
+        LABEL.act(run.at())
+    assert run.take(LABEL, CHECKS, MERGE, TIDY), run.astray
+    assert run.said[-4] == "Pull request #1 is labelled tinybird, data."
+    assert run.sandbox.log.count("github", "POST /repos/acme/platform/issues/*/labels") == 1
 
 
 def committing(run: Story, text: str) -> CommitFiles:

@@ -80,6 +80,8 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
         ("PUT", "/pulls/{number:int}/merge", pulls.merge),
         ("POST", "/issues/{number:int}/comments", pulls.comment),
         ("GET", "/issues/{number:int}/comments", pulls.comments),
+        ("POST", "/issues/{number:int}/labels", pulls.label),
+        ("GET", "/issues/{number:int}/labels", pulls.labels),
     )
     made: list[BaseRoute] = []
     for root in ("", ENTERPRISE):

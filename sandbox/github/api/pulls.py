@@ -7,7 +7,7 @@ from sandbox.github.errors import Refused, invalid
 from sandbox.github.hub import Hub
 from sandbox.github.model import Pull
 from sandbox.github.repository import Repository
-from sandbox.github.views import Views
+from sandbox.github.views import LOGIN, Views
 from sandbox.github.wire import body_of, needed
 
 PAGE = 30
@@ -65,7 +65,7 @@ class Pulls:
         method = str(body.get("merge_method") or "merge")
         if method not in ("merge", "squash", "rebase"):
             raise Refused(422, f'Invalid request.\n\n{method} is not a member of ["merge", "squash", "rebase"].')
-        made = self._hub.merge(repository, pull, sha=sha, method=method, title=title)
+        made = self._hub.merge(repository, pull, sha=sha, method=method, title=title, by=LOGIN)
         return JSONResponse({"sha": made, "merged": True, "message": "Pull Request successfully merged"})
 
     async def comment(self, request: Request, repository: Repository) -> Response:
@@ -76,6 +76,17 @@ class Pulls:
     async def comments(self, request: Request, repository: Repository) -> Response:
         pull = self._pull(request, repository)
         return JSONResponse([self._views.comment(repository, pull, comment) for comment in pull.comments])
+
+    async def label(self, request: Request, repository: Repository) -> Response:
+        """One that the repository does not know is made."""
+        pull, labels = self._pull(request, repository), (await body_of(request)).get("labels")
+        if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
+            raise invalid("Label", "name")
+        self._hub.label(repository, pull, labels)
+        return JSONResponse(self._views.labels(pull))
+
+    async def labels(self, request: Request, repository: Repository) -> Response:
+        return JSONResponse(self._views.labels(self._pull(request, repository)))
 
     def _pull(self, request: Request, repository: Repository) -> Pull:
         return self._hub.pull(repository, int(request.path_params["number"]))

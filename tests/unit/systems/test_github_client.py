@@ -234,9 +234,9 @@ def _run(name: str, status: str = "completed", conclusion: str = "success") -> C
     [
         ([_run("CI")], [], ["CI"], Green()),
         ([_run("CI"), _run("lint", conclusion="skipped")], [StatusInfo("old", "success")], ["CI", "old"], Green()),
-        ([], [], ["CI"], Waiting("CI has not begun")),
-        ([], [], [], Waiting("no check has begun")),
-        ([_run("lint")], [], ["CI"], Waiting("CI has not begun")),
+        ([], [], ["CI"], Waiting("CI has not begun", begun=False)),
+        ([], [], [], Waiting("no check has begun", begun=False)),
+        ([_run("lint")], [], ["CI"], Waiting("CI has not begun", begun=False)),
         ([_run("CI", "in_progress")], [], ["CI"], Waiting("CI has not ended")),
         ([_run("CI"), _run("lint", "queued")], [], ["CI"], Waiting("lint has not ended")),
         ([_run("CI")], [StatusInfo("old", "pending")], ["CI"], Waiting("old has not ended")),
