@@ -106,9 +106,16 @@ def hazards(run: Run, level: str) -> list[Mapping[str, Any]]:
 
 
 def spoken(steps: Sequence[StepRow]) -> str:
-    """ "step 3" or "steps 3–5", as the card numbers them."""
-    numbers = [step.number for step in steps]
-    return f"step {numbers[0]}" if len(numbers) == 1 else f"steps {min(numbers)}–{max(numbers)}"
+    """ "step 3", "steps 3–5" or "steps 3–5 and 8", as the card numbers them."""
+    spans: list[list[int]] = []
+    for number in sorted(step.number for step in steps):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    *most, last = [f"{span[0]}–{span[-1]}" if len(span) > 1 else str(span[0]) for span in spans]
+    listed = f"{', '.join(most)} and {last}" if most else last
+    return f"step {listed}" if len(steps) == 1 else f"steps {listed}"
 
 
 def people(count: int) -> str:
@@ -121,6 +128,8 @@ def clock(at: datetime, now: datetime) -> str:
 
 
 def _already(block: Block, now: datetime) -> str:
+    if not block.approvals and all(step.state == "done" for step in block.steps):
+        return f"{spoken(block.steps).capitalize()} {'is' if len(block.steps) == 1 else 'are'} done already."
     told = [f"{person(each.actor)} at {clock(each.at, now)}" for each in block.approvals]
     by = f" by {' and '.join(told)}" if told else ""
     verb = "was" if len(block.steps) == 1 else "were"

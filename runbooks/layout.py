@@ -10,23 +10,26 @@ Placed = tuple[Step, Hold | None]
 
 
 def laid_out_in_blocks(steps: Sequence[Placed]) -> tuple[tuple[PlannedStep, ...], tuple[HoldLimit, ...]]:
-    """A block for each change outside a hold, one for each hold, with the looks and waits behind it."""
+    """A block for each change outside a hold, one for each hold, with the looks and waits behind it; what tidies up
+    after a change is of that one's block."""
     blocks: list[list[Placed]] = []
+    at: list[int] = []  # the block of each step
     for step, hold in steps:
         goes_on = blocks[-1][-1][1] is hold if blocks and hold else not (step.gated or step.leads)
-        if blocks and (_ungated(blocks[-1]) or goes_on):
-            blocks[-1].append((step, hold))
-        else:
-            blocks.append([(step, hold)])
-    holds = list(dict.fromkeys(hold for block in blocks for _, hold in block if hold))
+        tidied = next((n for n, block in enumerate(blocks) if any(step.tidies(earlier) for earlier, _ in block)), None)
+        if tidied is None and not (blocks and (_ungated(blocks[-1]) or goes_on)):
+            blocks.append([])
+        at.append(len(blocks) - 1 if tidied is None else tidied)
+        blocks[at[-1]].append((step, hold))
+    holds = list(dict.fromkeys(hold for _, hold in steps if hold))
     limits = tuple(
         HoldLimit(hold=number, budget_s=hold.budget.seconds, formula=hold.budget.formula)
         for number, hold in enumerate(holds, start=1)
     )
+    gates = [_gates([step for step, _ in block]) for block in blocks]
     planned = tuple(
-        _planned(step, block=number, hold=holds.index(hold) + 1 if hold else None, gate=gate)
-        for number, block in enumerate(blocks, start=1)
-        for (step, hold), gate in zip(block, _gates([step for step, _ in block]), strict=True)
+        _planned(step, block=number + 1, hold=holds.index(hold) + 1 if hold else None, gate=next(gates[number]))
+        for number, (step, hold) in zip(at, steps, strict=True)
     )
     return planned, limits
 

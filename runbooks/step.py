@@ -77,6 +77,7 @@ class Step(BaseModel):
     long: ClassVar[bool] = False  # reports progress in a reply of its own
     gated: ClassVar[bool] = True  # changes something people must approve; looks, waits and proofs do not
     leads: ClassVar[bool] = False  # belongs to the step behind it: approved with that one, and done right before it
+    by_people: ClassVar[bool] = False  # people may do it elsewhere: looked for while its approval is awaited
     destructive: ClassVar[bool] = False  # asks for the strong approval of the policy
     touches: ClassVar[bool] = False  # from here on the table is not what it was (facts/procedures.md §2.3)
     settle_s: ClassVar[float] = 2.0  # how long an effect may take to be seen after a lost answer, machine's clock
@@ -100,6 +101,10 @@ class Step(BaseModel):
     def remember(self, at: Site) -> Step | None:
         """The step that puts back what is there now; stored before the first effect. None: nothing to put back."""
         return None
+
+    def tidies(self, earlier: Step) -> bool:
+        """Whether it only clears away what ``earlier`` made: then the click on that one approves this one too."""
+        return False
 
     def undone(self, at: Site) -> bool:
         """Of a way back, while the stop that it would end must stand: whether somebody has ended that stop, even if

@@ -71,6 +71,7 @@ class MergePull(OfOpenPull):
 
     op: ClassVar[str] = "github.pull.merge/1"
     gated: ClassVar[bool] = True
+    by_people: ClassVar[bool] = True
 
     method: str = "squash"
     patience_s: int = MERGE_S

@@ -253,6 +253,10 @@ class DeleteBranch(OfBranch):
     def title(self) -> str:
         return f"Remove the run's branch in {self.repository}"
 
+    def tidies(self, earlier: Step) -> bool:
+        mine = (self.repository, self.base, self.branch)
+        return isinstance(earlier, OpenPull) and (earlier.repository, earlier.base, earlier.branch) == mine
+
     def look(self, at: Site) -> Seen:
         branch = self._branch(at)
         head = self._there(at).head(branch)

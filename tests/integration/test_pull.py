@@ -22,7 +22,7 @@ def test_an_edit_in_the_workspace_is_merged_by_a_pull_request_whose_check_ran(
     people.ben.clicks("Approve step 1", on=card)
     drive()
     view = drive.view(run)
-    assert [step.state for step in view.steps] == ["done", "done", "done", "gated", "gated"]
+    assert [step.state for step in view.steps] == ["done", "done", "done", "gated", "ready"]
     (pull,) = sandbox.github.get("/repos/acme/platform/pulls").json()
     assert (pull["title"], pull["head"]["ref"]) == (f"Pull {PIPE} from sandbox", f"tbops/run-{run}")
     assert f"by run {run} of tbops" in pull["body"]

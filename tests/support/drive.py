@@ -238,10 +238,13 @@ class Drive:
 
 
 def _soonest(conn: Conn) -> tuple[int, float] | None:
-    """The run that is due first, and in how many seconds of the calendar."""
+    """The run that is due first, and in how many seconds of the calendar. One that waits for people is looked at again
+    and again meanwhile, but nothing comes of it by itself."""
     row = conn.execute(
-        "SELECT id, extract(epoch FROM due_at - ledger.now())::float8 AS s FROM ledger.run"
-        " WHERE due_at IS NOT NULL ORDER BY due_at LIMIT 1"
+        "SELECT id, extract(epoch FROM due_at - ledger.now())::float8 AS s FROM ledger.run r"
+        " WHERE due_at IS NOT NULL AND (due_at <= ledger.now() OR"
+        " (SELECT state FROM ledger.step WHERE run = r.id AND phase = 'plan' AND state NOT IN ('done', 'skipped')"
+        " ORDER BY number LIMIT 1) IS DISTINCT FROM 'gated') ORDER BY due_at LIMIT 1"
     ).fetchone()
     return (row["id"], row["s"]) if row else None
 

@@ -17,6 +17,7 @@ from workers.planning import plan_again
 _FROZEN_S = 15.0  # unfreezing rings by itself; this is for a ring that was lost
 _SHUT_S = 60.0
 _ELSEWHERE_S = 5.0
+_PEOPLE_S = 45.0  # how often what people may do elsewhere is looked for
 
 ABORTED = "It was aborted"
 PAUSED = "It was paused between steps"
@@ -33,13 +34,38 @@ def go_on(scene: Scene) -> Outcome:
     if stopped is not None:
         return stopped
     if row.state not in ("ready", "acting"):
-        return Outcome()  # people are waited for: their decision makes the run due
+        return _waits(scene, row)
     outcome = _advance(scene, row, inside)
     if inside is None:
         return outcome
     if scene.taken.row.wanted == "pause" and scene.taken.row.reason != PAUSES_LATER and not outcome.events:
         outcome = replace(outcome, reason=PAUSES_LATER, shows=True)
     return hold.in_time(scene, inside, outcome)
+
+
+def _waits(scene: Scene, row: TickStep) -> Outcome:
+    """People are waited for, and their decision makes the run due. What they may do elsewhere is looked for meanwhile:
+    done, it needs no approval any more, as nothing is begun here. It stands alone in its block, or at its end."""
+    if not _by_people(scene, row):
+        return Outcome()
+    step = registry.revive(row)
+    sight = effect.look(scene, row, step)
+    finished = _finish(scene, row, sight.seen, sight, None) if isinstance(sight.seen, Done) else Outcome()
+    if not any(mark.event == "finish" for mark in finished.steps):
+        return Outcome(due=Due(_PEOPLE_S))
+    return replace(finished, steps=(*finished.steps, *_gates(scene)), due=Due(_PEOPLE_S))
+
+
+def _by_people(scene: Scene, row: TickStep) -> bool:
+    last = not any(step.block == row.block and step.number > row.number for step in scene.taken.steps)
+    return row.state == "gated" and last and registry.revive(row).by_people
+
+
+def _gates(scene: Scene) -> list[StepMark]:
+    """The next block is what people are asked for now; an approval would have said so."""
+    waiting = [step for step in scene.taken.steps if step.state == "waiting"]
+    following = min((step.block for step in waiting), default=None)
+    return [StepMark(step.phase, step.number, event="gate") for step in waiting if step.block == following]
 
 
 def stand_still(scene: Scene) -> Outcome:
@@ -203,9 +229,10 @@ def _struck(scene: Scene, row: TickStep, inside: Hold | None) -> list[StepMark]:
 
 
 def _next(scene: Scene, row: TickStep, marks: tuple[StepMark, ...]) -> Outcome:
-    if any(step.number > row.number and step.state != "skipped" for step in scene.taken.steps):
-        return Outcome(marks, onward=True)
-    return _end(scene, marks)
+    following = next((s for s in scene.taken.steps if s.number > row.number and s.state != "skipped"), None)
+    if following is None:
+        return _end(scene, marks)
+    return Outcome(marks, onward=True, due=Due(_PEOPLE_S) if _by_people(scene, following) else None)
 
 
 def _end(scene: Scene, marks: tuple[StepMark, ...]) -> Outcome:

@@ -27,7 +27,7 @@ RUN_ARROWS = {
 }
 STEP_ARROWS = {
     "waiting": {"gated", "skipped"},
-    "gated": {"ready", "skipped"},
+    "gated": {"ready", "done", "skipped"},
     "ready": {"acting", "done", "failed", "skipped"},
     "acting": {"done", "failed"},
     "failed": {"ready"},
