@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runbooks import history
+from runbooks import history, renamed
 from runbooks.datafile import read_datasource
 from runbooks.datafile.compare import differing, not_kept
 from runbooks.errors import DatafileError, Refused
@@ -29,10 +29,11 @@ _LONGEST_TITLE, _LONGEST_PROOF, _MOST_PROOFS = 100, 300, 8
 
 @dataclass(frozen=True)
 class _File:
-    """One that is to be written. ``sha`` and ``before`` are the branch's, empty where it has none."""
+    """One that is to be written, or with None for its text removed. ``sha`` is the branch's, empty where it has none;
+    ``before`` what it is compared with: the branch's own, or for a new name the one that goes."""
 
     path: str
-    text: str
+    text: str | None
     sha: str = ""
     before: str = ""
 
@@ -44,7 +45,8 @@ class _File:
 def questions_of(job: Propose, facts: Facts) -> tuple[Question, ...]:
     """What of the run's files the project's branch has. Raises ``Refused`` as the plan does."""
     made, project = _known(job), _project(facts)
-    paths = tuple(_path(name, made, project) for name in made.datafiles)
+    goes = _goes(made, project)
+    paths = (*(_path(name, made, project) for name in made.datafiles), *([goes] if goes else []))
     return (InProject("project", project, paths=paths, needed=True),)
 
 
@@ -57,7 +59,7 @@ def plan_of(request: Request, job: Propose, facts: Facts) -> Plan:
     files, left = offer.files()
     if not files:
         raise Refused(f"There is nothing to do for run {job.run}: {'; '.join(left)}.")
-    *most, last = (file.name for file in files)
+    *most, last = (file.name if file.text is not None else f"{file.name}, which goes" for file in files)
     named = f"{', '.join(most)} and {last}" if most else last
     steps, _ = laid_out_in_blocks([(step, None) for step in offer.steps(files)])
     return Plan(
@@ -71,8 +73,8 @@ def plan_of(request: Request, job: Propose, facts: Facts) -> Plan:
         took=Estimate(
             seconds=_CHECKS_S, formula=f"about {_CHECKS_S // 60} min of checks, and a person's time to merge"
         ),
-        datafiles={file.name: file.text for file in files},
-        diffs={file.name: _diff(file) for file in files},
+        datafiles={file.name: file.text for file in files if file.text is not None},
+        diffs={f.name: diff for f in files if (f.text is not None or len(files) == 1) and (diff := _diff(f))},
         inferred=tuple(left),
         locks=tuple(f"file/{project.repository}/{file.path}" for file in files),
     )
@@ -98,8 +100,27 @@ class _Offer:
             if why:
                 left.append(why)
             else:
-                files.append(_File(path, text, self.held.shas.get(path, ""), self.held.texts.get(path, "")))
+                files.append(self._file(name, path, text))
+        files += self._gone(left)
         return tuple(files), left
+
+    def _file(self, name: str, path: str, text: str) -> _File:
+        sha, before = self.held.shas.get(path, ""), self.held.texts.get(path, "")
+        goes = _goes(self.made, self.project)
+        if goes and name.endswith(".datasource") and not sha:
+            before = self.held.texts.get(goes, "")
+            text = renamed.carried(text, before, name.removesuffix(".datasource"))
+        return _File(path, text, sha, before)
+
+    def _gone(self, left: list[str]) -> Iterator[_File]:
+        """The file of the name that a rename took away: in the same commit, so that git follows it."""
+        goes, old = _goes(self.made, self.project), renamed.old_of(self.made.request)
+        if goes not in self.held.shas:
+            return
+        if old in self.facts.datasources:
+            left.append(f"{old}.datasource stays, as there is a data source {old} again")
+        else:
+            yield _File(goes, None, self.held.shas[goes], self.held.texts.get(goes, ""))
 
     def steps(self, files: tuple[_File, ...]) -> Iterator[Step]:
         repository, base = self.project.repository, self.project.branch
@@ -123,8 +144,8 @@ class _Offer:
         for file in files:
             if file.path.endswith(".sql"):
                 yield from self._out_of_order(file)
-            elif file.sha:
-                yield from self._drift(file)
+            elif file.before and file.text not in (None, file.before):
+                yield from self._drift(file, file.text)
         if self.project.checks and not self._checked(files):
             yield Hazard(
                 slug="not-checked",
@@ -142,7 +163,8 @@ class _Offer:
             there = history.same_work(name, self.project.migrations, self.held.shas)
             return f"{there.rpartition('/')[2]} does it in {base} already" if there else ""
         if not name.endswith(".datasource"):
-            return f"{name} is in {base} already" if self.held.texts.get(path) == text else ""
+            there = f"{name} is in {base} already" if self.held.texts.get(path) == text else ""
+            return there or renamed.left_out(name, text, self.facts)
         wanted = read_datasource(name.removesuffix(".datasource"), text)
         stands = self._standing(wanted)
         if later := _columns_apart(stands, wanted):
@@ -174,14 +196,12 @@ class _Offer:
 
     # -- what people should know
 
-    def _drift(self, file: _File) -> Iterator[Hazard]:
-        name = file.name.removesuffix(".datasource")
+    def _drift(self, file: _File, text: str) -> Iterator[Hazard]:
+        name, kind = file.name.rpartition(".")[0], file.name.rpartition(".")[2]
         fix = "See the difference; take into the workspace what is to stay, or go on."
-        if not file.name.endswith(".datasource"):
-            return
         try:
-            old, new = read_datasource(name, file.before), read_datasource(name, file.text)
-            beside = list(differing(old, new, _wanted(self.made.request)))
+            old, new = (read_datasource(name, each) if kind == "datasource" else None for each in (file.before, text))
+            beside = list(differing(old, new, _wanted(self.made.request))) if old and new else []
             lost = list(not_kept(file.name, file.before))
         except DatafileError as error:
             message = f"The repository's {file.name} could not be understood ({error}), and all of it is replaced."
@@ -230,7 +250,7 @@ class _Offer:
             *(["It was proven:", "", *proven, ""] if proven else []),
             "This is what it left to be kept; the SQL may run again and then does nothing:",
             "",
-            *(f"- `{file.path}`" for file in files),
+            *(f"- `{file.path}`{'' if file.text is not None else ', which goes'}" for file in files),
             "",
             "Opened by run {run}.",
         ]
@@ -253,6 +273,12 @@ def _path(name: str, made: Made, project: ProjectNames) -> str:
     if name.endswith(".sql"):
         return f"{project.migrations}/{name.replace(_EPOCH, str(int(made.ended.timestamp())))}"
     return f"{project.datafiles}/{'pipes' if name.endswith('.pipe') else 'datasources'}/{name}"
+
+
+def _goes(made: Made, project: ProjectNames) -> str:
+    """The path of the datafile that a rename took away; empty for another run."""
+    old = renamed.old_of(made.request)
+    return _path(f"{old}.datasource", made, project) if old else ""
 
 
 def _columns_of(request: Mapping[str, Any]) -> tuple[str, ...]:
@@ -282,5 +308,6 @@ def _columns_apart(stands: Datasource, wanted: Datasource) -> str:
 
 def _diff(file: _File) -> str:
     old = file.before.splitlines()
-    before = f"{file.name}, in the repository" if file.sha else "/dev/null"
-    return "\n".join(difflib.unified_diff(old, file.text.splitlines(), before, file.name, lineterm="", n=1))
+    before = f"{file.name}, in the repository" if file.sha else "the old file" if file.before else "/dev/null"
+    after = (file.text or "").splitlines()
+    return "\n".join(difflib.unified_diff(old, after, before, file.name, lineterm="", n=1))

@@ -139,7 +139,8 @@ class Promote(_Frozen):
     passed: tuple[Passed, ...] | None = None
 
 
-MADE_BY = frozenset({"migrate", "replicate", "revert"})  # plans whose datafiles can be offered to the repository
+# plans whose datafiles can be offered to the repository
+MADE_BY = frozenset({"migrate", "replicate", "rename", "revert"})
 
 
 class Propose(_Frozen):

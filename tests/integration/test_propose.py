@@ -6,6 +6,7 @@ import pytest
 
 import workers.context
 import workers.jobs
+from tests.integration.test_rename_datasource import READERS
 from tests.support.drive import Drive
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
@@ -52,6 +53,29 @@ def test_what_a_migration_made_goes_to_the_repository_by_the_button_on_its_card(
     reason = drive.view(offered + 1).run.reason
     assert reason.startswith(f"There is nothing to do for run {run}: members.datasource is in main"), reason
     assert OFFER not in drive.card(offered).buttons
+
+
+@pytest.mark.long
+def test_a_renamed_data_source_is_renamed_in_the_repository_and_its_readers_with_it(
+    sandbox: Sandbox, people: People, drive: Drive
+) -> None:
+    before = main(sandbox)
+    folder = "services/libs/tinybird/datasources"
+    assert f"{folder}/organizations.datasource" in before
+    run = drive.run("/tb rename organizations to companies")
+    drive.until(run, "succeeded")
+    people.ana.clicks(OFFER, on=drive.card(run))
+    drive()
+    drive.approve(run + 1)
+    drive.until(run + 1, "succeeded")
+    after = main(sandbox)
+    assert before.keys() - after.keys() == {f"{folder}/organizations.datasource"}
+    assert after.keys() - before.keys() == {f"{folder}/companies.datasource"}
+    changed = {path.rpartition("/")[2].removesuffix(".pipe") for path in before if after.get(path, "") != before[path]}
+    assert changed == {"organizations.datasource", *READERS}
+    people.ana.types("/tb push")
+    drive()
+    assert "There is nothing to push" in drive.view(run + 2).run.reason
 
 
 @pytest.mark.long
