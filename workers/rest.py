@@ -1,6 +1,7 @@
 """From what the ledger has of runs that are over to what the run that goes on with them is planned from."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
 from config.log import redact
 from ledger import passed as ledger_passed
@@ -78,22 +79,38 @@ def _rest(conn: Conn, first: int) -> Rest:
     begun = rests.begun(conn, first)
     whole = [n for n, view in enumerate(begun) if (view.run.plan or {}).get("strategy", {}).get("name") != finish.NAME]
     if not whole:
-        return Rest(request=dict(runs.get(conn, first).run.request))
+        return Rest(request=_asked(conn, runs.get(conn, first).run.request, touched=False))
     line = begun[whole[-1] :]  # from the last that did the whole of it: later ones only finished that
     base, plan = line[0], dict(line[0].run.plan or {})
     request = base.run.request if base.run.finishes is None else runs.get(conn, first).run.request
+    touched = any(row.touches and row.acts for view in line for row in view.steps)
     return Rest(
-        request=dict(request),
+        request=_asked(conn, request, touched=touched),
         steps=_steps(line),
         left=tuple(_past(row) for row in line[-1].restore if row.state == "left"),
         proven=tuple(sorted({name for view in line for name in view.run.found.get("proven", ())})),
-        touched=any(row.touches and row.acts for view in line for row in view.steps),
+        touched=touched,
         made_by=base.run.id,
         locks=tuple(plan.get("locks", ())),
         sql=tuple(plan.get("sql", ())),
         datafiles=dict(plan.get("datafiles", {})),
         gaps=_gaps(line),
     )
+
+
+def _asked(conn: Conn, request: Mapping[str, Any], *, touched: bool) -> dict[str, Any]:
+    """The run's request, with the table that it is about where it drops or brings back one. Where such a run has made
+    a table already, it can be finished though the one of before is gone. Raises ``Refused``."""
+    asked = parse_stored(dict(request))
+    if not isinstance(asked.job, Retire | Revert):
+        return dict(request)
+    try:
+        job = asked.job.model_copy(update={"kept": _kept(conn, asked.job)})
+    except Refused:
+        if touched:
+            return dict(request)
+        raise
+    return asked.model_copy(update={"job": job}).model_dump(mode="json")
 
 
 def _gaps(line: Sequence[RunView]) -> dict[str, str]:

@@ -56,6 +56,18 @@ def test_a_kept_table_is_told_of_and_dropped_with_two_approvals(sandbox: Sandbox
     )
 
 
+def test_a_retire_that_was_aborted_is_planned_again(sandbox: Sandbox, people: People, drive: Drive) -> None:
+    run = drive.run("/tb migrate members add field nickname text --strategy recreate")
+    drive.until(run, "succeeded")
+    dropping = drive.run(f"/tb retire {run}")
+    people.ben.types(f"/tb abort {dropping}")
+    drive.until(dropping, "aborted")
+    assert KEPT in datasources(sandbox)
+    again = drive.run(f"/tb retry {dropping}")
+    drive.until(again, "succeeded")
+    assert KEPT not in datasources(sandbox)
+
+
 def datasources(sandbox: Sandbox) -> list[str]:
     return [found["name"] for found in sandbox.tinybird.get("/v0/datasources").json()["datasources"]]
 

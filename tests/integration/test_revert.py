@@ -1,5 +1,9 @@
 """A revert brings the old schema back with every row that came since; what it cannot bring back it says."""
 
+import pytest
+
+from tests.faults.test_aborts import TOUCHED
+from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
@@ -27,6 +31,24 @@ def test_a_revert_keeps_what_came_since(sandbox: Sandbox, people: People, drive:
     assert kept <= {found["name"] for found in sandbox.tinybird.get("/v0/datasources").json()["datasources"]}
 
     assert refused(drive, people, f"/tb revert {run} --note again").startswith("`members` has the schema already")
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("done", [2, TOUCHED])
+def test_a_revert_that_was_aborted_is_gone_on_with(sandbox: Sandbox, people: People, drive: Drive, done: int) -> None:
+    before = columns(sandbox)
+    run = drive.run("/tb migrate members add field nickname text --strategy recreate")
+    drive.until(run, "succeeded")
+    unhurried(sandbox)
+    back = drive.run(f"/tb revert {run} --strategy recreate")
+    drive.until_step(back, done + 1)
+    people.ben.types(f"/tb abort {back}")
+    drive.until(back, "aborted")
+    unhurried(sandbox)
+    again = drive.run(f"/tb retry {back}")
+    drive.until(again, "succeeded")
+    assert columns(sandbox) == before
+    assert sandbox.tb("SELECT count() AS n FROM members FINAL")[0]["n"] == rows(sandbox)
 
 
 def test_a_run_that_set_nothing_aside_names_the_way_back(people: People, drive: Drive) -> None:
