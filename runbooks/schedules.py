@@ -5,7 +5,7 @@ from functools import cache
 
 from cronsim import CronSim, CronSimError
 
-_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
+SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)
 _RUNS = 400  # looked at: a day and more of a copy that runs every few minutes
 
 
@@ -14,7 +14,7 @@ def runs_by_the_clock(schedule: str | None) -> bool:
     if not schedule or schedule.startswith("@"):
         return False
     try:
-        CronSim(schedule, _SOME_DAY)
+        CronSim(schedule, SOME_DAY)
     except CronSimError:
         return False
     return True
@@ -28,10 +28,10 @@ def period_s(schedule: str | None) -> int | None:
         return None
     longest, before = 0, None
     try:
-        for number, moment in enumerate(CronSim(schedule or "", _SOME_DAY)):
+        for number, moment in enumerate(CronSim(schedule or "", SOME_DAY)):
             longest = max(longest, int((moment - before).total_seconds())) if before else 0
             before = moment
-            if number >= _RUNS or (number >= 3 and moment > _SOME_DAY + timedelta(days=14)):
+            if number >= _RUNS or (number >= 3 and moment > SOME_DAY + timedelta(days=14)):
                 break
     except CronSimError:
         return None

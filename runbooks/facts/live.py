@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runbooks.facts import model
+from runbooks.facts import copy_runs, model
 from runbooks.site import Site
 from systems import postgres_model, sequin_model, tinybird_model
 from systems.errors import SystemsError
@@ -67,6 +67,30 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         in_flight={j.pipe_name: j.status for j in site.tinybird.jobs(kind="copy") if j.pipe_name and j.live},
         writers=_writers(site),
     )
+
+
+def of_copies(site: Site) -> model.Facts:
+    """The workspace alone, and how its copies ran: five calls to Tinybird, and nobody else need answer. Raises
+    ``SystemsError``."""
+    site.tinybird.require_classic()
+    datasources, pipes = site.tinybird.datasources(), site.tinybird.pipes()
+    named = {d.id: d.name for d in datasources}
+    facts = model.Facts(
+        environment=site.environment,
+        now=site.now,
+        datasources={d.name: datasource(d) for d in datasources},
+        pipes={p.name: pipe(p, named) for p in pipes},
+        limits=site.limits,
+        names=site.names,
+    )
+    return with_copy_runs(facts, site.tinybird)
+
+
+def with_copy_runs(facts: model.Facts, workspace: Tinybird) -> model.Facts:
+    """The facts with how the copies ran, in two calls. Raises ``SystemsError``."""
+    named = {p.id: p.name for p in facts.pipes.values()}
+    runs = {named[known]: found for known, found in copy_runs.read(workspace).items() if known in named}
+    return replace(facts, copy_runs=runs)
 
 
 def _writers(site: Site) -> dict[str, tuple[model.Deployment, ...]]:

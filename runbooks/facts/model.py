@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
+from runbooks.facts.copy_runs import CopyRuns
 from runbooks.facts.project import Project
 from runbooks.names import Names
 from systems.kafka_model import TopicShape
@@ -243,6 +244,7 @@ class Facts:
     # by environment the resources of the project's other workspaces, by file name; None for one that is away
     elsewhere: "Mapping[str, Mapping[str, Datasource | Pipe] | None] | None" = None
     history: ProjectFiles | None = None  # what the project's branch holds; None: its repository was not asked
+    copy_runs: Mapping[str, CopyRuns] | None = None  # by copy pipe: how those that ran did; None: nobody asked
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""
