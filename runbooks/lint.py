@@ -4,10 +4,9 @@ from collections.abc import Iterator
 
 from runbooks import hazards
 from runbooks.facts.model import Facts
-from runbooks.hazards import Context
+from runbooks.hazards import Context, in_order
 from runbooks.lineage import Lineage
 from runbooks.plan import Hazard
-from runbooks.planner import in_order
 
 
 def lint(facts: Facts) -> tuple[Hazard, ...]:

@@ -86,6 +86,16 @@ class DriftRow(Frozen):
     diffs: dict[str, str] = Field(default_factory=dict)  # by other environment, from git's text to what it says
 
 
+class MovedCopy(Frozen):
+    """A copy pipe's schedule (cron, UTC) as it is and as it will be, so many ``minutes`` later, and why."""
+
+    pipe: str
+    old: str
+    new: str
+    minutes: int
+    why: str
+
+
 class Estimate(Frozen):
     """A time in seconds with the formula it came from."""
 
@@ -114,6 +124,7 @@ class Plan(Frozen):
     inferred: tuple[str, ...] = ()  # plain sentences: "type text: no such column in Postgres yet, …"
     ghosts: str = ""  # the sentence on rows that disappear (facts/procedures.md §2.10)
     drift: tuple[DriftRow, ...] = ()  # what is not the same everywhere; for people alone
+    timetable: tuple[MovedCopy, ...] = ()  # for people: the steps say it too
     locks: tuple[str, ...] = ()  # long locks: the table, its copies and their targets
 
     @property
@@ -171,6 +182,7 @@ class Plan(Frozen):
             "inferred": list(self.inferred),
             "ghosts": self.ghosts,
             "drift": [row.model_dump(mode="json") for row in self.drift],
+            "timetable": [moved.model_dump(mode="json") for moved in self.timetable],
             "locks": list(self.locks),
             "hash": self.hash,
             "change_hash": self.change_hash,

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from runbooks import finish, gone, guards, hazards, propose, retire, several
 from runbooks.budget import sink_budget
 from runbooks.changes import resolve
+from runbooks.copies import reschedule
 from runbooks.datafile import write_datasource
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
-from runbooks.hazards import Context
+from runbooks.hazards import Context, in_order
 from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
@@ -25,6 +26,7 @@ from runbooks.request import (
     Replicate,
     Request,
     Retire,
+    Timetable,
     Unreplicate,
 )
 from runbooks.resources import promote, pull, push
@@ -34,8 +36,6 @@ from runbooks.strategies.paused import stopped
 from runbooks.tables import rename, replicate, unreplicate
 
 __all__ = ["facts_for", "make_plan", "questions_of", "sink_budget"]
-
-_LEVELS = ("error", "warning", "note")
 
 
 def make_plan(request: Request, facts: Facts) -> Plan:
@@ -66,6 +66,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
             return push.plan_of(request, job, facts)
         case Promote() as job:
             return promote.plan_of(request, job, facts)
+        case Timetable() as job:
+            return reschedule.plan_of(request, job, facts)
         case Migrate() as job if len(job.datasources) > 1:
             return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, job)))
         case _:
@@ -137,6 +139,8 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
                 return promote.questions_of(job, facts)
             case Propose() as job:
                 return propose.questions_of(job, facts)
+            case Timetable():
+                return reschedule.questions_of()
             case _:
                 return _of_what_is_asked(request, facts)
     except Refused:
@@ -230,11 +234,6 @@ def _hazards(change: PlannedChange, facts: Facts, strategy: str, assessment: Ass
         assessment=assessment,
     )
     return in_order(hazards.of_plan(context))
-
-
-def in_order(found: Iterator[Hazard]) -> tuple[Hazard, ...]:
-    """Without doubles, the gravest first."""
-    return tuple(sorted(dict.fromkeys(found), key=lambda h: (_LEVELS.index(h.level), h.slug, h.resource, h.message)))
 
 
 def _datafiles(change: PlannedChange) -> dict[str, str]:

@@ -9,6 +9,7 @@ from typing import Any
 from runbooks import history, renamed
 from runbooks.datafile import read_datasource
 from runbooks.datafile.compare import differing, not_kept
+from runbooks.datafile.schedule import schedule_of, with_schedule
 from runbooks.errors import DatafileError, Refused
 from runbooks.facts.model import Datasource, Facts, ProjectFiles
 from runbooks.layout import laid_out_in_blocks
@@ -96,7 +97,10 @@ class _Offer:
         left: list[str] = []
         for name, text in sorted(self.made.datafiles.items(), key=lambda item: item[0].endswith(".sql")):
             path = _path(name, self.made, self.project)
-            why = self._why_not(name, path, text)
+            if self.made.request.get("kind") == "timetable":
+                text, why = self._rescheduled(name, path, text)
+            else:
+                why = self._why_not(name, path, text)
             if why:
                 left.append(why)
             else:
@@ -170,6 +174,24 @@ class _Offer:
         if later := _columns_apart(stands, wanted):
             return f"{name} is left out, as {wanted.name} was changed since ({later}): the run that did so brings it"
         return f"{name} is in {base} already" if path in self.held.texts and self._same(wanted, path) else ""
+
+    def _rescheduled(self, name: str, path: str, text: str) -> tuple[str, str]:
+        """The repository's own file with the new schedule, as nothing else of the pipe was changed; or why not."""
+        base = f"{self.project.branch} of {self.project.repository}"
+        wanted, pipe = schedule_of(name, text) or "", self.facts.pipes.get(name.removesuffix(".pipe"))
+        held = self.held.texts.get(path)
+        if pipe is None or pipe.output.schedule != wanted:
+            stands = pipe.output.schedule if pipe else "gone"
+            return text, f"{name} is left out, as its schedule is {stands} by now, and not {wanted}"
+        if held is None:
+            return text, f"{name} is left out, as it is not in {base}: `pull` brings it there"
+        try:
+            made = with_schedule(name, held, wanted)
+        except DatafileError as error:
+            return text, f"{name} is left out, as it could not be understood: {error}"
+        if made is None:
+            return text, f"{name} is left out, as it has no COPY_SCHEDULE of its own in {base}"
+        return made, f"{name} is in {base} already" if made == held else ""
 
     def _standing(self, wanted: Datasource) -> Datasource:
         """As it is in the workspace: what the run did must be there, or it is not offered."""

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from runbooks.facts import in_git, live
+from runbooks.facts.live import with_copy_runs
 from runbooks.facts.model import Datasource, Facts, Pipe, ProjectFiles
 from runbooks.history import in_order, newest_about
 from runbooks.names import ProjectNames
@@ -113,7 +114,14 @@ class InProject:
     needed: bool = False
 
 
-Question = Count | Rehearsal | Shapes | Elsewhere | Datafiles | OwnTexts | Formatting | Green | InProject
+@dataclass(frozen=True)
+class CopyHistory:
+    """How the copies ran of late."""
+
+    key: str = "copy runs"
+
+
+Question = Count | Rehearsal | Shapes | Elsewhere | Datafiles | OwnTexts | Formatting | Green | InProject | CopyHistory
 
 
 def answered(
@@ -156,6 +164,8 @@ def answered(
                 project = replace(project, formatted={**project.formatted, **made})
             case InProject() if hub is not None:
                 history = _in_project(question, hub)
+            case CopyHistory() if tinybird is not None:
+                facts = with_copy_runs(facts, tinybird)
             case _:
                 pass
     return replace(facts, answers=answers, topics=shapes, project=project, elsewhere=elsewhere, history=history)

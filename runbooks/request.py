@@ -139,8 +139,15 @@ class Promote(_Frozen):
     passed: tuple[Passed, ...] | None = None
 
 
+class Timetable(_Frozen):
+    """Better times for the copies that collide. ``pattern`` is of names, as in a shell; the others stay."""
+
+    kind: Literal["timetable"] = "timetable"
+    pattern: str | None = None
+
+
 # plans whose datafiles can be offered to the repository
-MADE_BY = frozenset({"migrate", "replicate", "rename", "revert"})
+MADE_BY = frozenset({"migrate", "replicate", "rename", "revert", "timetable"})
 
 
 class Propose(_Frozen):
@@ -152,7 +159,7 @@ class Propose(_Frozen):
 
 
 Job = Annotated[
-    Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert | Pull | Push | Promote | Propose,
+    Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert | Pull | Push | Promote | Propose | Timetable,
     Field(discriminator="kind"),
 ]
 

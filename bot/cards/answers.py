@@ -123,6 +123,7 @@ def _weighed(plan: Plan) -> list[str]:
     lines += [f"not {r.name}: {r.reason}" for r in plan.strategy.rejected]
     for label, figure in (("reads broken", plan.downtime), ("ingestion held", plan.hold), ("stale by", plan.stale)):
         lines.append(f"{label}: {span(figure.seconds)} ({figure.formula})")
+    lines += [f"{m.pipe}: {m.old} -> {m.new}, {m.minutes} min later: {m.why}" for m in plan.timetable]
     lines += [f"{r.resource}: {r.git} in git, {_elsewhere(r.elsewhere)}" for r in plan.drift]
     lines += [f"{h.level}: {h.slug} on {h.resource}: {h.message} {h.fix}" for h in plan.hazards]
     return lines + [f"read by {r.name}, {r.kind}{'' if r.direct else ', through other pipes'}" for r in plan.readers]

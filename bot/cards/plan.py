@@ -18,6 +18,7 @@ MOST_DIFFS = 2
 LONGEST_DIFF = 900
 MOST_DRIFTED = 12
 MOST_PLACES = 5
+MOST_MOVED = 15
 
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 
@@ -119,9 +120,23 @@ def drift(plan: Plan) -> list[Block]:
     return [section("*What differs*\n" + fenced("\n".join(lines))), *said]
 
 
+def timetable(plan: Plan) -> list[Block]:
+    """The copies that start later: old time, new time, why."""
+    if not plan.timetable:
+        return []
+    rows = [
+        f"{code(m.pipe)} {code(m.old)} → {code(m.new)} (+{m.minutes} min): {cut(prose(m.why), 160)}"
+        for m in plan.timetable[:MOST_MOVED]
+    ]
+    more = len(plan.timetable) - MOST_MOVED
+    said = [context(f"_{more} more in the thread's file_")] if more > 0 else []
+    return [*sections(["*New times (UTC)*", *rows]), *said]
+
+
 def all_diffs_shown(plan: Plan) -> bool:
     return (
         len(plan.drift) <= MOST_DRIFTED
+        and len(plan.timetable) <= MOST_MOVED
         and not any(row.diffs for row in plan.drift)
         and len(plan.diffs) <= MOST_DIFFS
         and all(len(text) <= LONGEST_DIFF for text in plan.diffs.values())

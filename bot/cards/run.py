@@ -67,6 +67,7 @@ _TITLES: dict[str, Callable[[Any], str]] = {
     "retire": lambda j: f"drop the table that run {j['run']} set aside",
     "propose": lambda j: f"offer what run {j['run']} made to the repository",
     "finish": lambda j: f"go on with run {j['run']} ({j['of']})",
+    "timetable": lambda j: f"reschedule copies{' ' + j['pattern'] if j.get('pattern') else ''}",
     "add index": lambda j: f"add index {j['change']['name']} to {_named(j)}",
 }
 
@@ -84,8 +85,16 @@ def _body(view: RunView, plan: Plan | None, repository: str) -> list[Block]:
         return []
     match view.run.state:
         case "proposed":
-            weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *_read_by(plan), *parts.drift(plan)]
-            return [*weighed, *parts.sql(plan), *parts.diffs(plan), divider(), *sections(overview(view))]
+            weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *_read_by(plan)]
+            return [
+                *weighed,
+                *parts.timetable(plan),
+                *parts.drift(plan),
+                *parts.sql(plan),
+                *parts.diffs(plan),
+                divider(),
+                *sections(overview(view)),
+            ]
         case "running" | "paused" | "held" | "restoring":
             return [*sections(overview(view)), *outcome(view)]
         case "succeeded":
@@ -97,8 +106,11 @@ def _body(view: RunView, plan: Plan | None, repository: str) -> list[Block]:
 
 
 def _read_by(plan: Plan) -> list[Block]:
-    """Datafiles and migrations that are moved are no one thing that is read."""
-    return [] if plan.request.get("kind") in ("resources", "propose") else parts.readers(plan.readers)
+    """Datafiles, migrations and schedules that are moved are no one thing that is read."""
+    return [] if plan.request.get("kind") in _OF_MANY else parts.readers(plan.readers)
+
+
+_OF_MANY = ("resources", "propose", "timetable")
 
 
 def _all_done(steps: int) -> str:

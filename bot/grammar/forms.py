@@ -27,6 +27,7 @@ from runbooks.request import (
     Revert,
     SetDefault,
     SortBy,
+    Timetable,
     Unreplicate,
 )  # fmt: skip
 
@@ -154,7 +155,11 @@ FORMS: tuple[Form, ...] = (
          lambda line: _request(line, Propose(run=line.caught["run"])), ("note", "at")),
     Form("lineage <resource>", "Shows what a resource reads and who reads it.",
          lambda line: c.Lineage(line.caught["resource"], line.options.env), ENV),
-    Form("copies", "Lists the copy pipes and when each last ran.", lambda line: c.Copies(line.options.env), ENV),
+    Form("copies", "Shows the copy pipes: how each runs, what is wrong, a picture of the day.",
+         lambda line: c.Copies(line.options.env), ENV),
+    Form("copies reschedule [<pattern>]",
+         "Proposes times at which copies wait for what they read and leave a slot free.",
+         lambda line: _request(line, Timetable(pattern=line.caught.get("pattern"))), ("env", "at", "note")),
     Form("copy <pipe> run|pause|resume", "Runs, pauses or resumes a copy pipe.",
          lambda line: c.Copy(line.caught["pipe"], line.caught["word1"], line.options.env), ENV, built=False),
     Form("incidents", "Lists what is wrong with the copies and the data now.",

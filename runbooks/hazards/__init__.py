@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property
 
@@ -21,6 +21,7 @@ from runbooks.strategies import Assessment, PlannedChange
 __all__ = [
     "Context",
     "found",
+    "in_order",
     "of_datasource",
     "of_facts",
     "of_pipe",
@@ -29,6 +30,9 @@ __all__ = [
     "on_pipe",
     "on_plan",
 ]
+
+
+_LEVELS = ("error", "warning", "note")
 
 
 @dataclass(frozen=True)
@@ -146,6 +150,11 @@ def of_plan(context: Context) -> Iterator[Hazard]:
     _load()
     for rule in (*_plan_rules, *_datasource_rules):
         yield from rule(context)
+
+
+def in_order(found: Iterable[Hazard]) -> tuple[Hazard, ...]:
+    """Without doubles, the gravest first."""
+    return tuple(sorted(dict.fromkeys(found), key=lambda h: (_LEVELS.index(h.level), h.slug, h.resource, h.message)))
 
 
 @cache

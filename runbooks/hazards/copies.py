@@ -7,11 +7,14 @@ from runbooks.gaps import look_back_s
 from runbooks.hazards import Context, found, on_pipe, on_plan
 from runbooks.hazards.schedules import tables_read
 from runbooks.lineage import Bound, Lineage
+from runbooks.lineage.lookback import steady
 from runbooks.plan import Hazard
 from runbooks.proof.gap import Gap
 from runbooks.schedules import period_s
 from runbooks.strategies import NOTHING_HELD, ReachingCopy
 from runbooks.strategies.paused import missed_by, stopped
+
+_ABSORBS = ("ReplacingMergeTree", "CollapsingMergeTree", "VersionedCollapsingMergeTree")
 
 
 @on_plan
@@ -158,6 +161,30 @@ def append_lookback_too_short(at: Context) -> Iterator[Hazard]:
             f"{pipe.name} looks back {look_back} s, and runs every {period} s only: what comes between is never taken.",
             "Look back further than from run to run.",
         )
+
+
+@on_pipe
+def append_unguarded(at: Context) -> Iterator[Hazard]:
+    """One that appends the same rows at every run. Where its SQL stamps them with the clock, they are a series of
+    snapshots and meant so; a target that keeps one row of each key takes them in."""
+    pipe = at.pipe
+    if pipe is None or pipe.kind != "copy" or pipe.output.mode != "append" or not period_s(pipe.output.schedule):
+        return
+    target = at.facts.datasources.get(pipe.output.target or "")
+    texts = [node.sql for name in at.lineage.inlined(pipe.name) for node in at.facts.pipes[name].nodes]
+    guarded = any(bound.table in (None, pipe.output.target) for bound in _bounds(at.lineage, pipe.name))
+    if target is None or guarded or target.engine in _ABSORBS or not all(map(steady, texts)):
+        return
+    adds_up = target.engine in ("SummingMergeTree", "AggregatingMergeTree")
+    yield found(
+        "append-unguarded",
+        "error" if adds_up else "warning",
+        pipe.name,
+        f"{pipe.name} appends all of its rows to {target.name} at every run, and {target.name} is a {target.engine}: "
+        f"{'they are counted again each time' if adds_up else 'they stand there once for each run'}"
+        f"{', until they are too old for it' if target.ttl else ''}.",
+        "Take only rows that are newer than those in the target, or let it replace them.",
+    )
 
 
 def _incremental(at: Context, pipe: Pipe) -> str:
