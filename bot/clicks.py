@@ -6,14 +6,15 @@ from bot import forms, incident_clicks, retries
 from bot.asking import groups, request
 from bot.cards import incident_buttons, modals
 from bot.cards.buttons import OFFERS, Pressed, read_value
+from bot.cards.copies import RESCHEDULES
 from bot.context import Context
 from bot.outcome import NOT_MINE, Outcome, Ring, Sender, rule, tell
-from ledger import decisions, messages, runs
+from ledger import decisions, messages, questions, runs
 from ledger.connection import Conn
 from ledger.decisions import Decided, Verdict
 from ledger.errors import NoSuchRun
 from ledger.values import InboxRow, RunView
-from runbooks.request import Propose, Request
+from runbooks.request import Propose, Request, Timetable
 
 _DEEDS: dict[str, Decided] = {d: d for d in get_args(Decided)}
 
@@ -26,10 +27,22 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
         return forms.fill(ctx, conn, row, pressed.run)
     if pressed and row.payload.get("action_id") == OFFERS:
         return request(ctx, conn, row, sender, Request(text=f"propose {pressed.run}", job=Propose(run=pressed.run)))
+    if pressed and row.payload.get("action_id") == RESCHEDULES:
+        return _reschedule(ctx, conn, row, sender, pressed.run)
     deed, step, up_to = _deed(str(row.payload.get("action_id") or ""))
     if pressed is None or deed is None or (step is not None and step != pressed.step):
         return tell(NOT_MINE, said="not a button of ours")
     return _decided(ctx, conn, row, sender, deed, pressed, up_to=up_to, reason="", typed=False)
+
+
+def _reschedule(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, number: int) -> Outcome:
+    """What the answer to that question offers, in its environment."""
+    asked = questions.get(conn, number)
+    if asked is None or asked.kind != "copies":
+        return tell(NOT_MINE, said="not a button of ours")
+    name = str(asked.asked["environment"])
+    line = f"copies reschedule --env {name}"
+    return request(ctx, conn, row, sender, Request(text=line, job=Timetable(), environment=name))
 
 
 def decide(

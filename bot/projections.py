@@ -10,11 +10,12 @@ from typing import Any
 
 from bot.cards.run import needs_file
 from bot.cards.shape import blocks_of, waits_for_people
-from ledger import messages, runs
+from ledger import messages, questions, runs
 from ledger.connection import Conn
 from ledger.messages import Purpose
 from ledger.values import Message, RunView
 
+_WITH_FILES = ("copies",)
 _OVER = ("succeeded", "failed", "aborted", "expired")
 FIRST_SPACING_S, LAST_SPACING_S = 3.0, 15.0
 
@@ -35,6 +36,16 @@ def replies(conn: Conn, root: Message) -> list[int]:
         for n in _needed(view)
         if n.ref not in known
     ]
+
+
+def files(conn: Conn, answer: Message) -> list[int]:
+    """The files that belong to an answer, for the channel it was asked in: what one person alone sees can hold none."""
+    question = questions.get(conn, run_of(answer.ref))
+    if question is None or question.kind not in _WITH_FILES or "gain" not in (question.answer or {}):
+        return []
+    ref = f"{answer.ref}/files"
+    wanted = messages.want_once(conn, "answer", ref, answer.channel, thread_ts=answer.thread_ts, body={"kind": "files"})
+    return [wanted] if wanted is not None else []
 
 
 def _needed(view: RunView) -> Iterator[Needed]:

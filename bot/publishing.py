@@ -8,10 +8,10 @@ from collections.abc import Callable
 from typing import TypeVar, cast
 
 from bot import incident_thread, projections
-from bot.cards.blocks import Card, Upload
+from bot.cards.blocks import Card, Files
 from bot.cards.check import troubles
 from bot.context import Context
-from bot.rendering import NotThere, render
+from bot.rendering import FILES, NotThere, render
 from bot.slack import BAD_BLOCKS, CLOSED, SlackTrouble
 from config.log import logger
 from ledger import incidents, messages
@@ -70,6 +70,8 @@ def _sent(ctx: Context, claimed: Claimed, ts: str | None) -> None:
             follows = projections.replies(conn, message)
         elif message.purpose == "incident":
             follows = incident_thread.replies(conn, message)
+        elif message.purpose == "answer" and (message.body or {}).get("kind") not in FILES:
+            follows = projections.files(conn, message)
     for number in [*([message.id] if behind else []), *follows]:
         ctx.bell.ring("publish", number)
 
@@ -89,7 +91,7 @@ def _send(ctx: Context, message: Message) -> str | None:
     body = message.body or {}
     if message.recipient:
         return _whisper(ctx, message, _rendered(ctx, message))
-    if body.get("kind") == "file":
+    if body.get("kind") in FILES:
         return _upload(ctx, message, thread)
     method = "chat.update" if message.ts else "chat.postMessage"
     _limited(ctx, method, message)
@@ -147,10 +149,10 @@ def _whisper(ctx: Context, message: Message, card: Card) -> None:
 def _upload(ctx: Context, message: Message, thread: str | None) -> str:
     _limited(ctx, "files.completeUploadExternal", message)
     with ctx.pool.connection() as conn:
-        file = render(ctx, conn, message)
-    if not isinstance(file, Upload):
-        raise Never("a card where a file belongs")
-    ctx.slack.upload(message.channel, file.name, file.title, file.content, thread_ts=thread)
+        made = render(ctx, conn, message)
+    if not isinstance(made, Files):
+        raise Never("a card where files belong")
+    ctx.slack.upload(message.channel, made, thread_ts=thread)
     return "file"
 
 

@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from bot.cards import answers, home, incident, incident_list, incident_replies, notices, progress, run
-from bot.cards.blocks import Card, Upload
+from bot import picture
+from bot.cards import answers, copies, day, home, incident, incident_list, incident_replies, notices, progress, run
+from bot.cards.blocks import Card, Files, Upload
 from bot.cards.words import mentioned
 from bot.context import Context
 from bot.homes import OPEN
@@ -11,18 +12,23 @@ from bot.incident_offers import offered
 from bot.incident_owner import owner_of
 from bot.incident_thread import incident_of
 from bot.projections import run_of, step_of
+from config.log import logger
 from ledger import approvals, freeze, incident_views, incidents, questions, runs, silences
 from ledger.connection import Conn, calendar
 from ledger.errors import NoSuchIncident, NoSuchRun
 from ledger.incident_views import IncidentView
 from ledger.values import Message, RunView
 
+FILES = frozenset({"file", "files"})  # kinds of bodies: messages that are files
+
+_log = logger("bot")
+
 
 class NotThere(Exception):
     """What the message should show is not known yet."""
 
 
-def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
+def render(ctx: Context, conn: Conn, message: Message) -> Card | Files:
     """The message as it should be now. ``NoSuchRun`` for a ref to nothing, ``NotThere`` before an answer."""
     body: dict[str, Any] = dict(message.body or {})
     match message.purpose:
@@ -44,7 +50,7 @@ def render(ctx: Context, conn: Conn, message: Message) -> Card | Upload:
             view = runs.get(conn, run_of(message.ref))
             return notices.announcement(view, body, ctx.directory.names([view.run.requester]))
         case "answer":
-            return _found(conn, message)
+            return _files(conn, message) if body.get("kind") in FILES else _found(conn, message)
         case _:
             return _answer(ctx, conn, body)
 
@@ -66,10 +72,10 @@ def _lacking(ctx: Context, view: RunView) -> dict[int, int]:
     return {b.number: max(1, b.needed - len(b.approvals)) for b in blocks if not b.approved}
 
 
-def _reply(ctx: Context, conn: Conn, message: Message, body: dict[str, Any]) -> Card | Upload:
+def _reply(ctx: Context, conn: Conn, message: Message, body: dict[str, Any]) -> Card | Files:
     view = runs.get(conn, run_of(message.ref))
     if body.get("kind") == "file":
-        return answers.plan_file(view)
+        return Files((answers.plan_file(view),))
     if body.get("kind") == "whole":
         return run.whole(view)
     if body.get("kind") == "gate":
@@ -142,7 +148,22 @@ def _found(conn: Conn, message: Message) -> Card:
     question = questions.get(conn, run_of(message.ref))
     if question is None or question.answer is None:
         raise NotThere
-    return answers.found(question.kind, question.answer, question.asked.get("checks") or ())
+    return answers.found(question.kind, question.answer, question.id, question.asked.get("checks") or ())
+
+
+def _files(conn: Conn, message: Message) -> Files:
+    """The picture of the day, the whole list, and what is wrong where the card has no room for it."""
+    question = questions.get(conn, run_of(message.ref))
+    if question is None or question.answer is None:
+        raise NotThere
+    where, answer = str(question.answer["environment"]), question.answer
+    found = [copies.listing(where, answer), copies.findings_file(where, answer)]
+    try:
+        drawn = picture.drawn(day.day(where, answer))
+        found = [Upload(f"copies-{where}.png", f"Copies of {where}", drawn, day.described(where, answer)), *found]
+    except picture.NoPicture as exc:
+        _log.error("the picture of the day could not be drawn; the lists are sent without it", error=str(exc))
+    return Files(tuple(file for file in found if file), copies.sentence(where, answer["copies"]))
 
 
 def _show(ctx: Context, conn: Conn, number: int) -> Card:

@@ -13,7 +13,7 @@ from slack_sdk import WebClient
 from slack_sdk.errors import SlackApiError, SlackClientError
 from slack_sdk.webhook import WebhookClient
 
-from bot.cards.blocks import Block
+from bot.cards.blocks import Block, Files
 
 TIMEOUT_S = 10
 
@@ -128,10 +128,15 @@ class Slack:
         if answer.status_code != 200:
             raise SlackTrouble("response_url", "expired_url" if answer.status_code < 500 else "no_answer")
 
-    def upload(self, channel: str, name: str, title: str, content: str, *, thread_ts: str | None = None) -> None:
+    def upload(self, channel: str, sent: Files, *, thread_ts: str | None = None) -> None:
+        """All of them in one message."""
+        files = [
+            {"filename": file.name, "title": file.title, "content": file.content, "alt_txt": file.described or None}
+            for file in sent.files
+        ]
         self._call(
-            "files.completeUploadExternal", self._web.files_upload_v2, channel=channel, filename=name, title=title,
-            content=content, thread_ts=thread_ts,
+            "files.completeUploadExternal", self._web.files_upload_v2, channel=channel, file_uploads=files,
+            initial_comment=sent.text or None, thread_ts=thread_ts,
         )  # fmt: skip
 
     def open_view(self, trigger_id: str, view: Block) -> None:

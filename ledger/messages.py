@@ -58,6 +58,15 @@ def want(
     return row["id"]
 
 
+def want_once(
+    conn: Conn, purpose: Purpose, ref: str, channel: str, *, thread_ts: str | None, body: Mapping[str, Any]
+) -> int | None:
+    """Ask for a message that is sent a single time; None where it was asked for before."""
+    values = {"purpose": purpose, "ref": ref, "channel": channel, "thread_ts": thread_ts, "body": stored.json(body)}
+    row = conn.execute(_sql["want_once"], values).fetchone()
+    return row["id"] if row else None
+
+
 def touch(conn: Conn, *refs: str) -> list[int]:
     """What the messages of these refs show has changed: have them sent again. A ref may have no message."""
     return [row["id"] for row in conn.execute(_sql["touch"], {"refs": list(refs)})]

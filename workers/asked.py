@@ -12,6 +12,7 @@ from ledger.connection import calendar
 from ledger.questions import Question
 from ledger.values import Json
 from runbooks import probe, tracked
+from runbooks.copies import doctor as copy_doctor
 from runbooks.facts import live
 from runbooks.fields import nearest
 from runbooks.lineage.around import around
@@ -20,6 +21,7 @@ from runbooks.words import counted
 from systems.errors import NotPermitted, SystemsError
 from systems.permit import read_only
 from workers.context import Context
+from workers.copies import copies
 
 _LEASE_S = 120.0  # longer than asking every system may take
 _APPEND = "DATASOURCES:APPEND"
@@ -77,29 +79,6 @@ def lineage(site: Site, asked: Json) -> dict[str, Any]:
     return {"around": around(facts, resource).model_dump(mode="json")}
 
 
-def copies(site: Site, _asked: Json) -> dict[str, Any]:
-    """Every copy pipe with its target, schedule and last job."""
-    facts = live.read(site, window_s=0.0)
-    last: dict[str, dict[str, Any]] = {}
-    for job in site.tinybird.jobs(kind="copy"):
-        name = str(job.pipe_name or "")
-        if name and (name not in last or str(job.created_at) > str(last[name]["created_at"])):
-            last[name] = {"status": job.status, "created_at": str(job.created_at), "error": job.error}
-    found = [
-        {
-            "pipe": pipe.name,
-            "target": pipe.output.target,
-            "mode": pipe.output.mode,
-            "schedule": pipe.output.schedule,
-            "running": pipe.schedule_status == "running",
-            "last": last.get(pipe.name),
-        }
-        for pipe in facts.pipes.values()
-        if pipe.kind == "copy"
-    ]
-    return {"copies": sorted(found, key=lambda row: str(row["pipe"]))}
-
-
 def doctor(site: Site, _asked: Json) -> dict[str, Any]:
     """Whether every system answers and lets tbops do its work: ``checks`` of ``{"name", "ok", "said"}``."""
     return {"checks": [_check(name, ask, site) for name, ask in _CHECKS]}
@@ -143,6 +122,15 @@ def _sequin(site: Site) -> str:
     if unwell:
         raise _Unfit("; ".join(unwell))
     return f"answers; {len(sinks)} sinks, all healthy"
+
+
+def _copies(site: Site) -> str:
+    """Whether copies collide, lose rows or near the timeout; `copies` says which."""
+    found = copy_doctor.findings(live.of_copies(site))
+    grave = [hazard for hazard in found if hazard.level != "note"]
+    if any(hazard.level == "error" for hazard in grave):
+        raise _Unfit(f"{grave[0].message} {grave[0].fix} `/tb copies` shows {counted(len(grave), 'finding')}")
+    return f"{counted(len(grave), 'finding')}; `/tb copies` shows them" if grave else "nothing is wrong with them"
 
 
 def _connect(site: Site) -> str:
@@ -215,6 +203,7 @@ def _encrypted(site: Site) -> str:
 _CHECKS: Sequence[tuple[str, Callable[[Site], str]]] = (
     ("Tinybird", _tinybird),
     ("Tinybird token of the connector", _tokens),
+    ("Copy pipes", _copies),
     ("Sequin", _sequin),
     ("Kafka Connect", _connect),
     ("Kafka", _kafka),

@@ -1,24 +1,22 @@
 """Longer answers: what a question found, and the whole plan as a file for the thread."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
+from bot.cards import copies
 from bot.cards.blocks import Card, Upload, section, sections
 from bot.cards.lineage import lineage
 from bot.cards.shape import plan_of
-from bot.cards.words import clock, code, count, cut, prose, span
+from bot.cards.words import count, cut, prose, span
 from ledger.values import Json, RunView
 from runbooks.around import Around
 from runbooks.plan import Plan
 
 MOST = 25
-_WELL, _FAILED, _PAUSED = "✅", "❌", "⏸️"
-_UNWELL = {_FAILED: "failed the last time", _PAUSED: "paused"}
 
 
-def found(kind: str, answer: Json, own: Sequence[Json] = ()) -> Card:
-    """The answer to ``lineage``, ``copies``, ``doctor`` or ``probe``, as the worker stored it. ``own`` are those checks
-    of the doctor that the bot makes itself."""
+def found(kind: str, answer: Json, question: int, own: Sequence[Json] = ()) -> Card:
+    """The answer to ``question``, of ``lineage``, ``copies``, ``doctor`` or ``probe``, as the worker stored it. ``own``
+    are those checks of the doctor that the bot makes itself."""
     where = prose(str(answer.get("environment", "")))
     if error := answer.get("error"):
         said = cut(prose(str(error)), 1500)
@@ -26,53 +24,20 @@ def found(kind: str, answer: Json, own: Sequence[Json] = ()) -> Card:
     match kind:
         case "lineage":
             if "around" not in answer:
-                return Card(f"{where}: a worker of another version answered. Ask again when it is replaced.")
+                return _of_another_version(where)
             return lineage(where, Around.model_validate(answer["around"]))
         case "copies":
-            return _copies(where, answer["copies"])
+            if "gain" not in answer:
+                return _of_another_version(where)
+            return copies.card(where, answer, question)
         case "probe":
             return _probe(where, answer["findings"])
         case _:
             return _doctor(where, [*answer["checks"], *own])
 
 
-def _copies(where: str, copies: Sequence[Json]) -> Card:
-    """Those that need somebody come first: what has no room is counted, and is well."""
-    icons = [_icon(c) for c in copies]
-    unwell = [f"{icons.count(icon)} {word}" for icon, word in _UNWELL.items() if icon in icons]
-    there = f"There {'is' if len(copies) == 1 else 'are'} {count(len(copies), 'copy pipes')} in {where}"
-    text = f"{there}: {' and '.join(unwell)}." if unwell else f"{there}."
-    ordered = sorted(copies, key=lambda c: [*_UNWELL, _WELL].index(_icon(c)))
-    lines = [_copy(c) for c in ordered[:MOST]]
-    more = [f"_and {len(copies) - MOST} more_"] if len(copies) > MOST else []
-    return Card(text, (section(f"*{text}*"), *sections([*lines, *more])))
-
-
-def _icon(found: Json) -> str:
-    last: Json = found.get("last") or {}
-    paused = not found.get("running") and _scheduled(found)
-    return _PAUSED if paused else _FAILED if last.get("status") == "error" else _WELL
-
-
-def _scheduled(found: Json) -> bool:
-    return bool(found.get("schedule")) and not str(found["schedule"]).startswith("@")
-
-
-def _copy(found: Json) -> str:
-    last: Json = found.get("last") or {}
-    schedule = f"{code(str(found['schedule']))} UTC" if _scheduled(found) else "by hand"
-    ran = f"last run {_at(str(last['created_at']))}: {prose(str(last['status']))}" if last else "never ran"
-    how = f"{prose(str(found['mode']))}, {schedule}, {ran}"
-    why = f" – {cut(prose(str(last['error'])), 160)}" if last.get("error") else ""
-    return f"{_icon(found)} {code(str(found['pipe']))} → {code(str(found['target']))} ({how}){why}"
-
-
-def _at(said: str) -> str:
-    """Tinybird's times are UTC without saying so, to the microsecond (facts/tinybird.md §2)."""
-    try:
-        return clock(datetime.fromisoformat(said).replace(tzinfo=UTC))
-    except ValueError:
-        return prose(said)
+def _of_another_version(where: str) -> Card:
+    return Card(f"{where}: a worker of another version answered. Ask again when it is replaced.")
 
 
 def _probe(where: str, findings: Sequence[Json]) -> Card:

@@ -19,11 +19,20 @@ class Card:
 
 @dataclass(frozen=True)
 class Upload:
-    """A file for the thread."""
+    """A file. ``described`` is what a picture shows, for who does not see it."""
 
     name: str
     title: str
-    content: str
+    content: str | bytes
+    described: str = ""
+
+
+@dataclass(frozen=True)
+class Files:
+    """A message of files, in a thread or in the channel; ``text`` is one full sentence, or nothing."""
+
+    files: tuple[Upload, ...]
+    text: str = ""
 
 
 def header(text: str) -> Block:

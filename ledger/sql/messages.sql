@@ -6,6 +6,13 @@ ON CONFLICT (purpose, ref, channel) DO UPDATE
 SET wanted_rev = message.wanted_rev + 1, body = coalesce(excluded.body, message.body)
 RETURNING id
 
+-- want_once --
+-- A message that nobody asks for again, such as a file
+INSERT INTO ledger.message (purpose, ref, channel, thread_ts, body)
+VALUES (%(purpose)s, %(ref)s, %(channel)s, %(thread_ts)s, %(body)s)
+ON CONFLICT (purpose, ref, channel) DO NOTHING
+RETURNING id
+
 -- touch --
 -- What these messages show has changed
 UPDATE ledger.message SET wanted_rev = wanted_rev + 1 WHERE ref = ANY(%(refs)s) RETURNING id

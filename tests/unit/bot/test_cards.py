@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.cards import home, notices, progress, run
-from bot.cards.answers import found, plan_file
+from bot.cards.answers import plan_file
 from bot.cards.buttons import OFFERS, read_value
 from bot.cards.check import characters, troubles
 from bot.grammar.forms import NAMES
@@ -377,21 +377,3 @@ def _marked_up(part: Any) -> list[str]:
     if part.get("type") == "mrkdwn":
         return [part["text"]]
     return [text for value in part.values() for text in _marked_up(value)]
-
-
-def test_copies_that_need_somebody_are_shown_before_the_rest_is_counted() -> None:
-    def copy(name: str, **more: object) -> dict[str, object]:
-        return {"pipe": name, "target": "t", "mode": "replace", "schedule": "0 * * * *", "running": True, **more}
-
-    failed = copy("z_failed", last={"status": "error", "created_at": "2026-11-22 10:00:00", "error": "too <big>"})
-    by_hand = copy("x_by_hand", schedule="@on-demand", running=False)
-    copies = [*(copy(f"a{n}") for n in range(39)), failed, copy("y_paused", running=False), by_hand]
-    card = found("copies", {"environment": "prod", "copies": copies})
-    assert card.text == "There are 42 copy pipes in prod: 1 failed the last time and 1 paused."
-    told = "\n".join(block["text"]["text"] for block in card.blocks)
-    assert told.index("z_failed") < told.index("y_paused") < told.index("a0")
-    assert "too &lt;big&gt;" in told
-    assert "_and 17 more_" in told
-    alone = found("copies", {"environment": "prod", "copies": [by_hand]})
-    assert alone.text == "There is 1 copy pipe in prod."
-    assert "✅ `x_by_hand` → `t` (replace, by hand, never ran)" in alone.blocks[1]["text"]["text"]

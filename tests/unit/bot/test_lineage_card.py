@@ -18,7 +18,7 @@ NAMES = (*SOURCES, "segments_filtered", COPY)
 
 
 def card(told: Around) -> Card:
-    return found("lineage", {"environment": "prod", "around": told.model_dump(mode="json")})
+    return found("lineage", {"environment": "prod", "around": told.model_dump(mode="json")}, 1)
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,91 @@
+"""The answer to ``/tb copies``: how every copy pipe runs, what is wrong with them, and what a better timetable gains.
+
+Five calls to Tinybird, however many pipes there are: the workspace, its data sources, its pipes and the two logs.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from cronsim import CronSim
+
+from ledger.values import Json
+from runbooks.copies import doctor
+from runbooks.facts import live
+from runbooks.facts.copy_runs import CopyRun, CopyRuns
+from runbooks.facts.model import Facts, Pipe
+from runbooks.schedules import runs_by_the_clock
+from runbooks.site import Site
+
+
+def copies(site: Site, _asked: Json) -> dict[str, Any]:
+    """``copies``, a value each, by name; ``findings``, hazards, the gravest first; ``gain``, what the proposed
+    timetable would change; ``quota`` and ``now``, which the picture of the day needs. Times are ISO. Raises
+    ``SystemsError``."""
+    facts = live.of_copies(site)
+    better = doctor.better(facts)
+    return {
+        "now": facts.now.isoformat(),
+        "quota": facts.limits.copy_quota,
+        "copies": [_copy(pipe, facts) for _, pipe in sorted(facts.pipes.items()) if pipe.kind == "copy"],
+        "findings": [hazard.model_dump(mode="json") for hazard in doctor.findings(facts)],
+        "gain": {
+            "moves": len(better.moves),
+            "clashes": [len(better.clashes_before), len(better.clashes)],
+            "most": [better.most_before, better.most],
+        },
+    }
+
+
+def _copy(pipe: Pipe, facts: Facts) -> dict[str, Any]:
+    runs = (facts.copy_runs or {}).get(pipe.name)
+    scheduled = runs_by_the_clock(pipe.output.schedule)
+    paused = scheduled and pipe.schedule_status == "shutdown"
+    return {
+        "pipe": pipe.name,
+        "target": pipe.output.target,
+        "mode": pipe.output.mode,
+        "schedule": pipe.output.schedule if scheduled else None,
+        "state": _state(scheduled, paused, runs),
+        "next": _next(pipe.output.schedule or "", facts.now) if scheduled and not paused else None,
+        **_ran(runs),
+    }
+
+
+def _state(scheduled: bool, paused: bool, runs: CopyRuns | None) -> str:
+    """What somebody must know of it first."""
+    if runs and runs.last.live:
+        return "waiting" if runs.last.state == "waiting" else "working"
+    if paused:
+        return "paused"
+    if runs and runs.last.state == "error":
+        return "failed"
+    if not scheduled:
+        return "no schedule"
+    return "fine" if runs else "never ran"
+
+
+def _ran(runs: CopyRuns | None) -> Mapping[str, Any]:
+    if runs is None:
+        return {"last": None, "day": []}
+    last = runs.last
+    took = round((last.ended - last.started).total_seconds()) if last.started and not last.live else None
+    return {
+        "last": {"state": last.state, "at": last.created.isoformat(), "took_s": took, "error": runs.error},
+        "p50_s": runs.p50_s,
+        "before_s": runs.before_s,
+        "p95_s": runs.p95_s,
+        "rows": runs.rows,
+        "usual_rows": runs.usual_rows,
+        "day": [_bar(run) for run in runs.day],
+    }
+
+
+def _bar(run: CopyRun) -> list[Any]:
+    """State, and the epoch's seconds of being asked for, of its start and of its last change."""
+    started = int(run.started.timestamp()) if run.started else None
+    return [run.state, int(run.created.timestamp()), started, int(run.ended.timestamp())]
+
+
+def _next(schedule: str, now: datetime) -> str:
+    return next(CronSim(schedule, now)).isoformat()
