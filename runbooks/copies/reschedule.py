@@ -19,7 +19,7 @@ from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Estimate, Hazard, MovedCopy, Plan
 from runbooks.questions import CopyHistory, Question
 from runbooks.request import Request, Timetable
-from runbooks.steps.copy_schedule import SetSchedule
+from runbooks.steps.copy_schedule import CheckSchedules, KeepSchedules, SetSchedule
 from runbooks.words import counted
 
 NAME = "reschedule"
@@ -50,7 +50,7 @@ def plan_of(request: Request, job: Timetable, facts: Facts) -> Plan:
         request={"kind": job.kind, "schedules": {move.pipe: move.new for move in made.moves}},
         strategy=Choice(name=NAME, reasons=tuple(_reasons(made, len(copies)))),
         hazards=in_order(_left(of_schedules({**copies, **after}, reading, facts.limits.copy_quota))),
-        steps=in_one_block(steps),
+        steps=in_one_block([*steps, CheckSchedules(schedules={m.pipe: m.new for m in made.moves}), KeepSchedules()]),
         took=Estimate(seconds=_STEP_S * len(steps), formula=f"{len(steps)} × {_STEP_S} s; an appending copy is not "
                       "changed between its old time and its new one"),
         datafiles={f"{move.pipe}.pipe": _datafile(facts.pipes[move.pipe], move.new) for move in made.moves},

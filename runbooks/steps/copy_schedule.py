@@ -1,5 +1,6 @@
-"""A copy pipe's schedule, changed in place."""
+"""Copy pipes' schedules, changed in place: one after the other, and kept once all of them stand."""
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
 
@@ -8,6 +9,7 @@ from cronsim import CronSim
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 
+_STANDS = "timetable"  # what the check reports: the copies that keep their new times
 _SLACK_S = 60.0  # a run does not begin on the exact second (facts/tinybird.md §4)
 
 
@@ -34,7 +36,7 @@ class SetSchedule(Step):
         return (f"tinybird/pipe/{self.pipe}/schedule",)
 
     def remember(self, at: Site) -> Step | None:
-        return SetSchedule(pipe=self.pipe, cron=self.was, was=self.cron, mode=self.mode, minutes=-self.minutes)
+        return RestoreSchedule(pipe=self.pipe, cron=self.was, was=self.cron, mode=self.mode, minutes=-self.minutes)
 
     def look(self, at: Site) -> Seen:
         found = at.tinybird.pipe(self.pipe)
@@ -61,3 +63,51 @@ class SetSchedule(Step):
         later = next(CronSim(self.cron if self.minutes > 0 else self.was, at.now))
         left = later - at.now
         return left.total_seconds() if left <= timedelta(minutes=abs(self.minutes)) else None
+
+
+class RestoreSchedule(SetSchedule):
+    """The old times again, unless the whole timetable was seen to stand."""
+
+    op: ClassVar[str] = "tinybird.copy.restore-schedule/1"
+
+    def remember(self, at: Site) -> Step | None:
+        return None
+
+    def look(self, at: Site) -> Seen:
+        if self.pipe in at.found.get(_STANDS, ()):
+            return Done(f"{self.pipe} keeps its new times.")
+        if at.tinybird.pipe(self.pipe) is None:
+            return Done(f"{self.pipe} was removed: it has no times to go back to.")
+        return super().look(at)
+
+
+class CheckSchedules(Step):
+    """See that every copy of a timetable starts by its new time: from then on there is no way back."""
+
+    op: ClassVar[str] = "tinybird.copy.check-schedules/1"
+    gated: ClassVar[bool] = False
+
+    schedules: Mapping[str, str]  # copy pipe -> cron
+
+    def title(self) -> str:
+        return "Check that all of them start by their new times"
+
+    def look(self, at: Site) -> Seen:
+        there = {pipe.name: pipe.cron for pipe in at.tinybird.pipes()}
+        for name, cron in self.schedules.items():
+            if there.get(name) != cron:
+                return Astray(f"{name} starts by {there.get(name)}, and not by {cron}")
+        return Done("All copies start by their new times.", found={_STANDS: sorted(self.schedules)})
+
+
+class KeepSchedules(Step):
+    """The end of a timetable: what would put the old times back is struck off."""
+
+    op: ClassVar[str] = "tinybird.copy.keep-schedules/1"
+    gated: ClassVar[bool] = False
+
+    def title(self) -> str:
+        return "Keep the new times"
+
+    def look(self, at: Site) -> Seen:
+        return Done("The new times are kept.")
