@@ -13,8 +13,8 @@ from typing import Any
 _PATIENCE_S = 20.0  # less than a publisher's claim lasts
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
-_WIDTH, _ROW, _HEAD, _LOAD = 9.0, 0.21, 1.5, 1.7  # inches
-_DPI = 130
+_WIDTH, _ROW, _HEAD, _LOAD = 6.4, 0.18, 1.4, 1.5  # inches
+_DPI = 180
 _NARROWEST_S = 240  # a run of seconds would not be seen
 _WAITING, _GRID, _INK = "#a9c8ec", "#dddddd", "#222222"
 _STATES = {
@@ -56,12 +56,12 @@ def picture(day: Mapping[str, Any]) -> bytes:
     share = [height - _HEAD - _LOAD, _LOAD - 0.5]
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=share)
     figure.subplots_adjust(
-        left=0.36, right=0.98, top=1 - 0.95 / height, bottom=0.5 / height, hspace=0.35 / sum(share) * 2
+        left=0.385, right=0.98, top=1 - 0.95 / height, bottom=0.5 / height, hspace=0.35 / sum(share) * 2
     )
     _runs(above, rows, until)
     _load(below, rows, until, int(day["quota"]))
     _hours(above, below, until)
-    figure.text(0.01, 1 - 0.28 / height, str(day["title"]), fontsize=13, fontweight="bold", color=_INK)
+    figure.text(0.01, 1 - 0.28 / height, str(day["title"]), fontsize=11, fontweight="bold", color=_INK)
     _legend(figure, rows, 1 - 0.62 / height)
     written = io.BytesIO()
     figure.savefig(written, format="png")
@@ -83,7 +83,7 @@ def _runs(axes: Any, rows: list[Any], until: int) -> None:
                 bars[colour].append([(begin, top), (end, top), (end, top + thick), (begin, top + thick)])
     for colour in sorted(bars, key=lambda colour: colour == _STATES["error"][0]):  # what failed lies above all
         axes.add_collection(PolyCollection(bars[colour], facecolors=colour, linewidths=0))
-    axes.set_yticks(range(len(rows)), [_short(str(row["label"])) for row in rows], fontsize=7.5, color=_INK)
+    axes.set_yticks(range(len(rows)), [_short(str(row["label"])) for row in rows], fontsize=6.8, color=_INK)
     axes.set_ylim(max(len(rows), 1) - 0.5, -0.5)
     axes.tick_params(axis="y", length=0)
 
@@ -141,7 +141,7 @@ def _hours(above: Any, below: Any, until: int) -> None:
     full = [hour for hour in range(-(-since // _HOUR_S), until // _HOUR_S + 1) if hour % 2 == 0]
     for axes in (above, below):
         axes.set_xlim(0, 24)
-        axes.set_xticks([hour - since / _HOUR_S for hour in full], [f"{hour % 24:02}" for hour in full], fontsize=8)
+        axes.set_xticks([hour - since / _HOUR_S for hour in full], [f"{hour % 24:02}" for hour in full], fontsize=7)
         axes.grid(axis="x", color=_GRID, linewidth=0.6)
         axes.set_axisbelow(True)
         midnight = -(-since // _DAY_S) * 24 - since / _HOUR_S
@@ -163,14 +163,14 @@ def _legend(figure: Any, rows: list[Any], height: float) -> None:
     left = 0.01
     for label, colour in entries:
         figure.text(left, height, "■", fontsize=11, color=colour, va="center")
-        figure.text(left + 0.022, height, label, fontsize=8.5, color=_INK, va="center")
-        left += 0.05 + 0.0105 * len(label)
-    figure.text(0.98, height, "short runs are drawn 4 min long", fontsize=7, color="#777777", va="center", ha="right")
+        figure.text(left + 0.028, height, label, fontsize=7.5, color=_INK, va="center")
+        left += 0.06 + 0.0125 * len(label)
+    figure.text(0.98, height, "short runs are drawn 4 min long", fontsize=6, color="#777777", va="center", ha="right")
 
 
 def _short(label: str) -> str:
     """The end of a long name tells more than its middle."""
-    return label if len(label) <= 44 else f"{label[:26]}…{label[-17:]}"
+    return label if len(label) <= 36 else f"{label[:19]}…{label[-16:]}"
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from runbooks.lineage import Lineage
 from runbooks.numbered import numbered_by
 from runbooks.plan import Choice, Estimate, HoldLimit, Plan, PlannedStep
 from runbooks.proof.claims import provable
-from runbooks.request import Finish, Migrate, Rename, Replicate, Request, Unreplicate, parse_stored
+from runbooks.request import Finish, Migrate, Rename, Replicate, Request, Timetable, Unreplicate, parse_stored
 from runbooks.rest import Rest
 from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
@@ -52,7 +52,7 @@ def what_is_left(request: Request, job: Finish, facts: Facts) -> Plan | Request:
         raise Refused("What a run left is known to the ledger alone: ask for it in Slack.")
     first = parse_stored(job.rest.request)
     again = first.model_copy(update={"text": request.text, "note": request.note, "at": request.at})
-    if isinstance(first.job, Replicate | Unreplicate | Rename):
+    if isinstance(first.job, Replicate | Unreplicate | Rename | Timetable):
         return again  # it does what is lacking, whoever began
     made = next(iter(planned(job.rest, CreateDatasource)), None)
     if made is None:

@@ -76,7 +76,7 @@ def test_the_answer_says_how_each_runs_and_the_channel_sees_the_day(
     assert [each["name"] for each in files(people)] == ["copies-sandbox.png", "copies-sandbox.csv"]
     shown = files(people)[0]
     image = Image.open(io.BytesIO(sandbox.control.get(shown["url_private"]).content))
-    assert (image.format, image.width) == ("PNG", 1170)
+    assert (image.format, image.width) == ("PNG", 1152)
     assert "Copy pipes of sandbox from " in shown["alt_txt"]
     assert " runs, 0 of them failed" in shown["alt_txt"]
     assert files(people)[1]["preview"].count("\n") == 8
@@ -143,7 +143,6 @@ def test_a_timetable_is_proposed_by_a_button_approved_and_kept(
     again = people.ana.types("/tb copies reschedule")
     drive()
     assert "There is nothing to move" in again.card().words
-    drive.card(run)
     assert "Open a pull request" in drive.card(run).buttons
 
 
@@ -168,6 +167,9 @@ def test_an_abort_puts_the_old_times_back(people: People, drive: Drive, sandbox:
     people.ben.clicks("Abort", on=drive.card(run))
     drive.until(run, "aborted")
     assert (cron_of(sandbox, READER), cron_of(sandbox, LAST)) == ("0 * * * *", "0 0 * * *")
+    people.ana.clicks("Plan it again", on=drive.card(run))
+    drive()
+    assert f"`{READER}` `0 * * * *` → `1 * * * *`" in drive.card(drive._newest()).words
 
 
 def test_a_pattern_leaves_the_others_where_they_are(

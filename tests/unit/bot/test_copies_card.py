@@ -159,8 +159,8 @@ def test_the_picture_is_a_png_with_names_runs_failures_and_waits() -> None:
     image = Image.open(io.BytesIO(picture.drawn(drawing)))
     image.load()
     assert image.format == "PNG"
-    assert image.width == 1170
-    assert 500 < image.height < 900
+    assert image.width == 1152
+    assert 700 < image.height < 1000
     everything = colours(image, (0, 0, image.width, image.height))
     assert {(0x2B, 0x6C, 0xB0), (0xD6, 0x27, 0x28), (0xA9, 0xC8, 0xEC)} <= everything, "done, failed, waiting"
     left = colours(image, (0, 130, int(image.width * 0.35), image.height // 2))
