@@ -65,7 +65,15 @@ class Astray:
     memo: Memo | None = None  # None keeps what is stored
 
 
-Seen = Done | Wait | Todo | Astray
+@dataclass(frozen=True)
+class Failed:
+    """It did not come about, and trying the same again by itself would be wrong: the run fails. ``reason`` is a clause
+    that follows a colon. In a restore as ``Astray``."""
+
+    reason: str
+
+
+Seen = Done | Wait | Todo | Astray | Failed
 
 
 class Step(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 
 from runbooks.proof.gap import Gap
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.step import Astray, Done, Failed, Seen, Step, Todo, Wait
 from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, scheduled
 from runbooks.steps.delivery import AwaitHeld
 from runbooks.steps.gap import gap_key, steps_of
@@ -36,7 +36,7 @@ class PauseAppending(PauseCopy):
                 return replace(seen, found={gap_key(self.pipe): memo["paused"]})
             case Todo() | Wait():
                 return replace(seen, memo=memo)
-            case Astray():
+            case Astray() | Failed():
                 return seen
 
     def _since(self, at: Site) -> str:
@@ -91,9 +91,9 @@ class RestoreAppending(RestoreCopy):
                 case Todo() | Wait():
                     inner = memo.get("inner", {}) if seen.memo is None else dict(seen.memo)
                     return replace(seen, memo=memo | {"inner": inner})
-                case Astray() if number == _COPY:  # the run's pipe goes all the same
+                case Astray() | Failed() if number == _COPY:  # the run's pipe goes all the same
                     memo = memo | {"failed": seen.reason}
-                case Astray():
+                case Astray() | Failed():
                     return replace(seen, reason=f"{self.pipe} stays paused: {seen.reason}")
                 case Done():
                     pass

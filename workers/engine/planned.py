@@ -5,7 +5,7 @@ from typing import assert_never
 
 from ledger.refusals import Asked, Elsewhere, Fenced, Frozen, MayNotBegin, NotApproved, Shut
 from ledger.ticks import Due, Outcome, StepMark, TickStep
-from runbooks.step import Astray, Done, Step, Todo, Wait
+from runbooks.step import Astray, Done, Failed, Step, Todo, Wait
 from systems.errors import SystemsError
 from workers.engine import drift, effect, hold, outcomes, registry
 from workers.engine.effect import Settling, Sight
@@ -175,19 +175,25 @@ def _came_to(scene: Scene, row: TickStep, sight: Sight, inside: Hold | None) -> 
             return outcomes.settling(row, settle, sight)
         case Astray(reason=reason, memo=memo):
             return outcomes.held(reason, [StepMark(row.phase, row.number, memo=memo)], sight.answer, by=None)
+        case Failed(reason=reason):
+            return _failed(scene, row, reason, sight)
         case Trouble():
             return _trouble(scene, row, sight)
         case _:
             assert_never(sight.seen)
 
 
+def _failed(scene: Scene, row: TickStep, said: str, sight: Sight) -> Outcome:
+    failed = StepMark(row.phase, row.number, event="fail", said=said, failures=sight.failures)
+    reason = f"Step {row.number} ({row.title}) failed: {said}"
+    return outcomes.back(scene, "failed", reason, marks=[failed], answer=sight.answer)
+
+
 def _trouble(scene: Scene, row: TickStep, sight: Sight) -> Outcome:
     trouble = sight.seen
     assert isinstance(trouble, Trouble)
     if trouble.definite:
-        failed = StepMark(row.phase, row.number, event="fail", said=trouble.said, failures=sight.failures)
-        reason = f"Step {row.number} ({row.title}) failed: {trouble.said}"
-        return outcomes.back(scene, "failed", reason, marks=[failed], answer=sight.answer)
+        return _failed(scene, row, trouble.said, sight)
     if sight.failures < PATIENCE:
         return outcomes.again(row, trouble, sight)
     reason = f"Step {row.number} ({row.title}) does not get on: {trouble.said}, {sight.failures} times in a row"

@@ -10,7 +10,7 @@ from typing import assert_never
 from ledger.refusals import Elsewhere, Fenced, MayNotBegin
 from ledger.ticks import Due, Outcome, StepMark, TickStep
 from runbooks.errors import RunbooksError
-from runbooks.step import Astray, Done, Todo, Wait
+from runbooks.step import Astray, Done, Failed, Todo, Wait
 from workers.engine import effect, hold, outcomes, registry
 from workers.engine.effect import Settling, Sight
 from workers.engine.scene import Scene
@@ -67,7 +67,7 @@ def _came_to(scene: Scene, row: TickStep, sight: Sight) -> Outcome:
             return outcomes.to_do_still(row, sight)
         case Settling() as settle:
             return outcomes.settling(row, settle, sight)
-        case Astray(reason=reason):
+        case Astray(reason=reason) | Failed(reason=reason):
             return _left(scene, row, reason, sight)
         case Trouble() as trouble if trouble.definite:
             return _left(scene, row, trouble.said, sight)
