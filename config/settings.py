@@ -16,6 +16,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 from config.errors import SettingsError
+from config.watch import WatchSettings
 from config.windows import Window, parse_window
 
 CONFIG_VARIABLE = "TBOPS_CONFIG"
@@ -290,6 +291,7 @@ class Environment(_Frozen):
     channels: Channels
     rules: Rules = Rules()
     limits: LimitSettings = LimitSettings()
+    watch: WatchSettings = WatchSettings()
     remind_s: int = Field(default=4 * 3600, gt=0)  # people are reminded so often of what a run left stopped
 
     def model_post_init(self, _context: object) -> None:

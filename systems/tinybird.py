@@ -1,8 +1,10 @@
 """Tinybird Classic, API v0: a handful of typed calls (facts/tinybird.md)."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from systems import tinybird_logs as logs
 from systems import tinybird_shapes as shapes
 from systems.errors import SystemsError
 from systems.http import Http, Wire, segment
@@ -73,13 +75,25 @@ class Tinybird:
 
     def sql(self, query: str) -> list[dict[str, Any]]:
         """The rows of a SELECT (without FORMAT). Limits: 8 KB of SQL, 10 s, 100 MB. 64-bit numbers may come as text."""
-        text = f"{query}\nFORMAT JSON"
-        if len(text.encode()) > _LONG_SQL:
-            answer = self._http.ask("/v0/sql", body=text)
-        else:
-            answer = self._http.get("/v0/sql", {"q": text})
-        rows = Shape(SYSTEM, "GET /v0/sql", answer)
-        return [dict(row) for row in rows.plain("data")]
+        return [dict(row) for row in self._asked(query).plain("data")]
+
+    def copy_jobs(self, since: datetime) -> logs.LoggedJobs:
+        """The copy jobs of ``jobs_log`` that changed at ``since`` or later: not only the last 100."""
+        return logs.copy_jobs(self.sql, self._columns, since)
+
+    def copy_writes(self, since: datetime) -> logs.LoggedWrites:
+        """Rows written by copies, and rows quarantined, from the minute of ``since`` on."""
+        return logs.copy_writes(self.sql, self._columns, since)
+
+    def newest(self, datasource: str, column: str) -> datetime | None:
+        """The largest value of a column of times; None in an empty data source. It may read all of that column."""
+        quoted = column.replace("`", "")
+        rows = self.sql(f"SELECT max(`{quoted}`) AS newest, count() AS n FROM `{datasource}`")
+        return logs.moment(rows[0]["newest"]) if rows and int(rows[0]["n"]) else None
+
+    def time(self) -> datetime:
+        """What time it is there."""
+        return logs.moment(self.sql("SELECT now() AS now")[0]["now"])
 
     def endpoint(self, pipe: str) -> Answer:
         """What the endpoint answers without parameters; 400 where it needs some."""
@@ -235,6 +249,16 @@ class Tinybird:
         self._http.change("PUT", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/copy", form=form)
 
     # -- the API's ways
+
+    def _asked(self, query: str) -> Shape:
+        text = f"{query}\nFORMAT JSON"
+        if len(text.encode()) > _LONG_SQL:
+            return Shape(SYSTEM, "GET /v0/sql", self._http.ask("/v0/sql", body=text))
+        return Shape(SYSTEM, "GET /v0/sql", self._http.get("/v0/sql", {"q": text}))
+
+    def _columns(self, table: str) -> frozenset[str]:
+        """The columns of a service data source, which no resource describes."""
+        return frozenset(column.text("name") for column in self._asked(f"SELECT * FROM {table} LIMIT 0").each("meta"))
 
     def _list(self, path: str, key: str, params: Mapping[str, str] | None = None) -> list[Shape]:
         return Shape(SYSTEM, f"GET {path}", self._http.get(path, params)).each(key)
