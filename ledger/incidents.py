@@ -50,6 +50,9 @@ class Detail(BaseModel):
     copies: tuple[str, ...] = ()
     offers: tuple[str, ...] = ()
     why_not: str = ""
+    owner: str = ""  # as tbops.toml names it
+    storm: bool = False  # many began at once: this card stands for all of them
+    stormy: bool = False  # it is one of those many
 
 
 @dataclass(frozen=True)
@@ -124,6 +127,27 @@ def update(conn: Conn, incident: int, name: str, detail: Detail) -> Incident | N
 def close(conn: Conn, incident: int, *, ended: datetime | None, said: str) -> Incident | None:
     """It is over, since ``ended`` by the platform's logs (None: not known); None if it is closed already."""
     return _changed(conn, "close", {"id": incident, "ended": ended}, "closed", said)
+
+
+def become(conn: Conn, incident: int, found: Found) -> Incident | None:
+    """The subject's trouble has grown into another kind: the same incident, the same card. None if it is closed, or the
+    subject has an open one of that kind."""
+    return _changed(conn, "become", {"id": incident, **_values(found)}, "changed", found.detail.said)
+
+
+def alone(conn: Conn, incident: int, said: str) -> Incident | None:
+    """It is no longer listed on another's card; None if it was not."""
+    before = get(conn, incident)
+    changed = _changed(conn, "alone", {"id": incident}, "changed", said)
+    if changed and before and before.under:
+        messages.touch(conn, incident_ref(before.under))
+    return changed
+
+
+def untold(conn: Conn, environment: str) -> list[int]:
+    """The open incidents that should have a card of their own and have none: not listed on another's, and of nothing
+    that people have silenced."""
+    return [row["id"] for row in conn.execute(_sql["untold"], {"environment": environment})]
 
 
 def fold(conn: Conn, incident: int, under: int, said: str) -> bool:

@@ -72,6 +72,11 @@ def touch(conn: Conn, *refs: str) -> list[int]:
     return [row["id"] for row in conn.execute(_sql["touch"], {"refs": list(refs)})]
 
 
+def showing(conn: Conn, refs: Sequence[str]) -> list[int]:
+    """The messages of these refs that show an older state: to ring ``publish`` for after a commit."""
+    return [row["id"] for row in conn.execute(_sql["showing"], {"refs": list(refs)})]
+
+
 def answered(conn: Conn, *refs: str) -> list[int]:
     """The same where they were put off until now: whoever is rung for them finds them due, and no sweep is awaited."""
     return [row["id"] for row in conn.execute(_sql["answered"], {"refs": list(refs)})]

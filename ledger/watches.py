@@ -1,11 +1,27 @@
-"""How far the watch has seen: one row an environment, so that an outage loses nothing and repeats nothing."""
+"""What the watch knows: how far it has seen of each environment, and what it remembers of each pipe."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
-from ledger.connection import Conn
+from ledger import stored
+from ledger.connection import Conn, row_of
 from ledger.queries import load
 
+PAUSED_S = 86_400.0  # so long nobody asks after a pause that no hold ends
+
 _sql = load("watches")
+
+
+@dataclass(frozen=True)
+class Paused:
+    """A pipe that a run has paused; ``by_hand``: it was asked for that and has succeeded."""
+
+    pipe: str
+    run: int
+    by_hand: bool
+    until: datetime
 
 
 def elect(conn: Conn, environments: Sequence[str], *, every_s: float) -> list[str]:
@@ -14,12 +30,57 @@ def elect(conn: Conn, environments: Sequence[str], *, every_s: float) -> list[st
     return [row["environment"] for row in conn.execute(_sql["elect"], values)]
 
 
-def seen(conn: Conn, environment: str) -> str | None:
-    """The newest change seen, as Tinybird wrote it; None before the first look."""
-    row = conn.execute(_sql["seen"], {"environment": environment}).fetchone()
-    return row["seen"] if row else None
+def seen(conn: Conn, environment: str) -> datetime | None:
+    """The platform's time of the last look that came to its end; None before the first."""
+    return _seen(conn, "seen", environment)
 
 
-def remember(conn: Conn, environment: str, newest: str) -> None:
-    """Everything up to ``newest`` has been told. Goes forward only."""
-    conn.execute(_sql["remember"], {"environment": environment, "seen": newest})
+def begin(conn: Conn, environment: str) -> datetime | None:
+    """The same, and until the caller's transaction ends no other look of this environment is folded in."""
+    return _seen(conn, "begin", environment)
+
+
+def looked(conn: Conn, environment: str, until: datetime, *, trouble: str) -> None:
+    """A look has come to its end, and everything up to ``until`` is told. ``trouble``: what it went without."""
+    values = {"environment": environment, "seen": until.isoformat(), "trouble": stored.text(trouble)}
+    conn.execute(_sql["looked"], values)
+
+
+def failing(conn: Conn, environment: str, why: str) -> None:
+    """A look has not come to its end; ``why`` in a plain sentence."""
+    conn.execute(_sql["failing"], {"environment": environment, "trouble": stored.text(why)})
+
+
+def histories(conn: Conn, environment: str) -> dict[str, Mapping[str, Any]]:
+    """What is remembered, by subject."""
+    return {row["subject"]: row["history"] for row in conn.execute(_sql["histories"], {"environment": environment})}
+
+
+def remember(conn: Conn, environment: str, changed: Mapping[str, Mapping[str, Any]], gone: Iterable[str]) -> None:
+    """What is remembered now of the subjects that changed; of those that are ``gone`` nothing is."""
+    if changed:
+        with conn.cursor() as cursor:
+            cursor.executemany(
+                _sql["remember"],
+                [
+                    {"environment": environment, "subject": subject, "history": stored.json(history)}
+                    for subject, history in changed.items()
+                ],
+            )
+    if subjects := list(gone):
+        conn.execute(_sql["forget"], {"environment": environment, "subjects": subjects})
+
+
+def pauses(conn: Conn, environment: str) -> Sequence[Paused]:
+    """The pipes that runs have paused and not resumed, the later of two of one pipe behind the other."""
+    with conn.cursor(row_factory=row_of(Paused)) as cursor:
+        values = {"environment": environment, "otherwise_s": PAUSED_S}
+        return cursor.execute(_sql["pauses"], values).fetchall()
+
+
+def _seen(conn: Conn, query: str, environment: str) -> datetime | None:
+    row = conn.execute(_sql[query], {"environment": environment}).fetchone()
+    if row is None or not row["seen"]:
+        return None
+    read = datetime.fromisoformat(row["seen"])
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read

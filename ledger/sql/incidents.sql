@@ -22,6 +22,30 @@ UPDATE ledger.incident SET name = %(name)s, detail = %(detail)s
 WHERE id = %(id)s AND state = 'open' AND (name, detail) IS DISTINCT FROM (%(name)s, %(detail)s::jsonb)
 RETURNING *
 
+-- become --
+-- Its trouble has grown into another kind, unless one of that kind is open
+UPDATE ledger.incident SET kind = %(kind)s, name = %(name)s, detail = %(detail)s
+WHERE id = %(id)s AND state = 'open' AND NOT EXISTS (
+    SELECT FROM ledger.incident o
+    WHERE o.environment = incident.environment AND o.kind = %(kind)s AND o.subject = incident.subject
+    AND o.state = 'open' AND o.id <> incident.id)
+RETURNING *
+
+-- alone --
+-- It is listed nowhere any more
+UPDATE ledger.incident SET under = NULL WHERE id = %(id)s AND under IS NOT NULL
+RETURNING *
+
+-- untold --
+-- What should have a card of its own and has none
+SELECT i.id FROM ledger.incident i
+WHERE i.environment = %(environment)s AND i.state = 'open' AND i.under IS NULL
+  AND NOT EXISTS (SELECT FROM ledger.message m WHERE m.purpose = 'incident' AND m.ref = 'incident/' || i.id)
+  AND NOT EXISTS (
+    SELECT FROM ledger.silence s
+    WHERE s.environment = i.environment AND s.subject = i.subject AND (s.until IS NULL OR s.until > ledger.now()))
+ORDER BY i.id
+
 -- close --
 -- It is over: of two who find so, one closes it
 UPDATE ledger.incident SET state = 'closed', closed_at = ledger.now(), ended = %(ended)s

@@ -17,6 +17,10 @@ RETURNING id
 -- What these messages show has changed
 UPDATE ledger.message SET wanted_rev = wanted_rev + 1 WHERE ref = ANY(%(refs)s) RETURNING id
 
+-- showing --
+-- The messages of these refs that show an older state
+SELECT id FROM ledger.message WHERE ref = ANY(%(refs)s) AND wanted_rev > sent_rev AND trouble IS NULL ORDER BY id
+
 -- answered --
 -- What these messages waited for is there: they are not put off any longer
 UPDATE ledger.message SET wanted_rev = wanted_rev + 1, not_before = NULL WHERE ref = ANY(%(refs)s) RETURNING id

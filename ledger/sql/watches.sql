@@ -6,13 +6,58 @@ ON CONFLICT (environment) DO UPDATE SET rung_at = clock_timestamp()
 WHERE w.rung_at < clock_timestamp() - make_interval(secs => %(every_s)s)
 RETURNING environment
 
+-- begin --
+-- The environment's row, locked until the look's transaction ends: looks are folded one after the other
+INSERT INTO ledger.watch AS w (environment, rung_at) VALUES (%(environment)s, clock_timestamp())
+ON CONFLICT (environment) DO UPDATE SET rung_at = w.rung_at
+RETURNING seen
+
 -- seen --
--- The newest change seen so far
+-- How far the watch has seen
 SELECT seen FROM ledger.watch WHERE environment = %(environment)s
 
+-- looked --
+-- A look has come to its end
+UPDATE ledger.watch
+SET seen = %(seen)s, looked_at = clock_timestamp(), failing_since = NULL, trouble = %(trouble)s
+WHERE environment = %(environment)s
+
+-- failing --
+-- A look has not come to its end
+INSERT INTO ledger.watch AS w (environment, rung_at, failing_since, trouble)
+VALUES (%(environment)s, clock_timestamp(), clock_timestamp(), %(trouble)s)
+ON CONFLICT (environment) DO UPDATE
+SET failing_since = coalesce(w.failing_since, clock_timestamp()), trouble = excluded.trouble
+
+-- histories --
+-- What is remembered of each subject
+SELECT subject, history FROM ledger.watched WHERE environment = %(environment)s
+
 -- remember --
--- Never goes back
-INSERT INTO ledger.watch AS w (environment, rung_at, seen)
-VALUES (%(environment)s, clock_timestamp(), %(seen)s)
-ON CONFLICT (environment) DO UPDATE SET seen = excluded.seen
-WHERE w.seen IS NULL OR w.seen < excluded.seen
+-- What is remembered of one subject now
+INSERT INTO ledger.watched (environment, subject, history) VALUES (%(environment)s, %(subject)s, %(history)s)
+ON CONFLICT (environment, subject) DO UPDATE SET history = excluded.history
+
+-- forget --
+-- Nothing is remembered of these any more
+DELETE FROM ledger.watched WHERE environment = %(environment)s AND subject = ANY(%(subjects)s)
+
+-- pauses --
+-- The copy pipes that runs have paused and not resumed, and until when they may: the hold's time, or a day where there
+-- is none. What a run that succeeded has left paused it was asked to
+SELECT e.params ->> 'pipe' AS pipe, r.id AS run, false AS by_hand,
+    coalesce(p.started_at, r.started_at, r.created_at) + make_interval(secs => coalesce((
+        SELECT (h ->> 'budget_s')::float8 FROM jsonb_array_elements(coalesce(r.plan -> 'holds', '[]')) h
+        WHERE (h ->> 'hold')::int = e.hold), %(otherwise_s)s)) AS until
+FROM ledger.step e
+JOIN ledger.run r ON r.id = e.run
+LEFT JOIN ledger.step p ON p.run = e.run AND p.phase = 'plan' AND p.number = e.origin
+WHERE r.environment = %(environment)s AND e.phase = 'restore' AND e.state IN ('listed', 'acting', 'left')
+    AND e.op LIKE 'tinybird.copy.restore/%%'
+UNION ALL
+SELECT DISTINCT ON (s.params ->> 'pipe') s.params ->> 'pipe', r.id, true,
+    s.finished_at + make_interval(secs => %(otherwise_s)s)
+FROM ledger.step s JOIN ledger.run r ON r.id = s.run
+WHERE r.environment = %(environment)s AND r.state = 'succeeded' AND s.phase = 'plan' AND s.state = 'done'
+    AND s.op LIKE 'tinybird.copy.%%pause%%' AND s.finished_at IS NOT NULL
+ORDER BY 1, 4
