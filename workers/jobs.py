@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable
 
 from config.log import logger
-from workers import asked, planning, reminding, watching
+from workers import asked, planning, reminding
 from workers.context import Context, context
 from workers.engine import advance
+from workers.watch import look
 
 SOON_S = 0.25
 
@@ -32,8 +33,8 @@ def question(number: int) -> None:
 
 
 def watch(number: int) -> None:
-    """Look at the platform's logs for copies that failed; ``number`` is the environment's place in the settings."""
-    _safely("watch", number, watching.watch)
+    """Look for what is wrong with an environment's copies; ``number`` is its place in the settings."""
+    _safely("watch", number, look.watch)
 
 
 def remind(run: int) -> None:

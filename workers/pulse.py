@@ -17,7 +17,7 @@ from ledger.connection import Conn
 from workers.context import Context
 
 _AGAIN_S = 5.0  # a ring that nobody answered in this time was lost
-WATCH_S = 60.0  # facts/procedures.md §6: the logs are read once a minute
+_REMIND_S = 60.0  # a look at what a run left costs calls to every system
 _PLANNING_S = 10.0  # longer than planning takes
 
 _log = logger("workers")
@@ -88,14 +88,13 @@ class Pulse:
             bell.ring("plan", run)
         for question in questions.sweep(conn, again_s=_AGAIN_S):
             bell.ring("question", question)
-        names = sorted(self._context.settings.environments)
-        for name in watches.elect(conn, names, every_s=WATCH_S):
-            bell.ring("watch", names.index(name))
-        for name in names:
-            every_s = self._context.settings.environments[name].remind_s
-            for run in rests.stopped(conn, name, every_s=every_s, again_s=WATCH_S):
+        for number, name in enumerate(sorted(self._context.settings.environments)):
+            environment = self._context.settings.environments[name]
+            if watches.elect(conn, [name], every_s=environment.watch.every_s):
+                bell.ring("watch", number)
+            for run in rests.stopped(conn, name, every_s=environment.remind_s, again_s=_REMIND_S):
                 bell.ring("remind", run)
-            for run in kept.due(conn, name, again_s=WATCH_S):
+            for run in kept.due(conn, name, again_s=_REMIND_S):
                 bell.ring("remind", run)
         for run in runs.expire(conn):
             _log.info("a plan expired", run=run)

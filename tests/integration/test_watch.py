@@ -1,4 +1,4 @@
-"""A channel hears of a copy that failed: once, and not of what failed before anybody listened."""
+"""A channel hears of a copy that failed: once, and when it is over; not of what was over before anybody listened."""
 
 from collections.abc import Callable
 
@@ -11,6 +11,20 @@ from tests.support.people import People
 from tests.support.sandbox import Sandbox
 
 PIPE = "members_sorted_copy_pipe"
+
+
+@pytest.fixture
+def run(sandbox: Sandbox, drive: Drive) -> Callable[[], None]:
+    """A copy is run to its end."""
+
+    def _run() -> None:
+        job = sandbox.tinybird.post(f"/v0/pipes/{PIPE}/copy").json()["job"]["job_id"]
+        drive.let_pass(60.0)
+        sandbox.until(
+            lambda: sandbox.tinybird.get(f"/v0/jobs/{job}").json()["status"] in ("done", "error"), what="its end"
+        )
+
+    return _run
 
 
 @pytest.fixture
@@ -31,24 +45,69 @@ def fail(sandbox: Sandbox, drive: Drive) -> Callable[[], None]:
     return _fail
 
 
-def test_a_failed_copy_is_told_of_once(people: People, drive: Drive, fail: Callable[[], None]) -> None:
-    workers.context.configure(drive.worker)
-    workers.jobs.watch(0)
+@pytest.fixture
+def look(drive: Drive) -> Callable[[], None]:
+    """The watch looks once."""
+
+    def _look() -> None:
+        workers.context.configure(drive.worker)
+        workers.jobs.watch(0)
+
+    return _look
+
+
+def state(sandbox: Sandbox) -> list[tuple[str, str, str]]:
+    found = sandbox.ledger("SELECT kind, name, state FROM ledger.incident ORDER BY id")
+    return [(row["kind"], row["name"], row["state"]) for row in found]
+
+
+def test_a_failed_copy_is_told_of_once(
+    sandbox: Sandbox, people: People, drive: Drive, fail: Callable[[], None], look: Callable[[], None]
+) -> None:
+    look()
 
     fail()
-    workers.jobs.watch(0)
-    workers.jobs.watch(0)
+    look()
+    look()
     drive()
 
-    said = [message.text for message in people.ben.sees("alerts")]
-    assert len(said) == 1
-    assert PIPE in said[0]
+    assert state(sandbox) == [("failed", PIPE, "open")]
+    assert len(sandbox.ledger("SELECT id FROM ledger.message WHERE purpose = 'incident'")) == 1
 
 
-def test_what_failed_before_the_first_look_is_old_news(people: People, drive: Drive, fail: Callable[[], None]) -> None:
-    workers.context.configure(drive.worker)
+def test_what_has_failed_and_not_recovered_is_told_of_by_the_first_look(
+    sandbox: Sandbox, people: People, drive: Drive, fail: Callable[[], None], look: Callable[[], None]
+) -> None:
     fail()
-    workers.jobs.watch(0)
+    look()
     drive()
 
+    assert state(sandbox) == [("failed", PIPE, "open")]
+
+
+def test_what_was_over_before_the_first_look_is_old_news(
+    sandbox: Sandbox, people: People, drive: Drive, fail: Callable[[], None], run: Callable[[], None],
+    look: Callable[[], None],
+) -> None:  # fmt: skip
+    fail()
+    run()
+    look()
+    drive()
+
+    assert state(sandbox) == []
     assert people.ben.sees("alerts") == []
+
+
+def test_a_recovered_copy_closes_its_incident(
+    sandbox: Sandbox, fail: Callable[[], None], run: Callable[[], None], look: Callable[[], None]
+) -> None:
+    look()
+    fail()
+    look()
+    run()
+    look()
+
+    assert state(sandbox) == [("failed", PIPE, "closed")]
+    (said,) = sandbox.ledger("SELECT said FROM ledger.incident_event WHERE what = 'closed'")
+    assert f"The copy {PIPE} ran well at" in said["said"]
+    assert "It lasted" in said["said"]

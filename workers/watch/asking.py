@@ -1,0 +1,99 @@
+"""One look at the platform: the pipes, and two queries of its logs, whatever the number of pipes.
+
+Where the logs cannot be read as they are, the Jobs API is asked instead, which knows the last 100 jobs and no rows.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from systems.errors import SystemsError
+from systems.tinybird import SYSTEM, Tinybird
+from systems.tinybird_logs import LoggedJob, LoggedJobs, LoggedWrites, moment
+from systems.tinybird_model import PipeInfo
+from workers.watch.seen import CopyPipe, Look
+
+LEARN = timedelta(days=14)  # the first look reads so far back, to learn what is usual
+
+
+@dataclass(frozen=True)
+class Asked:
+    """``trouble`` says in plain sentences what the look went without."""
+
+    look: Look
+    pipes: tuple[PipeInfo, ...]
+    trouble: str
+
+
+def asked(tinybird: Tinybird, environment: str, until: datetime | None, overlap_s: float) -> Asked:
+    """``until`` is how far the last look saw. Raises ``SystemsError``: the next look goes on from where it was."""
+    since = until - timedelta(seconds=overlap_s) if until else tinybird.time() - LEARN
+    pipes = tuple(tinybird.pipes())
+    if not pipes:
+        raise SystemsError(SYSTEM, "GET /v0/pipes", said="the workspace says that it has no pipe at all")
+    jobs, no_jobs = _jobs(tinybird, since)
+    writes, no_writes = _writes(tinybird, since, jobs.now)
+    look = Look(
+        environment=environment,
+        now=jobs.now,
+        since=since,
+        pipes={pipe.id: copy_pipe(pipe) for pipe in pipes if pipe.kind == "copy"},
+        jobs=jobs.jobs,
+        writes=writes.writes,
+    )
+    return Asked(look, pipes, " ".join(part for part in (no_jobs, no_writes) if part))
+
+
+def copy_pipe(info: PipeInfo) -> CopyPipe:
+    cron = info.cron if info.cron and not info.cron.startswith("@") else None
+    mode = info.copy_mode or next((node.mode for node in info.nodes if node.id == info.copy_node), None)
+    return CopyPipe(
+        id=info.id,
+        name=info.name,
+        cron=cron,
+        running=info.schedule_status in (None, "running"),
+        mode=mode or "append",
+        target=info.copy_target or "",
+    )
+
+
+def _jobs(tinybird: Tinybird, since: datetime) -> tuple[LoggedJobs, str]:
+    try:
+        logged = tinybird.copy_jobs(since)
+    except SystemsError as error:
+        if error.retryable:
+            raise
+        said = f"The log of jobs cannot be read ({error.said}); the last 100 jobs of the Jobs API are watched instead."
+        return LoggedJobs(tinybird.time(), tuple(_listed(tinybird))), said
+    return logged, _lacks("tinybird.jobs_log", logged.lacking)
+
+
+def _writes(tinybird: Tinybird, since: datetime, now: datetime) -> tuple[LoggedWrites, str]:
+    try:
+        logged = tinybird.copy_writes(since)
+    except SystemsError as error:
+        if error.retryable:
+            raise
+        said = f"The log of writes cannot be read ({error.said}); rows are not watched."
+        return LoggedWrites(now, ()), said
+    return logged, _lacks("tinybird.datasources_ops_log", logged.lacking)
+
+
+def _listed(tinybird: Tinybird) -> Sequence[LoggedJob]:
+    return [
+        LoggedJob(
+            id=job.id,
+            pipe_id=job.pipe_id,
+            status=job.status,
+            created_at=moment(job.created_at),
+            started_at=None,
+            updated_at=moment(job.updated_at or job.created_at),
+            error=job.error,
+        )
+        for job in tinybird.jobs(kind="copy")
+        if job.pipe_id and job.created_at
+    ]
+
+
+def _lacks(table: str, lacking: tuple[str, ...]) -> str:
+    return f"{table} has no column {' or '.join(lacking)} any longer." if lacking else ""

@@ -1,0 +1,225 @@
+"""From what is wrong now to what is news: which incidents open, change, close, open again, and on whose card.
+
+Pure. A channel hears of root incidents only. Under another one's card goes what fails downstream of it, and what begins
+with many others at once (a storm). A card closes when all that it lists is over.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from ledger.incidents import Detail, Found, Incident, Kind
+from workers.watch.faults import ONE_OF, outranks
+from workers.watch.storms import head_of, named
+
+Key = tuple[Kind, str]  # kind and subject
+Under = int | Key | None  # an open incident's number, or one that this very look opens
+
+_HEADS: tuple[Kind, ...] = ("failed", "few")
+_FOLLOW: tuple[Kind, ...] = ("failed", "few", "stale")
+# What is found out after an incident is told, and is not forgotten when the rest of it changes
+_ADDED = ("target", "endpoints", "copies", "offers", "why_not", "rows_now")
+
+
+@dataclass(frozen=True)
+class Opened:
+    found: Found
+    under: Under = None
+
+
+@dataclass(frozen=True)
+class Reopened:
+    incident: Incident
+    found: Found
+    under: Under = None
+
+
+@dataclass(frozen=True)
+class Became:
+    """The pipe's trouble has grown: the same incident, of another kind."""
+
+    incident: Incident
+    found: Found
+
+
+@dataclass(frozen=True)
+class Updated:
+    incident: Incident
+    name: str
+    detail: Detail
+
+
+@dataclass(frozen=True)
+class Closed:
+    incident: Incident
+    ended: datetime | None
+    said: str
+
+
+@dataclass(frozen=True)
+class Alone:
+    """It outlives what it was listed under: it gets a card of its own."""
+
+    incident: Incident
+    said: str
+
+
+Change = Opened | Reopened | Became | Updated | Closed | Alone
+
+
+@dataclass(frozen=True)
+class Bearings:
+    """``follows(a, b)``: pipe ``a`` reads, near or far, what pipe ``b`` writes (ids). ``recovered`` says when an
+    incident that is over was, and in a sentence how."""
+
+    environment: str
+    storm: int
+    follows: Callable[[str, str], bool]
+    recovered: Callable[[Incident], tuple[datetime | None, str]]
+
+
+def reconcile(
+    faults: Sequence[Found], opened: Sequence[Incident], closed: Sequence[Incident], at: Bearings
+) -> list[Change]:
+    """The changes, in the order to make them: ends first, then what is known, then what is new, causes first.
+
+    ``closed`` are those that ended so lately that the same trouble is the same incident.
+    """
+    told = _told(faults, opened)
+    alone = [i for i in opened if _outlives(i, told)]
+    over = _over(opened, told, {i.id for i in alone})
+    known = {key_of(fault) for fault in told.values()}
+    still = [i for i in opened if i not in over]
+    return [
+        *(Closed(i, *at.recovered(i)) for i in over),
+        *(Alone(i, "It goes on by itself: what it was listed under is over.") for i in alone),
+        *(change for i in still if i.id in told for change in _known(i, told[i.id])),
+        *_news([fault for fault in faults if key_of(fault) not in known], still, told, closed, at),
+    ]
+
+
+def key_of(each: Found | Incident) -> Key:
+    return (each.kind, each.subject)
+
+
+def merged(before: Detail, now: Detail) -> Detail:
+    """What is known now, with what was added to what was known before."""
+    kept = {name: getattr(before, name) for name in _ADDED if not getattr(now, name)}
+    if before.storm:
+        kept |= {"storm": True, "said": before.said}
+    if before.stormy:
+        kept |= {"stormy": True}
+    return now.model_copy(update=kept)
+
+
+# --- what is open ------------------------------------------------------------------------------------------
+
+
+def _told(faults: Sequence[Found], opened: Sequence[Incident]) -> dict[int, Found]:
+    """The open incidents that are still true, by number, each with how it is now."""
+    by_key = {key_of(fault): fault for fault in faults}
+    troubles = {fault.subject: fault for fault in faults if fault.kind in ONE_OF}
+    open_keys = {key_of(i) for i in opened}
+    told: dict[int, Found] = {}
+    for incident in opened:
+        trouble = troubles.get(incident.subject)
+        if key_of(incident) in by_key:
+            told[incident.id] = by_key[key_of(incident)]
+        elif trouble and outranks(trouble.kind, incident.kind) and key_of(trouble) not in open_keys:
+            told[incident.id] = trouble
+    return told
+
+
+def _outlives(incident: Incident, told: Mapping[int, Found]) -> bool:
+    """It failed anew though what it was listed under, as what follows from it, is over. Those of a storm stay."""
+    if incident.under is None or incident.under in told or incident.id not in told or incident.told.stormy:
+        return False
+    return told[incident.id].detail.job != incident.told.job
+
+
+def _over(opened: Sequence[Incident], told: Mapping[int, Found], alone: set[int]) -> list[Incident]:
+    """Those that are no longer true and list nothing that is; what is listed comes before what lists it."""
+    held = {i.under for i in opened if i.under is not None and i.id in told and i.id not in alone}
+    over = [i for i in opened if i.id not in told and i.id not in held]
+    return sorted(over, key=lambda i: (i.under is None, i.id))
+
+
+def _known(incident: Incident, fault: Found) -> Iterator[Change]:
+    detail = merged(incident.told, fault.detail)
+    if fault.kind != incident.kind:
+        yield Became(incident, replace(fault, since=incident.since, detail=detail))
+    elif (incident.name, incident.told) != (fault.name, detail):
+        yield Updated(incident, fault.name, detail)
+
+
+# --- what is new -------------------------------------------------------------------------------------------
+
+
+def _news(
+    new: Sequence[Found], still: Sequence[Incident], told: Mapping[int, Found], closed: Sequence[Incident], at: Bearings
+) -> list[Change]:
+    ordered = _causes_first(new, at.follows)
+    heads: list[tuple[str, Under]] = [
+        (i.subject, i.under or i.id) for i in still if i.id in told and told[i.id].kind in _HEADS
+    ]
+    under: dict[Key, Under] = {}
+    for fault in ordered:
+        key = key_of(fault)
+        if fault.kind in _FOLLOW:
+            under[key] = next((top for subject, top in heads if at.follows(fault.subject, subject)), None)
+        if fault.kind in _HEADS:
+            heads.append((fault.subject, under.get(key) or key))
+    storm = _storm([f for f in ordered if not under.get(key_of(f))], still, told, at)
+    return _placed(ordered, under, storm, {key_of(i): i for i in closed})
+
+
+@dataclass(frozen=True)
+class _Storm:
+    """What many new incidents are listed under: an incident that is open, or the new one that ``head`` is."""
+
+    top: Under
+    head: Found | None = None
+
+
+def _storm(roots: Sequence[Found], still: Sequence[Incident], told: Mapping[int, Found], at: Bearings) -> _Storm | None:
+    for incident in still:
+        if incident.told.storm and incident.under is None:
+            members = sum(i.id in told and incident.id in (i.id, i.under) for i in still)
+            if members >= at.storm:  # it goes on; a few that are left of it are no storm
+                return _Storm(incident.id)
+    if len(roots) < at.storm:
+        return None
+    head = named(head_of(roots), roots, at.environment)
+    return _Storm(key_of(head), head)
+
+
+def _placed(
+    ordered: Sequence[Found], under: Mapping[Key, Under], storm: _Storm | None, closed: Mapping[Key, Incident]
+) -> list[Change]:
+    placed: list[Change] = []
+    for fault in ordered:
+        key = key_of(fault)
+        top = under.get(key)
+        if storm is not None and key != storm.top:
+            # what follows from one of the storm is listed where that one is: a card lists, and a list is flat
+            if not isinstance(top, int):
+                top = storm.top
+                fault = replace(fault, detail=fault.detail.model_copy(update={"stormy": True}))
+        elif storm is not None and storm.head is not None:
+            fault, top = storm.head, None
+        again = closed.get(key)
+        placed.append(Reopened(again, fault, top) if again else Opened(fault, top))
+    return sorted(placed, key=lambda change: getattr(change, "under", None) is not None)
+
+
+def _causes_first(faults: Sequence[Found], follows: Callable[[str, str], bool]) -> list[Found]:
+    """Each behind those that it follows from; else by when it began. In a circle the earlier counts as the cause."""
+    left = sorted(faults, key=lambda fault: (fault.since, fault.name, fault.kind))
+    ordered: list[Found] = []
+    while left:
+        first = next(
+            (f for f in left if not any(follows(f.subject, other.subject) for other in left if other is not f)), left[0]
+        )
+        ordered.append(first)
+        left.remove(first)
+    return ordered
