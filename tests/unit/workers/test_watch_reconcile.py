@@ -1,0 +1,125 @@
+"""What is news, and on whose card: one incident a cause, one card a storm."""
+
+from tests.support.watching import HOUR, Stage, job, pipe
+from workers.watch.seen import CopyPipe
+
+MEMORY = "Code: 241. DB::Exception: Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)"
+SELDOM = "0 0 1 1 *"  # nothing is missed while failures are told
+RAW, SORTED, SCORES, OTHER = (pipe(f"{name}_copy", SELDOM) for name in ("raw", "sorted", "scores", "other"))
+READS = {SORTED.id: {RAW.id}, SCORES.id: {RAW.id, SORTED.id}}
+
+
+def follows(one: str, other: str) -> bool:
+    return other in READS.get(one, set())
+
+
+def stage(*pipes: CopyPipe) -> Stage:
+    made = Stage(follows=follows)
+    made.has(*pipes)
+    made.look(0, [job(each, -3000) for each in pipes])
+    return made
+
+
+def fails(stage: Stage, now: float, *pipes: CopyPipe, at: float) -> None:
+    stage.look(now, [job(each, at, "error", error=MEMORY) for each in pipes])
+
+
+def test_what_fails_downstream_is_listed_under_its_cause_whatever_the_order_of_the_log() -> None:
+    it = stage(RAW, SORTED, SCORES, OTHER)
+    fails(it, 100, SCORES, SORTED, OTHER, RAW, at=2)
+    assert sorted(it.told) == [("failed", "other_copy"), ("failed", "raw_copy")]
+    raw = next(i for i in it.open if i.name == "raw_copy")
+    assert {i.name for i in it.open if i.under == raw.id} == {"sorted_copy", "scores_copy"}
+
+
+def test_what_fails_later_downstream_is_listed_under_the_open_failure() -> None:
+    it = stage(RAW, SORTED, SCORES)
+    fails(it, 100, RAW, at=2)
+    fails(it, 700, SORTED, at=600)
+    fails(it, 1300, SCORES, at=1200)
+    assert it.told == [("failed", "raw_copy")]
+    assert {i.under for i in it.open} == {None, 1}
+
+
+def test_what_fails_again_with_its_cause_stays_listed_there() -> None:
+    it = stage(RAW, SORTED)
+    fails(it, 100, RAW, SORTED, at=2)
+    fails(it, 700, RAW, SORTED, at=600)
+    assert it.told == [("failed", "raw_copy")]
+    assert len(it.open) == 2
+
+
+def test_a_failure_upstream_that_comes_later_is_no_cause() -> None:
+    it = stage(RAW, SORTED)
+    fails(it, 100, SORTED, at=2)
+    fails(it, 700, RAW, at=600)
+    assert it.told == [("failed", "sorted_copy"), ("failed", "raw_copy")]
+
+
+def test_a_card_closes_when_all_that_it_lists_is_over() -> None:
+    it = stage(RAW, SORTED)
+    fails(it, 100, RAW, SORTED, at=2)
+    it.look(HOUR + 100, [job(RAW, HOUR + 2)])
+    assert it.told == [("failed", "raw_copy")]
+    it.look(HOUR + 1000, [job(SORTED, HOUR + 600)])
+    assert it.open == []
+
+
+def test_what_fails_anew_though_its_cause_is_over_gets_a_card_of_its_own() -> None:
+    it = stage(RAW, SORTED)
+    fails(it, 100, RAW, SORTED, at=2)
+    it.look(HOUR + 100, [job(RAW, HOUR + 2)])
+    fails(it, HOUR + 1000, SORTED, at=HOUR + 600)
+    assert it.told == [("failed", "sorted_copy")]
+    assert [i.name for i in it.open] == ["sorted_copy"]
+
+
+def storm(many: int) -> tuple[Stage, list[CopyPipe]]:
+    pipes = [pipe(f"copy_{n:03}", SELDOM) for n in range(many)]
+    return stage(*pipes), pipes
+
+
+def test_four_at_once_are_four_and_five_are_a_storm_on_one_card() -> None:
+    it, pipes = storm(9)
+    fails(it, 100, *pipes[:4], at=2)
+    assert len(it.told) == 4
+    it, pipes = storm(9)
+    fails(it, 100, *pipes[:5], at=2)
+    assert it.told == [("failed", "copy_000")]
+    assert it.open[0].told.said.startswith(
+        "5 copies are in trouble at once in staging, 5 of them for want of memory. The first: The copy copy_000 failed"
+    )
+
+
+def test_a_storm_that_goes_on_takes_in_what_is_new_and_closes_with_its_last() -> None:
+    it, pipes = storm(116)
+    it.look(100, [job(p, 2, "error", error=MEMORY) for p in pipes[:60]])
+    it.look(160, [job(p, 60, "error", error=MEMORY) for p in pipes[60:]])
+    assert len(it.told) == 1
+    assert len(it.open) == 116
+    it.look(4000, [job(p, 3700) for p in pipes[:115]])
+    assert it.told == [("failed", "copy_000")]
+    assert [i.name for i in it.open] == ["copy_000", "copy_115"]
+    fails(it, 4100, pipes[3], at=4050)
+    assert ("failed", "copy_003") in it.told  # a few that are left of it are no storm
+    it.look(9000, [job(pipes[115], 8000), job(pipes[3], 8000)])
+    assert it.open == []
+
+
+def test_a_storm_has_the_cause_that_most_share_for_its_head() -> None:
+    it, pipes = storm(7)
+    errors = ["permission denied"] * 2 + [MEMORY] * 5
+    it.look(100, [job(p, 2, "error", error=e) for p, e in zip(pipes, errors, strict=True)])
+    (head,) = [i for i in it.open if i.under is None]
+    assert head.name == "copy_002"
+    assert "7 copies are in trouble at once in staging, 5 of them for want of memory." in head.told.said
+
+
+def test_a_storm_that_comes_back_soon_is_the_same_card() -> None:
+    it, pipes = storm(8)
+    fails(it, 100, *pipes, at=2)
+    it.look(700, [job(p, 600) for p in pipes])
+    assert it.open == []
+    fails(it, 1300, *pipes, at=1200)
+    assert len(it.told) == 1
+    assert len(it.incidents) == 8
