@@ -72,7 +72,8 @@ def test_a_failed_copy_is_told_of_once(
     drive()
 
     assert state(sandbox) == [("failed", PIPE, "open")]
-    assert len(sandbox.ledger("SELECT id FROM ledger.message WHERE purpose = 'incident'")) == 1
+    (card,) = people.ben.sees("alerts")
+    assert PIPE in card.text
 
 
 def test_what_has_failed_and_not_recovered_is_told_of_by_the_first_look(

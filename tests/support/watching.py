@@ -13,7 +13,18 @@ from systems.tinybird_logs import LoggedJob, LoggedWrite
 from workers.watch.judging import judged, limits_of
 from workers.watch.memory import Memory
 from workers.watch.reconcile import (
-    Alone, Bearings, Became, Change, Closed, Key, Opened, Reopened, Under, Updated, key_of, reconcile,
+    Alone,
+    Bearings,
+    Became,
+    Change,
+    Closed,
+    Key,
+    Opened,
+    Reopened,
+    Under,
+    Updated,
+    key_of,
+    reconcile,
 )  # fmt: skip
 from workers.watch.recovery import recovered
 from workers.watch.seen import CopyPipe, Look, Pause
@@ -27,7 +38,9 @@ def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)
 
 
-def pipe(name: str = "a_copy", cron: str | None = "0 * * * *", *, mode: str = "replace", running: bool = True) -> CopyPipe:
+def pipe(
+    name: str = "a_copy", cron: str | None = "0 * * * *", *, mode: str = "replace", running: bool = True
+) -> CopyPipe:
     return CopyPipe(f"t_{name}", name, cron, running, mode, f"d_{name}")
 
 
@@ -74,7 +87,14 @@ class Stage:
         newest: Mapping[str, datetime | None] | None = None,
     ) -> list[Change]:
         look = Look(
-            ENVIRONMENT, at(now), at(now - HOUR), dict(self.pipes), tuple(jobs), tuple(writes), self.pauses, newest or {}
+            ENVIRONMENT,
+            at(now),
+            at(now - HOUR),
+            dict(self.pipes),
+            tuple(jobs),
+            tuple(writes),
+            self.pauses,
+            newest or {},
         )
         self.memory = self.memory.folded(look)
         if self._limits is None:

@@ -105,7 +105,8 @@ def folded(history: History, cron: str | None, jobs: Iterable[LoggedJob], rows: 
     """With what a look told of its runs; ``rows`` written, by job. The same history if that is nothing new."""
     runs = {run.id: run for run in history.runs}
     for job in jobs:
-        runs[job.id] = _later(runs.get(job.id), _ran(job, cron))
+        known = runs.get(job.id)
+        runs[job.id] = _ran(job, _tick(job, cron)) if known is None else _later(known, _ran(job, known.tick))
     for job_id, written in rows.items():
         if job_id in runs and runs[job_id].rows != written:
             runs[job_id] = replace(runs[job_id], rows=written)
@@ -142,11 +143,15 @@ def _schedule(pipe: CopyPipe, known: str) -> Schedule:
     return "gone" if known else "none"
 
 
-def _ran(job: LoggedJob, cron: str | None) -> Ran:
+def _tick(job: LoggedJob, cron: str | None) -> float | None:
+    return last_tick(cron, job.created_at.timestamp() + SKEW_S) if cron else None
+
+
+def _ran(job: LoggedJob, tick: float | None) -> Ran:
     created = job.created_at.timestamp()
     return Ran(
         id=job.id,
-        tick=last_tick(cron, created + SKEW_S) if cron else None,
+        tick=tick,
         created=created,
         started=job.started_at.timestamp() if job.started_at else None,
         ended=job.updated_at.timestamp() if job.status in _OVER else None,
@@ -155,10 +160,8 @@ def _ran(job: LoggedJob, cron: str | None) -> Ran:
     )
 
 
-def _later(known: Ran | None, told: Ran) -> Ran:
+def _later(known: Ran, told: Ran) -> Ran:
     """What is known of a run after it was told of again: a log may tell of its states in any order."""
-    if known is None:
-        return told
     if _ORDER.get(told.status, 0) < _ORDER.get(known.status, 0):
         return known
-    return replace(told, rows=known.rows, tick=known.tick, started=told.started or known.started)
+    return replace(told, rows=known.rows, started=told.started or known.started)

@@ -13,28 +13,36 @@ _MORE_S = 600.0
 
 
 def found(w: Watched) -> Found | None:
-    limit, because = _limit(w)
+    limit = _limit(w)
     working = next((run for run in w.history.live if run.status == "working"), None)
     if working is not None:
         begun = working.started or working.created
         if w.now - begun < limit:
             return None
-        said = f"The copy {w.pipe.name} has worked in {w.environment} since {w.clock(begun)}, {because}."
+        said = f"The copy {w.pipe.name} has worked in {w.environment} since {w.clock(begun)}, {_because(w, limit)}."
         return w.fault("long", begun + limit, said, job=working.id)
     last = w.history.finished[-1] if w.history.finished else None
     if last is None or last.status != "done" or last.took is None or last.ended is None or last.took < limit:
         return None
-    said = f"The copy {w.pipe.name} took {span(last.took)} in {w.environment}, until {w.clock(last.ended)}, {because}."
+    said = (
+        f"The copy {w.pipe.name} took {span(last.took)} in {w.environment}, until {w.clock(last.ended)}, "
+        f"{_because(w, limit)}."
+    )
     return w.fault("long", last.ended - last.took + limit, said, job=last.id)
 
 
-def _limit(w: Watched) -> tuple[float, str]:
-    """Seconds, and why so many."""
+def _limit(w: Watched) -> float:
+    """Seconds."""
     if w.limits.long_s is not None:
-        return w.limits.long_s, f"longer than the {span(w.limits.long_s)} that tbops.toml allows it"
-    near = w.limits.timeout_s * w.limits.long_share
+        return w.limits.long_s
+    near, usual = w.limits.timeout_s * w.limits.long_share, w.history.usual.took
+    return near if usual is None else min(near, max(_TIMES * usual, usual + _MORE_S))
+
+
+def _because(w: Watched, limit: float) -> str:
     usual = w.history.usual.took
-    far = near if usual is None else max(_TIMES * usual, usual + _MORE_S)
-    if usual is not None and far < near:
-        return far, f"far longer than usual: nearly all its runs took at most {span(usual)}"
-    return near, f"near the {span(w.limits.timeout_s)} after which Tinybird ends it"
+    if w.limits.long_s is not None:
+        return f"longer than the {span(limit)} that tbops.toml allows it"
+    if usual is not None and limit < w.limits.timeout_s * w.limits.long_share:
+        return f"far longer than usual: nearly all its runs took at most {span(usual)}"
+    return f"near the {span(w.limits.timeout_s)} after which Tinybird ends it"

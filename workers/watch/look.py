@@ -105,7 +105,15 @@ class _Watch:
             recovered=lambda incident: recovered(incident, look, after.pipes),
         )
         closed = incidents.closed_since(conn, self._name, within_s=settings.flap_s)
-        return reconcile(faults, incidents.all_open(conn, self._name), closed, at)
+        return reconcile(self._unmeant(conn, faults), incidents.all_open(conn, self._name), closed, at)
+
+    def _unmeant(self, conn: Conn, faults: Sequence[Found]) -> list[Found]:
+        """Without what people said is meant to be so; what they meant and is no longer so is news when it is again."""
+        meant = incidents.intended(conn, self._name)
+        for kind, subject in meant - {key_of(fault) for fault in faults}:
+            if not any(fault.subject == subject for fault in faults):  # another fault of it may only hide this one
+                incidents.unintended(conn, self._name, kind, subject)
+        return [fault for fault in faults if key_of(fault) not in meant]
 
     def _newest(self, look: Look, memory: Memory) -> Mapping[str, datetime | None]:
         """The newest row of one target, of those whose column is configured the one asked about longest ago."""

@@ -1,8 +1,8 @@
 """A target's newest row is old.
 
 Where ``stale_column`` and ``stale_s`` are set, by that column's largest value, asked for in rotation. Else, for
-appends, by the last run that wrote anything: three times the longest time between two such runs is too
-long, never less than two hours; ten of them must tell.
+appends, by the last run that wrote anything: three times the 95th percentile of the time between two such runs is too
+long, once ten of them tell; never less than 26 hours, as sixty runs may not show that nothing happens by night.
 """
 
 from ledger.incidents import Found
@@ -10,7 +10,7 @@ from workers.watch.watched import Watched
 from workers.watch.words import span
 
 _TIMES = 3
-_LEAST_S = 2 * 3600.0
+_LEAST_S = 26 * 3600.0
 
 
 def found(w: Watched) -> Found | None:

@@ -24,8 +24,8 @@ _LATEST_S = 1800.0  # a run that comes later than that after a tick was not made
 @dataclass(frozen=True)
 class Usual:
     """``took`` is the 95th percentile of the seconds that a run works, ``rows`` the median of the rows it writes,
-    ``behind`` the 95th percentile of how late after its tick a run is made, ``apart`` the longest time between two
-    runs that wrote something."""
+    ``behind`` the 95th percentile of how late after its tick a run is made, ``apart`` the same of the time
+    between two runs that wrote something."""
 
     took: float | None = None
     rows: float | None = None
@@ -45,7 +45,7 @@ class Usual:
             took=_high(took) if len(took) >= ENOUGH else None,
             rows=median(rows) if len(rows) >= ENOUGH_ROWS else None,
             behind=_high(behind) if len(behind) >= ENOUGH else None,
-            apart=max(b - a for a, b in pairwise(wrote)) if len(wrote) >= ENOUGH else None,
+            apart=_high([b - a for a, b in pairwise(wrote)]) if len(wrote) >= ENOUGH else None,
         )
 
 

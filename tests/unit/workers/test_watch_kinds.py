@@ -251,7 +251,9 @@ def test_a_run_near_the_timeout_is_told_while_it_works_and_becomes_the_failure_t
     assert stage.told == []
     stage.look(day(0) + 2883, [works])
     assert stage.told == [("long", "a_copy")]
-    ended = job(A, day(0) + 2, "error", took=3600, error="Code: 159. DB::Exception: Timeout exceeded (TIMEOUT_EXCEEDED)")
+    ended = job(
+        A, day(0) + 2, "error", took=3600, error="Code: 159. DB::Exception: Timeout exceeded (TIMEOUT_EXCEEDED)"
+    )
     (grown,) = stage.look(day(1) + 60, [ended])
     assert isinstance(grown, Became)
     assert grown.found.detail.cause == "timeout"
@@ -293,11 +295,11 @@ def test_an_append_that_writes_nothing_is_no_fault_by_itself() -> None:
     stage.has(adds)
     runs = [job(adds, HOUR * n + 2) for n in range(24)]
     stage.look(HOUR * 23 + 100, runs, [wrote(run, 10) for run in runs])
-    more = [job(adds, day(n) + 2) for n in range(2)]
-    stage.look(day(1) + 100, more, [wrote(run, 0) for run in more])
+    more = [job(adds, day(n) + 2) for n in range(25)]
+    stage.look(day(24) + 100, more, [wrote(run, 0) for run in more])
     assert stage.told == []
-    last = job(adds, day(2) + 2)
-    stage.look(day(2) + 100, [last], [wrote(last, 0)])
+    last = job(adds, day(25) + 2)
+    stage.look(day(25) + 100, [last], [wrote(last, 0)])
     assert stage.told == [("stale", "a_copy")]
 
 
