@@ -122,7 +122,8 @@ def _writes_sql(known: frozenset[str], since: datetime) -> str:
     bad = "rows_quarantine" if "rows_quarantine" in known else "0"
     return (
         "SELECT now() AS now, groupArray(tuple(minute, job, id, name, written, bad)) AS found FROM ("
-        f"SELECT toStartOfMinute(timestamp) AS minute, if(event_type = 'copy', {job}, '') AS job, "
+        f"SELECT toStartOfMinute(parseDateTimeBestEffort(toString(timestamp))) AS minute, "
+        f"if(event_type = 'copy', {job}, '') AS job, "
         f"datasource_id AS id, {name} AS name, sum({rows}) AS written, sum({bad}) AS bad "
         f"FROM tinybird.datasources_ops_log WHERE timestamp >= '{since:%Y-%m-%d %H:%M:%S}' "
         f"AND (event_type = 'copy' OR {bad} > 0) GROUP BY minute, job, id, name)"

@@ -6,15 +6,17 @@ with many others at once (a storm). A card closes when all that it lists is over
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ledger.incidents import Detail, Found, Incident, Kind
 from workers.watch.faults import ONE_OF, outranks
+from workers.watch.seen import SKEW_S
 from workers.watch.storms import head_of, named
 
 Key = tuple[Kind, str]  # kind and subject
 Under = int | Key | None  # an open incident's number, or one that this very look opens
 
+_SKEW = timedelta(seconds=SKEW_S)
 _HEADS: tuple[Kind, ...] = ("failed", "few")
 _FOLLOW: tuple[Kind, ...] = ("failed", "few", "stale")
 # What is found out after an incident is told, and is not forgotten when the rest of it changes
@@ -159,16 +161,16 @@ def _news(
     new: Sequence[Found], still: Sequence[Incident], told: Mapping[int, Found], closed: Sequence[Incident], at: Bearings
 ) -> list[Change]:
     ordered = _causes_first(new, at.follows)
-    heads: list[tuple[str, Under]] = [
-        (i.subject, i.under or i.id) for i in still if i.id in told and told[i.id].kind in _HEADS
+    heads: list[tuple[Found | Incident, Under]] = [
+        (i, i.under or i.id) for i in still if i.id in told and told[i.id].kind in _HEADS
     ]
     under: dict[Key, Under] = {}
     for fault in ordered:
         key = key_of(fault)
         if fault.kind in _FOLLOW:
-            under[key] = next((top for subject, top in heads if at.follows(fault.subject, subject)), None)
+            under[key] = next((top for head, top in heads if _caused(fault, head, at.follows)), None)
         if fault.kind in _HEADS:
-            heads.append((fault.subject, under.get(key) or key))
+            heads.append((fault, under.get(key) or key))
     storm = _storm([f for f in ordered if not under.get(key_of(f))], still, told, at)
     return _placed(ordered, under, storm, {key_of(i): i for i in closed})
 
@@ -212,14 +214,17 @@ def _placed(
     return sorted(placed, key=lambda change: getattr(change, "under", None) is not None)
 
 
+def _caused(fault: Found, head: Found | Incident, follows: Callable[[str, str], bool]) -> bool:
+    """Whether it may follow from ``head``: downstream of it, and not begun before it."""
+    return head.since <= fault.since + _SKEW and follows(fault.subject, head.subject)
+
+
 def _causes_first(faults: Sequence[Found], follows: Callable[[str, str], bool]) -> list[Found]:
-    """Each behind those that it follows from; else by when it began. In a circle the earlier counts as the cause."""
+    """Each behind those that it may follow from, else by when it began. In a circle the earlier counts as the cause."""
     left = sorted(faults, key=lambda fault: (fault.since, fault.name, fault.kind))
     ordered: list[Found] = []
     while left:
-        first = next(
-            (f for f in left if not any(follows(f.subject, other.subject) for other in left if other is not f)), left[0]
-        )
+        first = next((f for f in left if not any(_caused(f, o, follows) for o in left if o is not f)), left[0])
         ordered.append(first)
         left.remove(first)
     return ordered

@@ -56,6 +56,12 @@ def test_a_failure_upstream_that_comes_later_is_no_cause() -> None:
     assert it.told == [("failed", "sorted_copy"), ("failed", "raw_copy")]
 
 
+def test_nor_is_one_that_is_only_seen_in_the_same_look() -> None:
+    it = stage(RAW, SORTED)
+    it.look(2000, [job(SORTED, 2, "error", error=MEMORY), job(RAW, 1200, "error", error=MEMORY)])
+    assert it.told == [("failed", "sorted_copy"), ("failed", "raw_copy")]
+
+
 def test_a_card_closes_when_all_that_it_lists_is_over() -> None:
     it = stage(RAW, SORTED)
     fails(it, 100, RAW, SORTED, at=2)
