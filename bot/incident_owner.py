@@ -6,4 +6,4 @@ from ledger.incidents import Incident
 
 def owner_of(settings: Settings, incident: Incident) -> str:
     """Empty where no owner is named."""
-    return ""
+    return settings.environment(incident.environment).watch.of(incident.name, 0).owner

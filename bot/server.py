@@ -103,6 +103,10 @@ def _exposition(figures: Figures) -> bytes:
     runs = Gauge(metrics.RUNS, "Runs by state.", ["state"], registry=registry)
     for state, number in figures.runs.items():
         runs.labels(state).set(number)
+    incidents = Gauge(metrics.INCIDENTS_OPEN, "Open incidents.", ["environment", "kind"], registry=registry)
+    for (environment, kind), number in figures.incidents.items():
+        incidents.labels(environment, kind).set(number)
+    _watches(figures, registry)
     singles = (
         (metrics.TICKS_BEHIND_SECONDS, "How long the longest due run has waited.", figures.ticks_behind_s),
         (metrics.INBOX_OPEN, "Deliveries not handled.", figures.inbox_open),
@@ -111,6 +115,19 @@ def _exposition(figures: Figures) -> bytes:
     for name, about, value in singles:
         Gauge(name, about, registry=registry).set(value)
     return generate_latest(registry)
+
+
+def _watches(figures: Figures, registry: CollectorRegistry) -> None:
+    looked = Gauge(
+        metrics.WATCH_LOOKED, "When a look of the watch came to its end.", ["environment"], registry=registry
+    )
+    behind = Gauge(metrics.WATCH_BEHIND_SECONDS, "How long ago that was.", ["environment"], registry=registry)
+    failing = Gauge(metrics.WATCH_FAILING_SECONDS, "How long no look has.", ["environment"], registry=registry)
+    for watch in figures.watches:
+        failing.labels(watch.environment).set(watch.failing_s)
+        if watch.looked_at is not None and watch.behind_s is not None:
+            looked.labels(watch.environment).set(watch.looked_at)
+            behind.labels(watch.environment).set(watch.behind_s)
 
 
 class Server:

@@ -1,11 +1,13 @@
 """People talk to the bot through the Slack stand-in; a real Postgres keeps what they said."""
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 
 import httpx
 import pytest
 
-from ledger import runs
+from ledger import incidents, runs, watches
+from ledger.incidents import Detail, Found
 from runbooks.plan import Hazard
 from tests.support.bot_stage import Stage, plan, stage
 from tests.support.ledger_server import LedgerServer, RedisServer, ledger_server
@@ -283,6 +285,21 @@ def test_a_command_over_signed_http_is_acknowledged_and_an_unsigned_one_is_refus
     assert forged.status_code == 401
     assert httpx.get(f"{url}/health", trust_env=False).json() == {"ok": True, "ledger": True, "slack": True}
     assert 'tbops_runs{state="proposed"} 1.0' in httpx.get(f"{url}/metrics", trust_env=False).text
+
+
+def test_the_metrics_say_how_the_watch_does(signed: Stage) -> None:
+    now = datetime.now(UTC)
+    with signed.pool.connection() as conn, conn.transaction():
+        incidents.open_incident(conn, "staging", Found("failed", "t_1", "a_copy", now, Detail(said="It failed.")))
+        watches.begin(conn, "staging")
+        watches.looked(conn, "staging", now, trouble="")
+        watches.failing(conn, "production", "Tinybird is away.")
+    told = httpx.get(f"http://127.0.0.1:{signed.bot.port}/metrics", trust_env=False).text
+    assert 'tbops_incidents_open{environment="staging",kind="failed"} 1.0' in told
+    assert 'tbops_watch_behind_seconds{environment="staging"} 0.' in told
+    assert 'tbops_watch_failing_seconds{environment="staging"} 0.0' in told
+    assert 'tbops_watch_failing_seconds{environment="production"} 0.' in told
+    assert 'tbops_watch_last_look_timestamp_seconds{environment="production"}' not in told
 
 
 def test_a_type_that_cannot_be_inferred_is_chosen_in_a_form(talk: Stage) -> None:

@@ -2,10 +2,12 @@
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
 
 import pytest
+from pydantic import SecretStr
 
 import workers.context
 import workers.jobs
@@ -130,6 +132,17 @@ def test_what_fails_while_tinybird_is_away_is_told_once_it_is_back(
     row = watch_row(sandbox)
     assert (row["failing_since"], row["trouble"]) == (None, "")
     assert row["looked_at"] is not None
+
+
+def test_a_check_in_that_fails_spoils_no_look(sandbox: Sandbox, drive: Drive, look: Look) -> None:
+    settings = drive.worker.settings
+    environment = settings.environment("sandbox")
+    nobody = SecretStr("http://127.0.0.1:9/nobody-listens")
+    watched = environment.watch.model_copy(update={"check_in": nobody})
+    environments = {"sandbox": environment.model_copy(update={"watch": watched})}
+    drive.worker = replace(drive.worker, settings=settings.model_copy(update={"environments": environments}))
+    look()
+    assert watch_row(sandbox)["looked_at"] is not None
 
 
 @pytest.mark.parametrize("dropped", ["started_at,error", "pipe_id,job_type", "updated_at"])
