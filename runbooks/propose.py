@@ -224,7 +224,8 @@ class _Offer:
         try:
             old, new = (read_datasource(name, each) if kind == "datasource" else None for each in (file.before, text))
             beside = list(differing(old, new, _wanted(self.made.request))) if old and new else []
-            lost = list(not_kept(file.name, file.before))
+            kept = {*not_kept(file.name, text)}  # of a file in which one line alone changes
+            lost = [said for said in not_kept(file.name, file.before) if said not in kept]
         except DatafileError as error:
             message = f"The repository's {file.name} could not be understood ({error}), and all of it is replaced."
             yield Hazard(slug="datafile-drift", level="warning", resource=file.name, message=message, fix=fix)

@@ -75,7 +75,7 @@ def test_the_answer_says_how_each_runs_and_the_channel_sees_the_day(
     assert "next at " in said.words
     assert [each["name"] for each in files(people)] == ["copies-sandbox.png", "copies-sandbox.csv"]
     shown = files(people)[0]
-    image = Image.open(io.BytesIO(sandbox.control.get(shown["url_private"]).content))
+    image = Image.open(io.BytesIO(sandbox.control.get(f"/sandbox/slack/pictures/{shown['id']}").content))
     assert (image.format, image.width) == ("PNG", 1152)
     assert "Copy pipes of sandbox from " in shown["alt_txt"]
     assert " runs, 0 of them failed" in shown["alt_txt"]
@@ -83,6 +83,23 @@ def test_the_answer_says_how_each_runs_and_the_channel_sees_the_day(
     asks = [e for e in sandbox.log.entries(after=before) if e["system"] == "tinybird" and "Bearer" not in e["path"]]
     assert len(asks) == 5, "the workspace, its data sources, its pipes and two logs"
     assert len([m for m in people.ben.sees() if m.shown["files"]]) == 1
+
+
+def test_how_long_one_takes_is_told_beside_the_week_before(people: People, drive: Drive, sandbox: Sandbox) -> None:
+    for pipe in sandbox.tinybird.get("/v0/pipes").json()["pipes"]:
+        if pipe["type"] == "copy":
+            sandbox.tinybird.post(f"/v0/pipes/{pipe['name']}/copy/pause")
+    rows = int(sandbox.tb("SELECT count() AS n FROM members_sorted")[0]["n"])
+    for seconds, then in ((300, 8 * 24 * HOUR_S), (600, 2 * HOUR_S)):
+        sandbox.knobs(tinybird__copy_rows_per_s=rows / seconds)
+        sandbox.tinybird.post(f"/v0/pipes/{SECOND}/copy")
+        drive.let_pass(0.0)
+        drive.let_pass(then)
+    said = asked(drive, people)
+    line = next(line for line in said.words.splitlines() if f"`{SECOND}`" in line)
+    assert "done in 10 min, usually 10 min (5 min the week before)" in line
+    assert f"{rows:,} rows, usually {rows:,}" in line
+    assert "0 of them failed" in files(people)[0]["alt_txt"]
 
 
 def test_a_copy_that_failed_and_one_that_is_paused_are_said_first(
