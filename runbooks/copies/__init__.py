@@ -1,1 +1,5 @@
-"""Copy pipes as a timetable: how they ran, what is wrong with their schedules, and better ones."""
+"""Copy pipes: run, paused and resumed by people, what is safe of that (facts/procedures.md §2.6), and their timetable."""
+
+from runbooks.copies.offers import LeftOut, Offers, offers
+
+__all__ = ["LeftOut", "Offers", "offers"]

@@ -10,6 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
+from runbooks.facts.copied import CopyPast
 from runbooks.facts.copy_runs import CopyRuns
 from runbooks.facts.project import Project
 from runbooks.names import Names
@@ -243,6 +244,8 @@ class Facts:
     project: Project | None = None  # the datafiles in git, where a request is about them
     # by environment the resources of the project's other workspaces, by file name; None for one that is away
     elsewhere: "Mapping[str, Mapping[str, Datasource | Pipe] | None] | None" = None
+    # how copy pipes ran lately, of those that one request is about: see runbooks/questions.py
+    copies: Mapping[str, CopyPast] = field(default_factory=dict[str, CopyPast])
     history: ProjectFiles | None = None  # what the project's branch holds; None: its repository was not asked
     copy_runs: Mapping[str, CopyRuns] | None = None  # by copy pipe: how those that ran did; None: nobody asked
 

@@ -182,6 +182,10 @@ class Lineage:
             left = [n for n in left if n not in chosen]
         return tuple(ordered)
 
+    def copies_behind(self, pipe: str) -> tuple[str, ...]:
+        """The copies that read, near or far, what ``pipe`` writes, each after those whose targets it reads."""
+        return self.order_of_copies(set(self._after(pipe)))
+
     def wildcard_copies(self, datasource: str) -> tuple[WildcardCopy, ...]:
         """The copies whose targets must take a new column of ``datasource`` too, the most downstream first."""
         found: dict[str, WildcardCopy] = {}

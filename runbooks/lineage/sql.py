@@ -95,14 +95,19 @@ def computes(sql: str) -> bool:
     return isinstance(parsed, NotParsed) and parsed.computed
 
 
-def _understood(sql: str) -> Understood:
+def trees_of(sql: str) -> list[exp.Expr]:
+    """The trees of a text that ``understand`` understands: one for each of a template's branches."""
     try:
-        trees = [_parse(text) for text in plain(sql)]
+        return [_parse(text) for text in plain(sql)]
     except SqlglotError as first:
         try:
-            trees = [_parse(text) for text in plain_alone(sql) if text.strip()]
+            return [_parse(text) for text in plain_alone(sql) if text.strip()]
         except SqlglotError:
             raise first from None  # of the text as it stands
+
+
+def _understood(sql: str) -> Understood:
+    trees = trees_of(sql)
     merged: dict[str, Use] = {}
     bounds: dict[Bound, None] = {}
     for tree in trees:

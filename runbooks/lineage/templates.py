@@ -74,7 +74,7 @@ def _tree(sql: str) -> "list[str | _Block]":
         at = tag.end()
         if tag.group(2) is not None:
             before = body[max(0, tag.start() - _NEAR) : tag.start()]
-            here.append("x" if quoted else _literal(tag.group(2).strip(), before))
+            here.append(_word(tag.group(2)) if quoted else _literal(tag.group(2).strip(), before))
         elif tag.group(1) is not None:
             _statement(tag.group(1).strip(), here, stack)
     if stack:
@@ -133,6 +133,11 @@ def _within_quotes(text: str, quoted: bool) -> bool:
         quoted ^= found.group() == "'"
         at = found.end()
     return quoted
+
+
+def _word(expression: str) -> str:
+    """What stands for it inside quotes: the moment of a run still reads as the clock's."""
+    return "now()" if "job_timestamp" in expression else "x"
 
 
 def _literal(expression: str, before: str) -> str:
