@@ -246,6 +246,7 @@ class Rules(_Frozen):
 
     request: tuple[str, ...] = ()
     approve: tuple[str, ...] = ()
+    operate: tuple[str, ...] = ()  # run, pause and resume copies alone: the request is the approval
     approvals: int = Field(default=1, ge=1)
     strong_approvals: int = Field(default=2, ge=1)  # of a destructive step
     self_approval: bool = False

@@ -39,16 +39,18 @@ class Block:
 def blocks_of(
     run: Run, steps: Sequence[StepRow], decisions: Sequence[Decision], rules: Rules, now: datetime
 ) -> list[Block]:
-    """The plan's blocks in order."""
+    """The plan's blocks in order. Who may run copies alone, and asked for this run of them, is enough."""
     planned = [step for step in steps if step.phase == "plan"]
     numbers = sorted({step.block for step in planned})
     made = [(number, tuple(step for step in planned if step.block == number)) for number in numbers]
-    return [
-        Block(
-            number, mine, approvals_needed(rules, [step.gate for step in mine]), _counting(run, number, decisions, now)
-        )
-        for number, mine in made
-    ]
+    alone = {decision.actor for decision in decisions if decision.action == "operate"}
+    found: list[Block] = []
+    for number, mine in made:
+        given = _counting(run, number, decisions, now)
+        operated = any(decision.actor in alone for decision in given)
+        needed = 1 if operated else approvals_needed(rules, [step.gate for step in mine])
+        found.append(Block(number, mine, needed, given))
+    return found
 
 
 def _counting(run: Run, block: int, decisions: Sequence[Decision], now: datetime) -> tuple[Decision, ...]:

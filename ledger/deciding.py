@@ -50,14 +50,15 @@ class Click:
     acknowledge: tuple[str, ...]
 
 
-def record(conn: Conn, click: Click, block: int | None = None) -> None:
-    """Keep the decision, with its audit line."""
-    approving = click.action == "approve"
+def record(conn: Conn, click: Click, block: int | None = None, *, operates: bool = False) -> None:
+    """Keep the decision, with its audit line. ``operates``: it is no approval yet, but that the request will be one."""
+    action = "operate" if operates else click.action
+    approving = action == "approve"
     acknowledged = warned(click) if approving else []
     values = {
         "run": click.run.id,
         "block": block,
-        "action": click.action,
+        "action": action,
         "actor": click.actor,
         "hash": click.run.hash,
         "reason": click.reason,
@@ -66,7 +67,7 @@ def record(conn: Conn, click: Click, block: int | None = None) -> None:
         "acknowledged": stored.json(acknowledged),
     }
     conn.execute(_sql["insert"], values)
-    detail = {"decision": click.action, "block": block, "hash": click.run.hash, "reason": click.reason}
+    detail = {"decision": action, "block": block, "hash": click.run.hash, "reason": click.reason}
     subject = messages.run_ref(click.run.id)
     audit.append(
         conn, actor=click.actor, action="decide", subject=subject, detail={**detail, "acknowledged": acknowledged}

@@ -21,13 +21,13 @@ from ledger.policy import Action, Actor, Denied, person
 from ledger.queries import load
 from ledger.values import FINISHED, Run
 
-__all__ = ["Decided", "Verdict", "decide", "may"]
+__all__ = ["Decided", "Verdict", "decide", "may", "operate", "operated"]
 
 _sql = load("decisions")
 
 
 def may(rules: Rules, actor: Actor, action: Action) -> Verdict:
-    """Whether the actor may do what is not about one run: ``request``, ``freeze``, ``unfreeze``."""
+    """Whether the actor may do what is not about one run: ``request``, ``operate``, ``freeze``, ``unfreeze``."""
     answer = policy.authorize(rules, actor, action, None, now=datetime.now(UTC))
     return Verdict(False, answer.sentence) if isinstance(answer, Denied) else Verdict(True, "")
 
@@ -63,6 +63,35 @@ def decide(
         now, said = calendar(conn), stored.text(reason)
         click = Click(rules, actor.id, action, row, now, block, up_to, hash, inbox, said, tuple(acknowledge))
         return _refused(conn, click) or _carry_out(conn, click)
+
+
+def operate(conn: Conn, rules: Rules, actor: Actor, run: int, inbox: int | None = None) -> Verdict:
+    """Keep that the actor's own request for this run of copies is its approval too, if the rules say so. It is given
+    when there is a plan: see ``operated``."""
+    with conn.transaction():
+        row = runs.lock(conn, run)
+        answer = policy.authorize(rules, actor, "operate", row, now=datetime.now(UTC))
+        if isinstance(answer, Denied) or row.requester != actor.id or not policy.of_copies(row):
+            return Verdict(False, answer.sentence if isinstance(answer, Denied) else f"Run {run} is not yours alone.")
+        click = Click(rules, actor.id, "approve", row, calendar(conn), None, None, None, inbox, "", ())
+        record(conn, click, operates=True)
+        return Verdict(True, "")
+
+
+def operated(conn: Conn, rules: Rules, run: int) -> Verdict | None:
+    """Approve the plan by the request for it, where that was kept. None: it is for people, as it was not, or as the
+    plan holds what they must read first. A plan that another run's lock stands in the way of stays proposed."""
+    with conn.transaction():
+        row = runs.lock(conn, run)
+        asked = next((d for d in runs.decisions_of(conn, run) if d.action == "operate"), None)
+        if asked is None or row.state != "proposed" or approvals.hazards(row, "warning"):
+            return None
+        click = Click(rules, asked.actor, "approve", row, calendar(conn), None, None, row.hash, asked.inbox, "", ())
+        verdict = approving.approve(conn, click)
+        if not verdict.accepted:
+            conn.execute(_sql["not_begun"], {"run": run, "reason": stored.text(verdict.said)})
+            changed(conn, run)
+        return verdict
 
 
 def _refused(conn: Conn, click: Click) -> Verdict | None:

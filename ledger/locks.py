@@ -52,6 +52,12 @@ def _take(conn: Conn, run: int, resources: Sequence[str], *, long: bool, until: 
     return held
 
 
+def holder(conn: Conn, resource: str, *, but: int) -> Held | None:
+    """Who holds the resource now, other than the run ``but``."""
+    row = conn.execute(_sql["foreign"], {"resources": [resource], "run": but}).fetchone()
+    return Held(**row) if row else None
+
+
 def release(conn: Conn, run: int, resources: Sequence[str]) -> None:
     """Give short locks back. Long ones stay until the run's end."""
     conn.execute(_sql["release"], {"run": run, "resources": list(resources)})

@@ -14,7 +14,7 @@ from ledger.values import Gate, Run
 
 Action = Literal[
     "request", "approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore",
-    "freeze", "unfreeze", "incident",
+    "freeze", "unfreeze", "incident", "operate",
 ]  # fmt: skip
 
 
@@ -67,17 +67,28 @@ def authorize(rules: Rules, actor: Actor, action: Action, run: Run | None, *, no
             return _among(rules, actor, (*rules.request, *rules.approve), _verb(action), now)
         case "unfreeze":
             return _among(rules, actor, rules.approve, _verb(action), now)
+        case "operate":
+            return _among(rules, actor, rules.operate, _verb(action), now)
         case "approve" | "accept":
+            alone = rules.operate if run is not None and of_copies(run) else ()
             if own and not rules.self_approval:
                 others = tuple(entry for entry in rules.approve if entry != (actor.user or actor.id))
+                if isinstance(_among(rules, actor, alone, _verb(action), now), Allowed):
+                    return Allowed()
                 return Denied(f"You asked for this run, so somebody else must {action} it: {names(others)}.", others)
-            return _among(rules, actor, rules.approve, _verb(action), now)
+            return _among(rules, actor, (*rules.approve, *alone), _verb(action), now)
         case "reject" | "pause" | "resume" | "abort" | "retry" | "restore":
             # stopping and going on with one's own run needs no more than having been allowed to ask for it
             entries = (*rules.approve, *rules.request) if own else rules.approve
+            entries = (*entries, *rules.operate) if run is not None and of_copies(run) else entries
             return _among(rules, actor, entries, _verb(action), now)
         case _:
             assert_never(action)
+
+
+def of_copies(run: Run) -> bool:
+    """Whether it runs, pauses or resumes copies, and does nothing else."""
+    return dict(run.request.get("job") or {}).get("kind") == "copy"
 
 
 def approvals_needed(rules: Rules, gates: Sequence[Gate]) -> int:
@@ -140,6 +151,8 @@ def _verb(action: Action) -> str:
             return "answer for incidents here"
         case "freeze" | "unfreeze":
             return f"{action} this environment"
+        case "operate":
+            return "run, pause and resume copies here alone"
         case "accept":
             return "accept this and continue"
         case "restore":

@@ -217,6 +217,7 @@ def _check(conn: Conn, taken: Taken, wish: Beginning) -> None:
     if row["frozen_by"] is not None:
         raise Frozen(taken.row.environment, policy.person(row["frozen_by"]))
     needed = policy.approvals_needed(wish.rules, [each.gate for each in taken.steps if each.block == step.block])
+    needed = 1 if row["operated"] else needed
     if not row["same_hash"] or row["approved"] < needed:
         raise NotApproved(step.block, lapsed=False)
     if row["begun"]:

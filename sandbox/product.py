@@ -119,6 +119,7 @@ def _toml(platform: Platform) -> str:
         f"{environment}.rules": {
             "request": [ANA.id],
             "approve": [BEN.id, CHEN.id],
+            "operate": [BEN.id, CHEN.id],
             "self_approval": False,
         },
         f"{environment}.limits": {

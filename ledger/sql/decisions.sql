@@ -21,6 +21,10 @@ UPDATE ledger.run SET wanted = %(wanted)s, rev = rev + 1, due_at = ledger.now() 
 -- What was found is what the run relies on from here on
 UPDATE ledger.run SET world = world || jsonb_build_object(held ->> 'key', held -> 'found') WHERE id = %(run)s
 
+-- not_begun --
+-- Why a plan that its request approves did not begin: people decide
+UPDATE ledger.run SET reason = %(reason)s, rev = rev + 1 WHERE id = %(run)s
+
 -- failed_steps --
 -- The steps that a retry makes ready again
 SELECT number FROM ledger.step WHERE run = %(run)s AND phase = 'plan' AND state = 'failed' ORDER BY number

@@ -46,7 +46,10 @@ SELECT r.state, r.wanted, r.hash = %(hash)s AS same_hash,
             AND d.at >= r.proposed_at) AS approved,
     (SELECT count(DISTINCT d.actor) FROM ledger.decision d
         WHERE d.run = r.id AND d.block = %(block)s AND d.action = 'approve' AND d.hash = r.hash
-            AND d.at >= r.proposed_at AND (d.until IS NULL OR d.until > ledger.now())) AS alive
+            AND d.at >= r.proposed_at AND (d.until IS NULL OR d.until > ledger.now())) AS alive,
+    EXISTS (SELECT FROM ledger.decision o JOIN ledger.decision d USING (run, actor)
+        WHERE o.run = r.id AND o.action = 'operate' AND d.block = %(block)s AND d.action = 'approve'
+            AND d.hash = r.hash AND d.at >= r.proposed_at) AS operated
 FROM ledger.run r WHERE r.id = %(run)s FOR UPDATE OF r
 
 -- begin_effect --
