@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from runbooks import finish, gone, guards, hazards, propose, retire, several
 from runbooks.budget import sink_budget
 from runbooks.changes import resolve
+from runbooks.copies import plans as copies
 from runbooks.copies import reschedule
 from runbooks.datafile import write_datasource
 from runbooks.errors import Refused
@@ -16,6 +17,7 @@ from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
 from runbooks.questions import ROUNDS, InProject, Question, answered
 from runbooks.request import (
+    CopyDeed,
     Finish,
     Migrate,
     Promote,
@@ -68,6 +70,8 @@ def make_plan(request: Request, facts: Facts) -> Plan:
             return promote.plan_of(request, job, facts)
         case Timetable() as job:
             return reschedule.plan_of(request, job, facts)
+        case CopyDeed() as job:
+            return copies.plan_of(request, job, facts)
         case Migrate() as job if len(job.datasources) > 1:
             return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, job)))
         case _:
@@ -110,7 +114,7 @@ def facts_for(request: Request, facts: Facts, site: Site) -> Facts:
     """The facts with the answers to all that this request asks, in rounds where answers lead to more. Raises
     ``SystemsError``; changes nothing."""
     asked = set[Question]()
-    for _ in range(ROUNDS if isinstance(request.job, Pull | Push | Promote | Replicate) else 1):
+    for _ in range(ROUNDS if isinstance(request.job, Pull | Push | Promote | Replicate | CopyDeed) else 1):
         more = tuple(each for each in questions_of(request, facts) if each not in asked)
         if not more:
             break
@@ -141,6 +145,8 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
                 return propose.questions_of(job, facts)
             case Timetable():
                 return reschedule.questions_of()
+            case CopyDeed() as job:
+                return copies.questions_of(job, facts)
             case _:
                 return _of_what_is_asked(request, facts)
     except Refused:

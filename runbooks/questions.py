@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from runbooks.facts import in_git, live
+from runbooks.facts import copied, in_git, live
+from runbooks.facts.copied import CopyPast
 from runbooks.facts.live import with_copy_runs
 from runbooks.facts.model import Datasource, Facts, Pipe, ProjectFiles
 from runbooks.history import in_order, newest_about
@@ -121,7 +122,27 @@ class CopyHistory:
     key: str = "copy runs"
 
 
-Question = Count | Rehearsal | Shapes | Elsewhere | Datafiles | OwnTexts | Formatting | Green | InProject | CopyHistory
+@dataclass(frozen=True)
+class CopyRuns:
+    """How each of these copy pipes ran lately: (name, id)."""
+
+    pipes: tuple[tuple[str, str], ...]
+    key: str = "copies"
+
+
+Question = (
+    Count
+    | Rehearsal
+    | Shapes
+    | Elsewhere
+    | Datafiles
+    | OwnTexts
+    | Formatting
+    | Green
+    | InProject
+    | CopyHistory
+    | CopyRuns
+)
 
 
 def answered(
@@ -138,6 +159,7 @@ def answered(
     where it matters. Raises ``SystemsError`` where a system is away."""
     answers = dict(facts.answers)
     shapes = dict(facts.topics)
+    copies = dict(facts.copies)
     project, elsewhere, history = facts.project, facts.elsewhere, facts.history
     for question in questions:
         match question:
@@ -166,9 +188,13 @@ def answered(
                 history = _in_project(question, hub)
             case CopyHistory() if tinybird is not None:
                 facts = with_copy_runs(facts, tinybird)
+            case CopyRuns() if tinybird is not None:
+                copies |= _copied(question, tinybird)
             case _:
                 pass
-    return replace(facts, answers=answers, topics=shapes, project=project, elsewhere=elsewhere, history=history)
+    return replace(
+        facts, answers=answers, topics=shapes, project=project, elsewhere=elsewhere, history=history, copies=copies
+    )
 
 
 def count_of(answers: Mapping[str, int | str | None], key: str) -> int | None:
@@ -183,6 +209,16 @@ def _resources(workspace: "Tinybird") -> "Mapping[str, Datasource | Pipe] | None
         return live.resources(workspace)
     except SystemsError:
         return None
+
+
+def _copied(question: CopyRuns, tinybird: "Tinybird") -> dict[str, CopyPast]:
+    """Nothing where the logs are not what they should be: what hangs on them is then not done."""
+    try:
+        return copied.read(tinybird, question.pipes)
+    except SystemsError as error:
+        if error.retryable:
+            raise
+        return {}
 
 
 def _counted(question: Count, ask: Callable[[str], object]) -> int | None:

@@ -158,8 +158,34 @@ class Propose(_Frozen):
     made: Made | None = None
 
 
+Deed = Literal["run", "pause", "resume"]
+
+
+class CopyDeed(_Frozen):
+    """A copy pipe run once, or its schedule stopped or started. ``onward``: and behind it the copies that depend on
+    what it makes, in order. ``clear``: the rows of its last run are deleted first."""
+
+    kind: Literal["copy"] = "copy"
+    pipe: Name
+    deed: Deed
+    onward: bool = False
+    clear: bool = False
+
+
 Job = Annotated[
-    Migrate | Replicate | Unreplicate | Rename | Finish | Retire | Revert | Pull | Push | Promote | Propose | Timetable,
+    Migrate
+    | Replicate
+    | Unreplicate
+    | Rename
+    | Finish
+    | Retire
+    | Revert
+    | Pull
+    | Push
+    | Promote
+    | Propose
+    | CopyDeed
+    | Timetable,
     Field(discriminator="kind"),
 ]
 

@@ -13,7 +13,7 @@ from runbooks import planner
 from runbooks.facts import live
 from runbooks.guards import digest_of
 from runbooks.plan import Plan
-from runbooks.request import Request
+from runbooks.request import CopyDeed, Request
 from runbooks.site import Site
 from systems.permit import Permit
 from workers.lease import Desk
@@ -23,7 +23,8 @@ MakeSite = Callable[[str, int, Permit], Site]  # environment, run (0 while plann
 
 def plan_live(request: Request, site: Site) -> Plan:
     """The plan from the facts of the live systems. Raises ``Refused`` and ``SystemsError``; changes nothing."""
-    return planner.make_plan(request, planner.facts_for(request, live.read(site), site))
+    facts = live.read_copies(site) if isinstance(request.job, CopyDeed) else live.read(site)
+    return planner.make_plan(request, planner.facts_for(request, facts, site))
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from config.log import logger, redact
-from ledger import capability, messages, runs
-from ledger.connection import calendar
+from ledger import capability, decisions, locks, messages, runs
+from ledger.connection import Conn, calendar
 from ledger.runs import Proposal
 from ledger.ticks import Taken
 from ledger.values import NewStep
 from runbooks.errors import Refused
 from runbooks.plan import Plan
-from runbooks.request import parse_stored
+from runbooks.request import CopyDeed, Request, parse_stored
 from runbooks.site import Site
 from systems.errors import SystemsError
 from systems.permit import read_only
@@ -30,9 +30,24 @@ def plan_for(context: Context, request: Mapping[str, Any], site: Site) -> Propos
     with context.pool.connection() as conn:
         learnt = capability.known(conn, site.environment)
         asked = with_rest(conn, parse_stored(dict(request)), _elsewhere(context, site.environment))
+        _not_anothers(conn, asked, site)
     plan = context.make_plan(asked, replace(site, capabilities=learnt))
     life = timedelta(seconds=context.settings.environment(site.environment).rules.plan_life_s)
     return proposal(plan, site.now + life)
+
+
+def _not_anothers(conn: Conn, asked: Request, site: Site) -> None:
+    """A copy that an open run has stopped, or runs itself, is that run's until its end. Raises ``Refused``."""
+    if not isinstance(asked.job, CopyDeed):
+        return
+    held = locks.holder(conn, f"{site.environment}/copy/{asked.job.pipe}", but=site.run)
+    if held is not None:
+        until = f", until about {held.until:%H:%M} UTC" if held.until else ""
+        what = {"run": "run", "pause": "paused", "resume": "resumed"}[asked.job.deed]
+        raise Refused(
+            f"Run {held.run} has the copy pipe `{asked.job.pipe}` in its hands{until}; it can be {what} when that run "
+            "is over."
+        )
 
 
 def _elsewhere(context: Context, environment: str) -> list[str]:
@@ -99,9 +114,13 @@ def plan(context: Context, run: int) -> None:
         _refuse(context, run, f"tbops itself failed while planning ({type(error).__name__}).")
         raise
     else:
+        rules = context.settings.environment(row.environment).rules
         with context.pool.connection() as conn, conn.transaction():
             runs.propose(conn, run, **made)
+            begun = decisions.operated(conn, rules, run)
         _publish(context, run)
+        if begun and begun.accepted:
+            context.bell.ring("tick", run)
 
 
 def _refuse(context: Context, run: int, reason: str, untyped: str | None = None) -> None:

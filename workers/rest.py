@@ -10,7 +10,19 @@ from ledger.connection import Conn
 from ledger.values import FINISHED, RunView, StepRow
 from runbooks import finish
 from runbooks.errors import Refused
-from runbooks.request import MADE_BY, Finish, Promote, Propose, Pull, Push, Request, Retire, Revert, parse_stored
+from runbooks.request import (
+    MADE_BY,
+    CopyDeed,
+    Finish,
+    Promote,
+    Propose,
+    Pull,
+    Push,
+    Request,
+    Retire,
+    Revert,
+    parse_stored,
+)
 from runbooks.rest import Kept, Made, Passed, Past, Rest
 from runbooks.steps import gap
 
@@ -32,7 +44,7 @@ def with_rest(conn: Conn, request: Request, elsewhere: Collection[str] = ()) -> 
         return request
     first = runs.first_of(runs.get(conn, request.job.run).run)
     asked = parse_stored(dict(runs.get(conn, first).run.request))
-    if isinstance(asked.job, Propose):  # it leaves nothing behind: it is planned anew, from what the branch holds now
+    if isinstance(asked.job, Propose | CopyDeed):  # it leaves nothing behind: it is planned anew, by what is there now
         told = {"text": request.text, "note": request.note, "at": request.at}
         return with_rest(conn, asked.model_copy(update=told))
     if isinstance(asked.job, Pull | Push | Promote):  # found anew by comparison, whatever was left

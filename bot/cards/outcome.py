@@ -5,7 +5,7 @@ from typing import Any
 
 from bot.cards.blocks import Block, section, sections
 from bot.cards.buttons import offered
-from bot.cards.shape import plan_of
+from bot.cards.shape import of_copies, plan_of
 from bot.cards.steps import stretches
 from bot.cards.words import clock, code, count, cut, prose, some, span
 from ledger.values import RunView, StepRow
@@ -16,12 +16,25 @@ MOST = 12
 def outcome(view: RunView, repository: str = "") -> list[Block]:
     """Blocks below the status: nothing while all goes as planned. ``repository``: where what it made can be offered."""
     made: list[Block] = []
+    if of_copies(view):
+        return sections(list(_copies(view)))
     if view.run.state == "succeeded":
         made += sections([*_proven(view), *_held(view), *_kept(view), *_offered(view, repository)])
     if view.run.state in ("restoring", "failed", "aborted", "expired"):
         made += _restored(view)
         made += sections([*_held(view), *_kept(view)]) if view.run.state != "restoring" else []
     return made
+
+
+def _copies(view: RunView) -> Iterator[str]:
+    """What each copy came to, as it said it; one that emptied its target stands out."""
+    done = [s for s in view.steps if s.said and s.state == "done"]
+    for step in done[:MOST]:
+        copied: dict[str, Any] = view.run.found.get(f"copied/{step.params.get('pipe')}") or {}
+        emptied = copied.get("rows") == 0 and copied.get("before") and copied.get("mode") == "replace"
+        yield f"{'⚠️' if emptied else '•'} {cut(prose(step.said), 300)}"
+    if len(done) > MOST:
+        yield f"_and {len(done) - MOST} more in the thread_"
 
 
 def _proven(view: RunView) -> Iterator[str]:

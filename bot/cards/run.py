@@ -57,6 +57,11 @@ def _named(job: dict[str, Any]) -> str:
     return " and ".join(job["datasources"])
 
 
+def _how(job: dict[str, Any]) -> str:
+    """What else is done when a copy is run."""
+    return " and those behind it" if job["onward"] else " after its last run's rows are deleted" if job["clear"] else ""
+
+
 _TITLES: dict[str, Callable[[Any], str]] = {
     "add fields": lambda j: f"add {', '.join(f['name'] for f in j['change']['fields'])} to {_named(j)}",
     "change field": lambda j: f"change {j['change']['name']} of {_named(j)} to {j['change']['type']}",
@@ -68,6 +73,7 @@ _TITLES: dict[str, Callable[[Any], str]] = {
     "propose": lambda j: f"offer what run {j['run']} made to the repository",
     "finish": lambda j: f"go on with run {j['run']} ({j['of']})",
     "timetable": lambda j: f"reschedule copies{' ' + j['pattern'] if j.get('pattern') else ''}",
+    "copy": lambda j: f"{j['deed']} the copy pipe {j['pipe']}{_how(j)}",
     "add index": lambda j: f"add index {j['change']['name']} to {_named(j)}",
 }
 
@@ -134,7 +140,7 @@ def _decided(view: RunView, names: Names) -> list[Block]:
     """Who said yes to what, and when: the part that people come back to read."""
     said = [*_approvals(view, names)]
     for d in view.decisions:
-        if d.action != "approve":
+        if d.action not in ("approve", "operate"):
             why = f" (“{cut(prose(d.reason), 120)}”)" if d.reason else ""
             said.append(f"{_DEEDS.get(d.action, d.action)} by {person(d.actor, names)} at {clock(d.at, view.now)}{why}")
     if not said:

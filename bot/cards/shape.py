@@ -68,6 +68,11 @@ def waits_for_people(view: RunView) -> PlanBlock | None:
     return next((b for b in blocks_of(view.steps) if step in b.steps), None)
 
 
+def of_copies(view: RunView) -> bool:
+    """Whether it runs copies, or stops or starts their schedules, and does nothing else."""
+    return (view.run.plan or {}).get("request", {}).get("kind") == "copy"
+
+
 def plan_of(view: RunView) -> Plan | None:
     """The plan as it was proposed; None before and for a refused request."""
     return None if view.run.plan is None else Plan.from_json(view.run.plan)

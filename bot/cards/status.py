@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from bot.cards.shape import NOBODY, Lacking, PlanBlock, current, plan_of, waits_for_people
+from bot.cards.shape import NOBODY, Lacking, PlanBlock, current, of_copies, plan_of, waits_for_people
 from bot.cards.words import Names, clock, cut, person, prose, ruled, span
 from ledger.values import RunView, StepRow
 
@@ -57,7 +57,8 @@ def _says(view: RunView, names: Names, lacking: Lacking) -> Said:
         case "restoring":
             return Said("Putting back what was stopped.", _aborter(view, names, "{} aborted it.") or why)
         case "succeeded":
-            return Said(f"Done{' and proven' if view.run.found.get('proven') else ''} in {_took(view)}.")
+            proven = " and proven" if view.run.found.get("proven") else ""
+            return Said(f"Done{proven} in {_took(view)}.", alone=_copied(view))
         case "failed":
             return Said("Failed.", joined(why, _left(view)))
         case "aborted":
@@ -146,6 +147,11 @@ def _took(view: RunView) -> str:
     return span(((view.run.finished_at or view.now) - start).total_seconds())
 
 
+def _copied(view: RunView) -> str:
+    """What a copy that was run came to."""
+    return " ".join(prose(step.said) for step in view.steps[:2] if step.said) if of_copies(view) else ""
+
+
 def _left(view: RunView) -> str:
     """What the end left behind, in a sentence."""
     if view.run.started_at is None:
@@ -162,7 +168,8 @@ def _added(view: RunView) -> str:
     undone = {r.origin for r in view.restore}
     stays = [s for s in view.steps if s.state == "done" and s.acts and s.hold is None and s.number not in undone]
     said = [prose(cut(s.said, 120)).rstrip(".") for s in stays if s.said]
-    return f"What was added stays: {', '.join(said)}." if said else ""
+    what = "copied" if of_copies(view) else "added"
+    return f"What was {what} stays: {', '.join(said)}." if said else ""
 
 
 def sentence(text: str) -> str:

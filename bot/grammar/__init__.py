@@ -3,7 +3,6 @@
 from bot.grammar.commands import (
     Command,
     Copies,
-    Copy,
     Decide,
     Doctor,
     Freeze,
@@ -22,7 +21,7 @@ from bot.grammar.parse import parse
 from bot.grammar.refusal import Refusal
 
 __all__ = [
-    "OPTIONS", "Command", "Copies", "Copy", "Decide", "Doctor", "Entry", "Freeze", "Help", "Incident",
+    "OPTIONS", "Command", "Copies", "Decide", "Doctor", "Entry", "Freeze", "Help", "Incident",
     "Incidents", "Lineage",
     "PlanOnly", "Refusal", "Runs", "Show", "Unfreeze", "Unsilence", "entries", "parse",
 ]  # fmt: skip

@@ -46,13 +46,6 @@ class Copies:
 
 
 @dataclass(frozen=True)
-class Copy:
-    pipe: str
-    deed: Literal["run", "pause", "resume"]
-    environment: str | None = None
-
-
-@dataclass(frozen=True)
 class Incident:
     """``for_s``: how long it is put off."""
 
@@ -104,7 +97,6 @@ Command = (
     | Show
     | Lineage
     | Copies
-    | Copy
     | Incident
     | Incidents
     | Unsilence

@@ -14,6 +14,7 @@ from runbooks.request import (
     AddIndex,
     Change,
     ChangeType,
+    CopyDeed,
     Migrate,
     Promote,
     Propose,
@@ -69,6 +70,7 @@ class Form:
 
 REQUEST = ("env", "strategy", "at", "note")
 ENV = ("env",)
+COPY = ("env", "at", "note")
 
 SNOOZE_S = 4 * 3600
 
@@ -109,6 +111,10 @@ _MOVES = {"pull": Pull, "push": Push, "promote": Promote}
 
 def _move(line: Line) -> Request:
     return _request(line, _MOVES[line.caught["word0"]](pattern=line.caught.get("pattern")))
+
+
+def _copy(asked: Callable[[Caught], dict[str, Any]]) -> Callable[[Line], Request]:
+    return lambda line: _request(line, CopyDeed(pipe=line.caught["pipe"], **asked(line.caught)))
 
 
 FORMS: tuple[Form, ...] = (
@@ -161,7 +167,11 @@ FORMS: tuple[Form, ...] = (
          "Proposes times at which copies wait for what they read and leave a slot free.",
          lambda line: _request(line, Timetable(pattern=line.caught.get("pattern"))), ("env", "at", "note")),
     Form("copy <pipe> run|pause|resume", "Runs, pauses or resumes a copy pipe.",
-         lambda line: c.Copy(line.caught["pipe"], line.caught["word1"], line.options.env), ENV, built=False),
+         _copy(lambda f: {"deed": f["word1"]}), COPY),
+    Form("copy <pipe> run in order", "Runs a copy pipe, and behind it those that depend on what it makes.",
+         _copy(lambda _: {"deed": "run", "onward": True}), COPY),
+    Form("copy <pipe> run clear", "Deletes the rows of a copy pipe's last run, and runs it again.",
+         _copy(lambda _: {"deed": "run", "clear": True}), COPY),
     Form("incidents", "Lists what is wrong with the copies and the data now.",
          lambda line: c.Incidents(line.options.env), ENV),
     Form("ack <incident>", "Takes an incident.", lambda line: c.Incident("ack", line.caught["incident"])),

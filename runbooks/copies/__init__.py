@@ -1,4 +1,4 @@
-"""Copy pipes: run, paused and resumed by people, what is safe of that (facts/procedures.md §2.6), and their timetable."""
+"""Copy pipes: run by people, what is safe of that (facts/procedures.md §2.6), and their timetable."""
 
 from runbooks.copies.offers import LeftOut, Offers, offers
 

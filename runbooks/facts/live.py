@@ -64,7 +64,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
         limits=_sampled(site),
         capabilities=dict(site.capabilities),
         calls=calls,
-        in_flight={j.pipe_name: j.status for j in site.tinybird.jobs(kind="copy") if j.pipe_name and j.live},
+        in_flight=_in_flight(site),
         writers=_writers(site),
     )
 
@@ -72,18 +72,24 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
 def of_copies(site: Site) -> model.Facts:
     """The workspace alone, and how its copies ran: five calls to Tinybird, and nobody else need answer. Raises
     ``SystemsError``."""
+    return with_copy_runs(read_copies(site), site.tinybird)
+
+
+def read_copies(site: Site) -> model.Facts:
+    """Tinybird's part of the facts, which is all that running a copy needs: whether Sequin or Kafka Connect answer has
+    nothing to do with it. Raises as ``read`` does."""
     site.tinybird.require_classic()
     datasources, pipes = site.tinybird.datasources(), site.tinybird.pipes()
     named = {d.id: d.name for d in datasources}
-    facts = model.Facts(
+    return model.Facts(
         environment=site.environment,
         now=site.now,
         datasources={d.name: datasource(d) for d in datasources},
         pipes={p.name: pipe(p, named) for p in pipes},
-        limits=site.limits,
         names=site.names,
+        limits=site.limits,
+        in_flight=_in_flight(site),
     )
-    return with_copy_runs(facts, site.tinybird)
 
 
 def with_copy_runs(facts: model.Facts, workspace: Tinybird) -> model.Facts:
@@ -91,6 +97,10 @@ def with_copy_runs(facts: model.Facts, workspace: Tinybird) -> model.Facts:
     named = {p.id: p.name for p in facts.pipes.values()}
     runs = {named[known]: found for known, found in copy_runs.read(workspace).items() if known in named}
     return replace(facts, copy_runs=runs)
+
+
+def _in_flight(site: Site) -> dict[str, str]:
+    return {j.pipe_name: j.status for j in site.tinybird.jobs(kind="copy") if j.pipe_name and j.live}
 
 
 def _writers(site: Site) -> dict[str, tuple[model.Deployment, ...]]:

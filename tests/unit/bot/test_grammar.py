@@ -11,6 +11,7 @@ from runbooks.request import (
     AddFields,
     AddIndex,
     ChangeType,
+    CopyDeed,
     Migrate,
     NewField,
     Propose,
@@ -66,6 +67,11 @@ def test_other_requests() -> None:
     assert job("propose 7 --note 'now'") == Propose(run=7)
     assert "--strategy" in refused("propose 7 --strategy alter")
     assert job("rename a to b") == Rename(datasource="a", to="b")
+    assert job("copy members_copy pause") == CopyDeed(pipe="members_copy", deed="pause")
+    assert job("copy members_copy run") == CopyDeed(pipe="members_copy", deed="run")
+    assert job("copy members_copy run in order") == CopyDeed(pipe="members_copy", deed="run", onward=True)
+    assert job("copy members_copy run clear --note twice") == CopyDeed(pipe="members_copy", deed="run", clear=True)
+    assert "should end there" in refused("copy members_copy pause clear")
     assert job("migrate a, b add field x text") == Migrate(
         datasources=("a", "b"), change=AddFields(fields=(NewField(name="x", type="text"),))
     )
@@ -100,7 +106,6 @@ def test_an_expression_keeps_its_own_text_behind_plan() -> None:
         ("approve 7 up to 3", g.Decide("approve", 7, 3, up_to=True)),
         ("abort 7 --note enough", g.Decide("abort", 7, note="enough")),
         ("lineage members --env staging", g.Lineage("members", "staging")),
-        ("copy members_copy pause", g.Copy("members_copy", "pause")),
         ("snooze 4 2h", g.Incident("snooze", 4, 7200)),
         ("snooze #4 30M", g.Incident("snooze", 4, 1800)),
         ("snooze 4", g.Incident("snooze", 4, 4 * 3600)),
