@@ -148,8 +148,12 @@ def _took(view: RunView) -> str:
 
 
 def _copied(view: RunView) -> str:
-    """What a copy that was run came to."""
-    return " ".join(prose(step.said) for step in view.steps[:2] if step.said) if of_copies(view) else ""
+    """What a copy that was run came to, or how many have run."""
+    if not of_copies(view):
+        return ""
+    if len(view.steps) > 2:
+        return f"All {len(view.steps)} copies have run, one after the other."
+    return " ".join(prose(step.said) for step in view.steps if step.said)
 
 
 def _left(view: RunView) -> str:

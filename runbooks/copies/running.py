@@ -42,7 +42,7 @@ def run(request: Request, job: CopyDeed, pipe: Pipe, facts: Facts, lineage: Line
         facts,
         lineage,
         steps=(*clear, *runs),
-        reasons=tuple(_reasons(job, offered, clear)),
+        reasons=tuple(_reasons(job, offered, clear, facts)),
         rejected=tuple(Reason(name=each.name, reason=each.why) for each in offered.left_out) if job.onward else (),
         hazards=tuple(_of_run(names, clear, sum(took), facts, lineage)),
         took=Estimate(seconds=sum(took), formula=_formula(names, took, facts)),
@@ -98,12 +98,14 @@ def cleared(pipe: Pipe, offered: Offers, facts: Facts) -> tuple[Trace, CopyRun |
     return trace, last
 
 
-def _reasons(job: CopyDeed, offered: Offers, clear: Sequence[ClearRun]) -> Iterator[str]:
+def _reasons(job: CopyDeed, offered: Offers, clear: Sequence[ClearRun], facts: Facts) -> Iterator[str]:
+    last = facts.copies.get(offered.pipe, CopyPast()).last
     if not job.clear:
         yield offered.why.rstrip(".")
     elif clear:
         step = clear[0]
-        yield f"{counted(step.rows, 'row')} of its last run are in {step.table}, where {step.condition}"
+        told = offered.clear.words(last) if offered.clear and last else ""
+        yield f"{step.table} holds {counted(step.rows, 'row')} of its last run, {told}"
         yield "they are counted once more right before they are deleted, and the run makes them again"
     else:
         yield f"{offered.target} holds no row of its last run, so nothing is deleted"
@@ -115,16 +117,18 @@ def _reasons(job: CopyDeed, offered: Offers, clear: Sequence[ClearRun]) -> Itera
 
 
 def _took(facts: Facts, name: str) -> int:
-    return max(1, facts.copies.get(name, CopyPast()).seconds or _UNKNOWN_S)
+    seconds = facts.copies.get(name, CopyPast()).seconds
+    return _UNKNOWN_S if seconds is None else max(1, seconds)
 
 
 def _formula(names: Sequence[str], took: Sequence[int], facts: Facts) -> str:
     known = sum(facts.copies.get(name, CopyPast()).seconds is not None for name in names)
+    if not known:
+        return f"{_UNKNOWN_S} s for each: no log has a good run" if len(names) > 1 else "no log has a good run of it"
     if len(names) == 1:
-        return "as its last good runs" if known else "no log has a good run of it"
-    return f"as the last good runs of {known} of {len(names)} copies" + (
-        f", {_UNKNOWN_S} s for each of the others" if known < len(took) else ""
-    )
+        return "as its last good runs"
+    rest = f", {_UNKNOWN_S} s for each of the others" if known < len(took) else ""
+    return f"as the last good runs of {known} of {len(names)} copies{rest}"
 
 
 def _of_run(

@@ -52,6 +52,13 @@ class Trace:
                 said = f"{name} >= {_day(began)} AND {name} <= {_day(ended)}"
         return " AND ".join([said, *(f"{ch_name(column)} = {literal}" for column, literal in self.same)])
 
+    def words(self, run: CopyRun) -> str:
+        """The same for people: a clause that follows "rows"."""
+        began, ended = (run.started or run.created).astimezone(UTC), run.ended.astimezone(UTC)
+        within = f"{began:%Y-%m-%d}" if self.moment == "day" else f"{began:%Y-%m-%d %H:%M:%S} to {ended:%H:%M:%S} UTC"
+        same = "".join(f", and {column} is {literal}" for column, literal in self.same)
+        return f"whose {self.column} is of that run ({within}){same}"
+
     def shares(self, run: CopyRun, other: CopyRun) -> bool:
         """Whether rows of ``other``, a run of the same copy, may stand where those of ``run`` are looked for."""
         began, other_began = run.started or run.created, other.started or other.created

@@ -41,7 +41,7 @@ def ran(ago: timedelta, status: str = "done", rows: int | None = 1) -> CopyRun:
 def of_one(sql: str, *, mode: str = "append", engine: str = "MergeTree", past: CopyPast | None = None) -> Offers:
     """A copy of one node, from ``events`` into ``made``."""
     files = {
-        "events.datasource": "SCHEMA >\n    `id` String,\n    `at` DateTime\n\nENGINE MergeTree\nENGINE_SORTING_KEY id\n",
+        "events.datasource": "SCHEMA >\n    `id` String,\n    `at` DateTime\n\nENGINE MergeTree\n",
         "made.datasource": "SCHEMA >\n    `id` String,\n    `board` String,\n    `at` DateTime,\n    `day` Date,\n"
         f"    `n` UInt64\n\nENGINE {engine}\n",
         "one.pipe": "NODE out\nSQL >\n" + "".join(f"    {line}\n" for line in sql.splitlines()) + "\nTYPE COPY\n"
@@ -136,7 +136,8 @@ def test_what_is_reached_through_one_that_is_left_out_is_left_out() -> None:
     made = "SCHEMA >\n    `id` String,\n    `at` DateTime\n\nENGINE MergeTree\nENGINE_SORTING_KEY id\n"
 
     def copy(target: str, sql: str, schedule: str = "0 * * * *") -> str:
-        return f"NODE out\nSQL >\n    {sql}\n\nTYPE COPY\nTARGET_DATASOURCE {target}\nCOPY_MODE replace\nCOPY_SCHEDULE {schedule}\n"
+        made = f"TYPE COPY\nTARGET_DATASOURCE {target}\nCOPY_MODE replace\nCOPY_SCHEDULE {schedule}\n"
+        return f"NODE out\nSQL >\n    {sql}\n\n{made}"
 
     files = {f"{name}.datasource": made for name in ("raw", "a", "b", "c", "d")} | {
         "to_a.pipe": copy("a", "SELECT id, at FROM raw"),
