@@ -3,6 +3,7 @@
 import pytest
 
 from tests.faults.test_replicates import ALL, TABLE, replication
+from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
 from tests.support.people import People
 from tests.support.project import edit, text
@@ -51,7 +52,9 @@ def test_what_comes_after_it_is_asked_for_as_ever(sandbox: Sandbox, people: Peop
     while "merge" not in str(next(s.op for s in drive.view(run).steps if s.state != "done")):
         label = next(label for label in drive.card(run).buttons if label.startswith("Approve"))
         people.ben.clicks(label, on=drive.card(run))
+        unhurried(sandbox)
         drive()
+    unhurried(sandbox)
     old = drive.card(run)
     (merging,) = (step for step in drive.view(run).steps if step.op == "github.properties.merge/1")
     merge(sandbox, sandbox.ready["github"]["cluster"])
@@ -64,6 +67,7 @@ def test_what_comes_after_it_is_asked_for_as_ever(sandbox: Sandbox, people: Peop
     drive.talk()
     assert f"Step {merging.number} is done already." in said.ephemeral().text
     assert f"Approve step {merging.number + 1}" in drive.card(run).buttons
+    unhurried(sandbox)
     drive.approve(run)
     drive.until(run, "succeeded")
     assert replication(sandbox) == ALL
