@@ -6,10 +6,13 @@ import psycopg
 import redis
 from slack_sdk.errors import SlackClientError
 
-from bot.slack import web_client
+from bot import channels
+from bot.slack import Slack, web_client
 from config import settings as config
 from config.settings import Settings
 from ledger import migrate
+from ledger.connection import connect
+from ledger.errors import LedgerError
 from systems.permit import read_only
 from tbops.build import Sites
 from workers import asked
@@ -36,6 +39,19 @@ def _checks(settings: Settings) -> Iterator[tuple[str, bool, str]]:
         answer = asked.doctor(sites(name, 0, read_only), {})
         for check in answer["checks"]:
             yield f"{name} {check['name']}", bool(check["ok"]), str(check["said"])
+        yield f"{name} channels", *_channels(settings, name)
+
+
+def _channels(settings: Settings, environment: str) -> tuple[bool, str]:
+    """Whether the bot can speak where it should, as far as Slack and the ledger tell."""
+    slack = settings.slack
+    client = web_client(slack.bot_token.get_secret_value(), slack.api_url, SLACK_TIMEOUT_S)
+    try:
+        with connect(settings.ledger_dsn.get_secret_value(), name="tbops doctor") as conn:
+            found = channels.check(Slack(client), conn, settings.environments[environment].channels)
+    except (psycopg.Error, LedgerError) as away:
+        return False, f"the ledger does not say ({type(away).__name__})"
+    return bool(found["ok"]), str(found["said"])
 
 
 def _ledger(settings: Settings) -> tuple[bool, str]:

@@ -147,18 +147,15 @@ def _facts(view: IncidentView) -> Iterator[str]:
         yield f"*Schedule* – {code(told.schedule)}"
     if told.last_good:
         yield f"*Last good run* – {clock(told.last_good, view.now)}"
-    if told.rows_before is not None or told.rows_now is not None:
-        yield f"*Rows* – {_rows(told.rows_before)} before, {_rows(told.rows_now)} now"
+    rows = {"before": told.rows_before, "now": told.rows_now}
+    if known := [f"{count(many)} {when}" for when, many in rows.items() if many is not None]:
+        yield f"*Rows* – {', '.join(known)}"
     if told.endpoints:
         yield f"*Endpoints that read it* – {len(told.endpoints):,}: {named(told.endpoints, MOST_READERS)}"
     if told.copies:
         yield f"*Copies that read it* – {len(told.copies):,}: {named(told.copies, MOST_READERS)}"
     if told.why_not:
         yield f"*No run by button* – {cut(prose(told.why_not), 400)}"
-
-
-def _rows(rows: int | None) -> str:
-    return "not known" if rows is None else count(rows)
 
 
 def _beside(view: IncidentView) -> Iterator[str]:

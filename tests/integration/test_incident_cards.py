@@ -113,6 +113,16 @@ def test_put_off_it_is_quiet_and_then_said_once_again(story: Story, people: Peop
     assert story.get(incident).snoozed_until is None
 
 
+def test_put_off_until_the_next_morning_it_is_quiet_until_nine(story: Story, people: People) -> None:
+    incident = story.opens()
+    people.ben.chooses("Until tomorrow, 09:00 UTC", on=story.card())
+    story.talk()
+    until, opened = story.get(incident).snoozed_until, story.get(incident).opened_at
+    assert until
+    assert (until.hour, until.minute, (until.date() - opened.date()).days) == (9, 0, 1)
+    assert f"Put off until {until:%Y-%m-%d} 09:00 UTC by ben" in story.card().words
+
+
 def test_what_nobody_takes_is_said_again_ever_more_seldom(story: Story, people: People, sandbox: Sandbox) -> None:
     incident = story.opens()
     every_s = story.drive.product.settings.environments[story.environment].remind_s

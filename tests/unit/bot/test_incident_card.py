@@ -89,6 +89,13 @@ def test_an_open_card_says_the_verdict_first_and_what_depends_on_it() -> None:
     ]  # fmt: skip
 
 
+def test_of_rows_only_what_is_known_is_said() -> None:
+    card = incident.card(view(told=detail(rows_before=None, rows_now=4966)), PEOPLE)
+    assert "*Rows* – 4,966 now" in lines(card)
+    unknown = incident.card(view(told=detail(rows_before=None, rows_now=None)), PEOPLE)
+    assert "Rows" not in shown(unknown)
+
+
 def test_only_the_first_readers_are_named_and_the_rest_counted() -> None:
     many = tuple(f"endpoint_{letter}" for letter in "abcdefghij")
     card = incident.card(view(told=detail(endpoints=many)), PEOPLE)
