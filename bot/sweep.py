@@ -20,6 +20,7 @@ from ledger.values import InboxRow
 REMIND_S = 10.0
 LOST_S = 3.0  # a delivery that nobody took for so long: its bell may be lost
 AGAIN_S = 10.0  # the same row is not rung sooner: a queue that nobody empties must not grow
+TELL_S = 5.0  # what is said again of incidents is hours old: a few seconds are nothing to it
 MOST = 50
 
 WAITING = "I have it, no worker has taken it yet. It is kept and nothing is lost (request {number})."
@@ -34,6 +35,7 @@ class Sweep:
         self._every_s = settings.engine.sweep_s
         self._bell = bell
         self._slack = slack
+        self._told = 0.0
         self._rung: dict[tuple[What, int], float] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="bot-sweep", daemon=True)
@@ -57,7 +59,9 @@ class Sweep:
         with self._pool.connection(timeout=2.0) as conn:
             late = inbox.remind(conn, REMIND_S)
             lost = inbox.unhandled(conn, LOST_S)
-            incident_sweep.once(conn, self._settings)
+            if time.monotonic() - self._told >= TELL_S:
+                incident_sweep.once(conn, self._settings)
+                self._told = time.monotonic()
             behind = messages.behind(conn, MOST)
         self._forget(behind)
         for row in late:

@@ -54,7 +54,7 @@ def test_a_question_is_answered_when_the_worker_has_found_out(talk: Stage) -> No
     with talk.pool.connection() as conn:
         questions.answer(conn, 1, {"environment": "sandbox", "checks": checks})
     talk.settle()
-    assert talk.whispers("ana")[-1] == "Doctor in sandbox: 1 of 2 checks failed."
+    assert talk.whispers("ana")[-1] == "Doctor in sandbox: 1 of 3 checks failed."
     assert [m for m in talk.slack.messages() if not m["ephemeral"]] == []
 
 
@@ -82,7 +82,7 @@ def test_who_waits_for_a_worker_is_told_once(talk: Stage) -> None:
     talk.slack.types("ana", ASK)
     with talk.pool.connection() as conn:
         conn.execute("UPDATE ledger.inbox SET received_at = received_at - interval '11 s'")
-    sweep = Sweep(talk.pool, Bell("redis://127.0.0.1:1/0"), Slack(talk.slack.client()), 1.0)
+    sweep = Sweep(talk.pool, Bell("redis://127.0.0.1:1/0"), Slack(talk.slack.client()), talk.settings)
     sweep.once()
     sweep.once()
     waiting = [w for w in talk.whispers("ana") if "no worker has taken it yet" in w]
