@@ -84,6 +84,14 @@ def people(view: IncidentView) -> list[str]:
     return [actor for actor in (*given, *said, *mentioned(row.told.said)) if actor]
 
 
+def ended(view: IncidentView) -> str:
+    """What its end was."""
+    if view.incident.kind == "watch":
+        return "The watch is back"
+    said = next((e.what for e in reversed(view.events) if e.what in ("closed", "intended")), "closed")
+    return "Meant to be so" if said == "intended" else "Recovered"
+
+
 def lasted(row: Incident) -> str:
     """``43 min``; empty where its end is not known."""
     ended = row.ended or row.closed_at
@@ -97,8 +105,7 @@ def _lasted(row: Incident) -> str:
 
 def _title(view: IncidentView) -> str:
     row = view.incident
-    what = "Recovered" if row.state == "closed" and row.kind != "watch" else KINDS[row.kind]
-    what = "The watch is back" if row.state == "closed" and row.kind == "watch" else what
+    what = ended(view) if row.state == "closed" else KINDS[row.kind]
     beside = f" and {len(view.folded)} more" if view.folded else ""
     return f"{what}: {prose(row.name)}{beside}"
 

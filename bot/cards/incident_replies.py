@@ -12,8 +12,7 @@ def event(view: IncidentView, of: Event, names: Names) -> Card:
     name, said = prose(view.incident.name), cut(ruled(of.said, names), 1500)
     match of.what:
         case "closed":
-            how_long = _took(view, of)
-            text = f"{'Recovered' if view.incident.kind != 'watch' else 'Over'}{how_long}: {said}"
+            text = f"{_ended(view, of)}{_took(view, of)}: {said}"
             return Card(text, (section(f"✅ {text}"),))
         case "reopened":
             return Card(f"🔴 It is back: {said}")
@@ -31,6 +30,12 @@ def deeds(view: IncidentView, done: list[Event], names: Names) -> Card:
     """What people did while it was open, in one small reply that grows."""
     lines = [said_of(e, view, names) for e in done]
     return Card(lines[-1] + ".", (context(cut("\n".join(lines), 2900)),)) if lines else Card("Nothing was done.")
+
+
+def _ended(view: IncidentView, of: Event) -> str:
+    """In one word. What people say is intended comes right behind the end that it makes."""
+    after = next((e.what for e in view.events if e.id > of.id), "")
+    return "Over" if after == "intended" or view.incident.kind == "watch" else "Recovered"
 
 
 def _took(view: IncidentView, of: Event) -> str:

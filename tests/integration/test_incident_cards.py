@@ -200,6 +200,8 @@ def test_what_is_intended_is_closed_and_remembered(story: Story, people: People)
     people.ben.clicks("This is intended", on=story.card())
     story.talk()
     assert story.card().text.endswith("ben says that this is intended.")
+    assert "Meant to be so" in story.card().words
+    assert story.thread() == ["Over after 2 min: ben says that this is intended."]
     with story.pool.connection() as conn:
         row = story.get(incident)
         assert incidents.intended(conn, story.environment) == {("missing", row.subject)}

@@ -195,6 +195,18 @@ def test_no_text_of_the_platform_breaks_a_card(
         assert troubles(card) == []
 
 
+def test_what_a_platform_says_pings_nobody_and_closes_no_quotes() -> None:
+    hostile = "<!channel> <@U0OMAR001> ``` `x` <https://evil.example|click> *bold*"
+    told = detail(said=hostile, raw=hostile, target=hostile, why_not=hostile, endpoints=(hostile,))
+    made = view(told=told, name=hostile, folded=(row(8, name=hostile, under=7),))
+    error = incident_list.error(made.incident)
+    for card in (incident.card(made, PEOPLE), error, incident_list.owner(made.incident, hostile, NOW)):
+        assert "<!channel>" not in shown(card)
+        assert "<@U0OMAR001>" not in shown(card)
+        assert "<https://evil" not in shown(card)
+    assert error.blocks[-1]["text"]["text"].count("```") == 2
+
+
 def test_a_value_is_read_back_as_it_was_made_or_not_at_all() -> None:
     card = incident.card(view(times=3, acked_by=BEN, assigned=BEN), PEOPLE, OFFERS)
     elements = [e for b in card.blocks if b["type"] == "actions" for e in b["elements"]]
