@@ -12,7 +12,7 @@ from runbooks.guards import digest_of_schema
 from runbooks.proof.chunks import Copied, copied
 from runbooks.proof.mirror import Mirrored
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.step import Astray, Done, Failed, Seen, Step, Todo, Wait
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
 from runbooks.steps.mirror import CreateMirror, FeedMirror
@@ -60,6 +60,7 @@ def walk(run: Story, step: Step, meanwhile: Callable[[Seen], None] = lambda _: N
             if error.status != 408:
                 raise
             continue  # as the engine does
+        assert not isinstance(seen, Failed), seen.reason
         if isinstance(seen, Done | Astray):
             return seen
         memo = dict(seen.memo) if seen.memo is not None else memo

@@ -14,7 +14,7 @@ from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.step import Astray, Done, Failed, Seen, Step, Todo, Wait
 from systems.connect import Connect
 from systems.encrypted import Commands, EncryptedFile
 from systems.github import GitHub
@@ -104,6 +104,7 @@ class Story:
         seen: Seen | None = None
         for _ in range(LOOKS):
             seen = step.look(self.at(memo, answered))
+            assert not isinstance(seen, Failed), seen.reason
             memo = memo if isinstance(seen, Done | Astray) or seen.memo is None else seen.memo
             match seen:
                 case Done() | Astray():

@@ -13,7 +13,7 @@ from runbooks.facts.model import Column
 from runbooks.proof.chunks import copied
 from runbooks.proof.filling import Fill, later_by, value
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Todo
+from runbooks.step import Astray, Done, Failed, Seen, Todo
 from runbooks.steps.chunks import TRIES
 from runbooks.steps.fill import FillInPlace, RemoveFillPipe
 from systems.tinybird import Tinybird
@@ -85,6 +85,7 @@ def walk(step: FillInPlace, served: Served, meanwhile: Callable[[Seen], None] = 
     at = site(served)
     for _ in range(200):
         seen = step.look(at)
+        assert not isinstance(seen, Failed), seen.reason
         if isinstance(seen, Done | Astray):
             return seen
         memo = at.memo if seen.memo is None else json.loads(json.dumps(seen.memo))

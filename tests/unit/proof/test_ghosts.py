@@ -17,7 +17,7 @@ import pytest
 
 from runbooks.proof.claim import Range
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Todo, Wait
+from runbooks.step import Astray, Done, Failed, Todo, Wait
 from runbooks.steps import ghosts
 from runbooks.steps.ghosts import DeleteGhosts
 from systems.postgres import Postgres
@@ -52,6 +52,7 @@ def walked(step: DeleteGhosts, at: Site, served: Served, meanwhile: Callable[[],
     the look that asks for a delete and the delete."""
     for _ in range(60):
         seen = step.look(at)
+        assert not isinstance(seen, Failed), seen.reason
         if isinstance(seen, Done | Astray):
             return seen
         assert len(json.dumps(seen.memo)) < 10_000  # it is stored after every look
