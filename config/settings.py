@@ -6,46 +6,48 @@ the environment instead, secrets always should: ``TBOPS_SLACK__BOT_TOKEN``,
 """
 
 import os
-import re
-import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
+from config.connect import ConnectSettings
 from config.errors import SettingsError
+from config.github import GitHubSettings, ProjectSettings, PropertiesSettings
+from config.kubernetes import KubernetesSettings, Writer
+from config.section import Secret, Section, Url
 from config.watch import WatchSettings
 from config.windows import Window, parse_window
+
+__all__ = [
+    "Channels",
+    "ConnectSettings",
+    "EngineSettings",
+    "Environment",
+    "GitHubSettings",
+    "KafkaSettings",
+    "KubernetesSettings",
+    "LimitSettings",
+    "PostgresSettings",
+    "ProjectSettings",
+    "PropertiesSettings",
+    "Rules",
+    "SequinSettings",
+    "Settings",
+    "SlackSettings",
+    "TinybirdSettings",
+    "WatchSettings",
+    "config_path",
+    "load",
+]
 
 CONFIG_VARIABLE = "TBOPS_CONFIG"
 PREFIX = "TBOPS_"
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-def _not_empty(value: SecretStr) -> SecretStr:
-    if not value.get_secret_value().strip():
-        raise ValueError("must not be empty")
-    return value
-
-
-Secret = Annotated[SecretStr, AfterValidator(_not_empty)]
-
-
-def _an_http_url(value: str) -> str:
-    if not value.startswith(("http://", "https://")):
-        raise ValueError("must be an http:// or https:// address")
-    return value.rstrip("/")
-
-
-Url = Annotated[str, AfterValidator(_an_http_url)]
-
-
-class SlackSettings(_Frozen):
+class SlackSettings(Section):
     """``mode`` socket needs the app token; http needs the signing secret and listens on ``host:port``."""
 
     bot_token: Secret
@@ -63,43 +65,18 @@ class SlackSettings(_Frozen):
             raise ValueError("slack.signing_secret is needed for slack.mode = 'http' (TBOPS_SLACK__SIGNING_SECRET)")
 
 
-class TinybirdSettings(_Frozen):
+class TinybirdSettings(Section):
     url: Url
     token: Secret
 
 
-class SequinSettings(_Frozen):
+class SequinSettings(Section):
     url: Url
     token: Secret
     database: str  # the name that Sequin knows the Postgres database by
 
 
-_DEPLOYMENT = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-.a-z0-9]*[a-z0-9])?")
-
-
-def _a_deployment(value: str) -> str:
-    if not _DEPLOYMENT.fullmatch(value):
-        raise ValueError("must be <namespace>/<deployment>")
-    return value
-
-
-def _a_restart(value: str) -> str:
-    if value != "rest" and not _DEPLOYMENT.fullmatch(value):
-        raise ValueError('must be <namespace>/<deployment>, or "rest"')
-    return value
-
-
-class ConnectSettings(_Frozen):
-    """``restart`` says how the connector comes to read another list of topics: by a new start of the deployment, whose
-    pods read it from a file (a standalone worker), or by its REST interface, where it lives (a distributed one)."""
-
-    url: Url
-    connector: str = "tinybird-sink"
-    tinybird_token: str = "connect"  # noqa: S105  # the name of the token that the connector posts with, not its value
-    restart: Annotated[str, AfterValidator(_a_restart)] | None = None
-
-
-class KafkaSettings(_Frozen):
+class KafkaSettings(Section):
     bootstrap: str
     protocol: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
@@ -108,125 +85,14 @@ class KafkaSettings(_Frozen):
     creates_topics: bool = False  # Kafka makes a topic when somebody sends to it; production seldom does
 
 
-class KubernetesSettings(_Frozen):
-    """The cluster that the writers run in. A pod's own token rotates, so it is read from ``token_file`` each time;
-    ``ca_file`` holds the cluster's certificate authority where it is not a public one."""
-
-    url: Url
-    token: SecretStr | None = None
-    token_file: Path | None = None
-    ca_file: Path | None = None
-
-    def model_post_init(self, _context: object) -> None:
-        if bool(self.token and self.token.get_secret_value().strip()) == bool(self.token_file):
-            raise ValueError("needs either kubernetes.token or kubernetes.token_file")
-        for name, file in (("token_file", self.token_file), ("ca_file", self.ca_file)):
-            if file and not file.is_file():
-                raise ValueError(f"kubernetes.{name} names {file}, which is not a file")
-        if self.ca_file:
-            _require_certificate(self.ca_file)
-
-
-def _require_certificate(file: Path) -> None:
-    try:
-        ssl.create_default_context(cafile=file)
-    except OSError as exc:  # ssl's own errors are such
-        raise ValueError(f"kubernetes.ca_file names {file}, which holds no certificate: {exc}") from exc
-
-
-_REPOSITORY = re.compile(r"[A-Za-z0-9][-A-Za-z0-9]*/(?!\.{1,2}$)[-._A-Za-z0-9]+")
-
-
-def _a_repository(value: str) -> str:
-    if not _REPOSITORY.fullmatch(value):
-        raise ValueError("must be <owner>/<repository>")
-    return value
-
-
-def _a_place(value: str) -> str:
-    parts = value.split("/")
-    if "" in parts or "." in parts or ".." in parts:
-        raise ValueError("must be a path inside the repository, without a slash at its ends")
-    return value
-
-
-RepositoryName = Annotated[str, AfterValidator(_a_repository)]
-Place = Annotated[str, AfterValidator(_a_place)]
-
-
-class ProjectSettings(_Frozen):
-    """Where the datafiles and the migrations are kept. ``checks`` must have run green before a merge; ``labels`` are
-    put on each pull request, where a check starts by one. ``format`` is a command that formats the datafile ``{file}``
-    in its place."""
-
-    repository: RepositoryName
-    branch: str = "main"
-    datafiles: Place = "services/libs/tinybird"
-    migrations: Place = "backend/src/database/migrations"
-    checks: tuple[str, ...] = ("Tinybird-CI",)
-    labels: tuple[str, ...] = ()
-    format: tuple[str, ...] = ()
-    format_timeout_s: float = Field(default=20.0, gt=0, le=60.0)
-
-    def model_post_init(self, _context: object) -> None:
-        if self.format and not any("{file}" in part for part in self.format):
-            raise ValueError('github.project.format must name {file}: ["tb", "fmt", "--yes", "{file}"]')
-
-
-class PropertiesSettings(_Frozen):
-    """The connector's encrypted properties. ``decrypt`` and ``encrypt`` are commands, from stdin to stdout; of the
-    environment they get ``PATH``, ``env`` (names and values: paths of key files, no secrets) and the variables of
-    tbops's own that ``inherit`` names."""
-
-    repository: RepositoryName
-    branch: str = "main"
-    path: Place
-    decrypt: tuple[str, ...] = Field(min_length=1)
-    encrypt: tuple[str, ...] = Field(min_length=1)
-    env: Mapping[str, str] = Field(default_factory=dict[str, str], repr=False)
-    inherit: tuple[str, ...] = ()
-    timeout_s: float = Field(default=10.0, gt=0, le=20.0)  # both run in one call of under 25 s
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the commands are given beside ``PATH``."""
-        return {**self.env, **{name: os.environ[name] for name in self.inherit if name in os.environ}}
-
-
-class GitHubSettings(_Frozen):
-    """``token``, or an App: its id, the id of its installation, and the file of its private key, which is read each
-    time a token is asked for. GitHub Enterprise has its API at ``https://HOST/api/v3``."""
-
-    url: Url = "https://api.github.com"
-    token: SecretStr | None = None
-    app_id: str | None = None
-    installation_id: int | None = None
-    private_key_file: Path | None = None
-    project: ProjectSettings
-    properties: PropertiesSettings | None = None
-
-    def model_post_init(self, _context: object) -> None:
-        app = (self.app_id, self.installation_id, self.private_key_file)
-        has_token = bool(self.token and self.token.get_secret_value().strip())
-        if has_token == any(part is not None for part in app):
-            raise ValueError("needs either github.token or an App: app_id, installation_id and private_key_file")
-        if not has_token and None in app:
-            raise ValueError("an App needs all of github.app_id, installation_id and private_key_file")
-        if self.private_key_file and not self.private_key_file.is_file():
-            raise ValueError(f"github.private_key_file names {self.private_key_file}, which is not a file")
-
-
-Writer = Annotated[str, AfterValidator(_a_deployment)]
-
-
-class PostgresSettings(_Frozen):
+class PostgresSettings(Section):
     dsn: Secret
     publication: str = "sequin_pub"
     slot: str = "sequin_slot"
     sequin_role: str = "sequin"
 
 
-class Channels(_Frozen):
+class Channels(Section):
     """Ids of channels. ``alerts`` hears of what needs people; where the bot may not post there, ``fallback`` does.
     ``announcements`` hears beforehand of what sets off the alarms of others."""
 
@@ -241,7 +107,7 @@ class Channels(_Frozen):
         return self.fallback or self.migrations
 
 
-class Rules(_Frozen):
+class Rules(Section):
     """Who may. Entries are user ids (``U…``), user groups (``S…``), ``cli:<os user>``, or ``*`` for anyone."""
 
     request: tuple[str, ...] = ()
@@ -264,7 +130,7 @@ class Rules(_Frozen):
         return tuple(parse_window(text) for text in self.windows)
 
 
-class LimitSettings(_Frozen):
+class LimitSettings(Section):
     """What planning may rely on; no system tells it (facts/tinybird.md §4)."""
 
     copy_quota: int = 12
@@ -278,7 +144,7 @@ class LimitSettings(_Frozen):
     sink_buffer_bytes: int = 102_000_000
 
 
-class Environment(_Frozen):
+class Environment(Section):
     production: bool = True  # unknown means careful
     tinybird: TinybirdSettings
     sequin: SequinSettings
@@ -303,7 +169,7 @@ class Environment(_Frozen):
             raise ValueError("connect.restart is a deployment, so kubernetes.url must say which cluster has it")
 
 
-class EngineSettings(_Frozen):
+class EngineSettings(Section):
     """Seconds by the machine's clock."""
 
     lease_s: float = Field(default=10.0, gt=0)
