@@ -1,6 +1,7 @@
 """What a run set aside is dropped when two people approve it, and nobody forgets that it is there."""
 
 from ledger import kept
+from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
 from tests.support.people import Message, People
 from tests.support.sandbox import Sandbox
@@ -59,10 +60,12 @@ def test_a_kept_table_is_told_of_and_dropped_with_two_approvals(sandbox: Sandbox
 def test_a_retire_that_was_aborted_is_planned_again(sandbox: Sandbox, people: People, drive: Drive) -> None:
     run = drive.run("/tb migrate members add field nickname text --strategy recreate")
     drive.until(run, "succeeded")
+    unhurried(sandbox)
     dropping = drive.run(f"/tb retire {run}")
     people.ben.types(f"/tb abort {dropping}")
     drive.until(dropping, "aborted")
     assert KEPT in datasources(sandbox)
+    unhurried(sandbox)
     again = drive.run(f"/tb retry {dropping}")
     drive.until(again, "succeeded")
     assert KEPT not in datasources(sandbox)
