@@ -46,7 +46,7 @@ def card(where: str, answer: Json, question: int) -> Card:
         (
             section(f"*{text}*"),
             *sections([_line(each, now) for each in shown]),
-            *([context(f"{count(rest, 'more')}: all of them are in the list.")] if rest else []),
+            *([context(f"{f'{count(rest)} more; all' if shown else 'All'} of them are in the list.")] if rest else []),
             *_coming(copies, now),
             *_findings(answer["findings"]),
             *_better(answer, question),
@@ -144,7 +144,7 @@ def _findings(found: Sequence[Json]) -> list[Block]:
         alike.setdefault(_NUMBER.sub("", said) if len(found) > MOST_FINDINGS else said, []).append(each)
     lines = [_finding(first, len(others)) for first, *others in alike.values()]
     more = len(lines) - MOST_FINDINGS
-    said = [context(f"{count(more, 'more')}: all of them are in the file.")] if more > 0 else []
+    said = [context(f"{count(more)} more; all of them are in the file.")] if more > 0 else []
     return [*sections(["*What is wrong with them*", *lines[:MOST_FINDINGS]]), *said]
 
 

@@ -79,8 +79,16 @@ def test_who_needs_somebody_comes_first_and_the_rest_is_summed() -> None:
     said = told(shown)
     assert said.index("z_failed") < said.index("y_paused")
     assert "memory &lt;limit&gt;" in said
-    assert "39 more: all of them are in the list." in said
+    assert "39 more; all of them are in the list." in said
     assert "Next: `a0` at 13:00 UTC, `a1` at 13:00 UTC, `a10` at 13:00 UTC." in said
+
+
+def test_a_family_with_one_fault_is_one_line() -> None:
+    assert "All of them are in the list." in told(card([copy(f"c{n}") for n in range(13)]))
+    said = told(card([copy("a")], findings=9))
+    assert said.count("schedule-collision") == 1
+    assert "(8 more like it.)" in said
+    assert told(card([copy("a")], findings=4)).count("schedule-collision") == 4
 
 
 @pytest.mark.parametrize("number", [116, 1_000])
