@@ -1,6 +1,6 @@
 """The answer to ``/tb copies``: how every copy pipe runs, what is wrong with them, and what a better timetable gains.
 
-Five calls to Tinybird, however many pipes there are: the workspace, its data sources, its pipes and the two logs.
+Six calls to Tinybird, however many pipes there are: the workspace, its data sources, pipes and jobs, and the two logs.
 """
 
 from collections.abc import Mapping

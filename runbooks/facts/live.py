@@ -70,7 +70,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
 
 
 def of_copies(site: Site) -> model.Facts:
-    """The workspace alone, and how its copies ran: five calls to Tinybird, and nobody else need answer. Raises
+    """The workspace alone, and how its copies ran: six calls to Tinybird, and nobody else need answer. Raises
     ``SystemsError``."""
     return with_copy_runs(read_copies(site), site.tinybird)
 

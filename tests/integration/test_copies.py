@@ -81,7 +81,7 @@ def test_the_answer_says_how_each_runs_and_the_channel_sees_the_day(
     assert " runs, 0 of them failed" in shown["alt_txt"]
     assert files(people)[1]["preview"].count("\n") == 8
     asks = [e for e in sandbox.log.entries(after=before) if e["system"] == "tinybird" and "Bearer" not in e["path"]]
-    assert len(asks) == 5, "the workspace, its data sources, its pipes and two logs"
+    assert len(asks) == 6, "the workspace, its data sources, its pipes, its jobs and two logs"
     assert len([m for m in people.ben.sees() if m.shown["files"]]) == 1
 
 
