@@ -1,4 +1,4 @@
-"""Who looks after a pipe, by the settings."""
+"""Who looks after a pipe, by the settings as they are now."""
 
 from config.settings import Settings
 from ledger.incidents import Incident
@@ -6,4 +6,7 @@ from ledger.incidents import Incident
 
 def owner_of(settings: Settings, incident: Incident) -> str:
     """Empty where no owner is named."""
-    return settings.environment(incident.environment).watch.of(incident.name, 0).owner
+    environment = settings.environments.get(incident.environment)
+    if environment is None:
+        return incident.told.owner
+    return environment.watch.of(incident.name, environment.limits.copy_timeout_s).owner

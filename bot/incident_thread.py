@@ -1,7 +1,7 @@
 """Which replies an incident's thread needs, seen from stored state when its card has been sent.
 
 Everybody who follows a thread is pinged by each reply: so there are few, and what people did is one that is edited.
-What flaps is only counted on the card, until it is calm.
+What flaps is only counted on the card, until it is calm; of what is silenced nothing is said, then or later.
 """
 
 from collections.abc import Iterator
@@ -45,14 +45,15 @@ def replies(conn: Conn, card: Message) -> list[int]:
 
 def _needed(view: IncidentView) -> Iterator[Needed]:
     ref = f"{incident_ref(view.incident.id)}/event"
-    opening = 0
+    opening, silent = 0, False
     done = dict[int, list[int]]()
     for event in view.events:
         if event.what in OPENINGS:
             opening = event.id
         elif event.what in DEEDS:
             done.setdefault(opening, []).append(event.id)
-        if _said(view, event):
+        silent = event.what == "silenced" or (silent and event.what != "lifted")
+        if _said(view, event) and not silent:
             yield Needed(f"{ref}/{event.id}", {"event": event.id, "broadcast": _loud(view, event)})
     for since, events in done.items():
         yield Needed(f"{ref}/{since}/deeds", {"deeds": events})

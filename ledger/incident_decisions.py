@@ -116,6 +116,10 @@ def _lift(conn: Conn, click: Click) -> Verdict:
     row = click.incident
     if not silences.lift(conn, row.environment, row.subject):
         return Verdict(False, f"{row.name} is not silenced in {row.environment}.")
+    for other in conn.execute(_sql["silenced"], {"environment": row.environment, "subject": row.subject}).fetchall():
+        if other["id"] != row.id:  # the thread in which it was silenced is spoken in again
+            incidents.note(conn, other["id"], "lifted", "", actor=click.actor)
+            messages.touch(conn, incident_ref(other["id"]))
     return _kept(conn, click, "lifted", f"{row.name} is heard of again.", {"subject": row.subject})
 
 

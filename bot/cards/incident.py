@@ -89,7 +89,9 @@ def ended(view: IncidentView) -> str:
     if view.incident.kind == "watch":
         return "The watch is back"
     said = next((e.what for e in reversed(view.events) if e.what in ("closed", "intended")), "closed")
-    return "Meant to be so" if said == "intended" else "Recovered"
+    if said == "intended":
+        return "Meant to be so"
+    return "Recovered" if view.incident.ended else "Over"
 
 
 def lasted(row: Incident) -> str:
@@ -105,6 +107,9 @@ def _lasted(row: Incident) -> str:
 
 def _title(view: IncidentView) -> str:
     row = view.incident
+    if row.told.storm and view.folded:
+        many = f"{len(view.folded) + 1} copies"
+        return f"Over: {many} were in trouble" if row.state == "closed" else f"{many} are in trouble"
     what = ended(view) if row.state == "closed" else KINDS[row.kind]
     beside = f" and {len(view.folded)} more" if view.folded else ""
     return f"{what}: {prose(row.name)}{beside}"
@@ -148,6 +153,8 @@ def _facts(view: IncidentView) -> Iterator[str]:
         return
     if told.cause:
         yield f"*Cause* – {told.cause}"
+    if told.storm:  # the rest is of one of many
+        return
     if told.target:
         yield f"*Writes to* – {code(told.target)}{f' ({prose(told.mode)})' if told.mode else ''}"
     if told.schedule:

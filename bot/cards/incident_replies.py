@@ -33,9 +33,9 @@ def deeds(view: IncidentView, done: list[Event], names: Names) -> Card:
 
 
 def _ended(view: IncidentView, of: Event) -> str:
-    """In one word. What people say is intended comes right behind the end that it makes."""
-    after = next((e.what for e in view.events if e.id > of.id), "")
-    return "Over" if after == "intended" or view.incident.kind == "watch" else "Recovered"
+    """In one word. Of an end before the newest one nobody knows any more how it came."""
+    older = view.incident.state == "open" or of.id != max(e.id for e in view.events if e.what == "closed")
+    return "Over" if view.incident.kind == "watch" or not (older or view.incident.ended) else "Recovered"
 
 
 def _took(view: IncidentView, of: Event) -> str:

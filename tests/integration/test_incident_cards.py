@@ -1,8 +1,12 @@
 """An incident is one card, edited in place; what people must see of it is in its thread, and they answer by buttons."""
 
+from dataclasses import replace
+
 import pytest
 
+import bot.context
 from bot import incident_sweep
+from config.watch import WatchedPipe, WatchSettings
 from ledger import audit, incidents
 from ledger.connection import Conn
 from ledger.incidents import incident_ref
@@ -181,12 +185,16 @@ def test_a_silenced_pipe_is_quiet_until_somebody_lifts_it(story: Story, people: 
     later(story, story.drive.product.settings.environments[story.environment].remind_s + 60)
     assert len(story.thread()) == 1  # that ben silenced it
     story.closes(incident)
+    assert len(story.thread()) == 1
     assert "Lift the silence" in story.card().buttons
     people.chen.clicks("Lift the silence", on=story.card())
     story.talk()
     assert "🔕" not in story.card().words
     assert story.card().buttons == {}
 
+    story.again(incident)
+    story.closes(incident)
+    assert "Recovered" in story.thread()[-1]
     story.again(incident)
     people.ben.chooses("Silence this pipe", on=story.card())
     story.talk()
@@ -221,6 +229,18 @@ def test_the_error_and_the_owner_are_for_whoever_asks(story: Story, people: Peop
     assert "members_count" in shown[1].words
     assert error.person == owner.person
     assert not [m for m in people.ben.sees("alerts") if m.shown["ephemeral"]]
+
+
+def test_the_owner_is_who_the_settings_name(story: Story, people: People) -> None:
+    settings, name = story.drive.product.settings, story.environment
+    watched = WatchSettings(pipes=(WatchedPipe(pattern="members_*", owner="the data team"),))
+    environment = settings.environments[name].model_copy(update={"watch": watched})
+    changed = settings.model_copy(update={"environments": {**settings.environments, name: environment}})
+    bot.context.configure(replace(story.drive.product.talk, settings=changed))
+    story.opens()
+    asked = people.omar.chooses("Who owns this", on=story.card())
+    story.talk()
+    assert asked.ephemeral().text == f"{PIPE} is looked after by the data team."
 
 
 def test_a_button_from_before_it_came_back_does_nothing(story: Story, people: People) -> None:

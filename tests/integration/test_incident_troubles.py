@@ -3,6 +3,8 @@
 import pytest
 
 import bot.jobs
+import workers.context
+import workers.jobs
 from bot import incident_sweep
 from ledger import messages
 from tests.support.drive import Drive
@@ -138,8 +140,10 @@ def test_that_nobody_watches_is_an_incident_and_over_when_somebody_does(
     assert "Nobody watches" in card.words
     assert list(card.buttons) == ["Take it"]
 
-    with story.pool.connection() as conn:
-        conn.execute("UPDATE ledger.watch SET looked_at = clock_timestamp(), failing_since = NULL, trouble = ''")
+    workers.context.configure(story.drive.worker)
+    workers.jobs.watch(0)
+    story.talk()
+    assert "Nobody watches" in story.card().words, "a look ends what it found itself, and nothing else"
     swept(story)
     swept(story)
     assert "The watch is back" in story.card().words

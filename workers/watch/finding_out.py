@@ -17,7 +17,7 @@ SHOWN = 30  # of each kind of reader: a card is not a list
 
 def open_questions(opened: Sequence[Incident]) -> list[Incident]:
     """The incidents of which nothing was found out yet."""
-    return [i for i in opened if i.kind not in ("quarantine", "watch") and not i.told.target]
+    return [i for i in opened if i.kind != "quarantine" and not i.told.target]
 
 
 def find_out(conn: Conn, asked: Sequence[Incident], below: Below) -> list[int]:

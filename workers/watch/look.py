@@ -12,7 +12,7 @@ from config.log import logger
 from config.settings import Environment
 from ledger import incidents, watches
 from ledger.connection import Conn
-from ledger.incidents import Found
+from ledger.incidents import Found, Incident
 from systems.checkin import check_in
 from systems.errors import SystemsError
 from systems.permit import read_only
@@ -63,7 +63,7 @@ class _Watch:
         with self._context.pool.connection() as conn:
             until, memory = self._known(conn)
             pauses = _pauses(conn, self._name)
-            opened = incidents.all_open(conn, self._name)
+            opened = self._opened(conn)
         answer = asked(self._tinybird, self._name, until, self._settings.watch.overlap_s)
         look = replace(answer.look, pauses=pauses, newest=self._newest(answer.look, memory))
         below = _Lazily(lambda: Below(self._name, look.now, answer.pipes, self._tinybird.datasources()))
@@ -105,7 +105,11 @@ class _Watch:
             recovered=lambda incident: recovered(incident, look, after.pipes),
         )
         closed = incidents.closed_since(conn, self._name, within_s=settings.flap_s)
-        return reconcile(self._unmeant(conn, faults), incidents.all_open(conn, self._name), closed, at)
+        return reconcile(self._unmeant(conn, faults), self._opened(conn), closed, at)
+
+    def _opened(self, conn: Conn) -> list[Incident]:
+        """Those of copies and data. That nobody looks is found, and ended, by whoever watches the looks."""
+        return [incident for incident in incidents.all_open(conn, self._name) if incident.kind != "watch"]
 
     def _unmeant(self, conn: Conn, faults: Sequence[Found]) -> list[Found]:
         """Without what people said is meant to be so; what they meant and is no longer so is news when it is again."""
@@ -137,7 +141,7 @@ class _Watch:
 
     def _find_out(self, below: "_Lazily") -> None:
         with self._context.pool.connection() as conn:
-            questions = open_questions(incidents.all_open(conn, self._name))
+            questions = open_questions(self._opened(conn))
         if not questions:
             return
         try:

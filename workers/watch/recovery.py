@@ -1,4 +1,4 @@
-"""How an incident ended: since when it is over, in a sentence that says how long it lasted."""
+"""How an incident ended: since when it is over, in a sentence. How long it lasted its card says."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -15,26 +15,20 @@ def recovered(incident: Incident, look: Look, histories: Mapping[str, History]) 
     pipe, history, now = look.pipes.get(incident.subject), histories.get(incident.subject), look.now.timestamp()
     since = incident.since.timestamp()
     if incident.kind == "quarantine":
-        return look.now, f"No row of {incident.name} was quarantined for an hour.{_lasted(since, now)}"
+        return look.now, f"No row of {incident.name} was quarantined for an hour."
     if pipe is None or history is None:
-        return look.now, f"The copy {incident.name} is deleted: nobody waits for it any more.{_lasted(since, now)}"
+        return None, f"The copy {incident.name} is deleted: nobody waits for it any more."
     good = history.good[-1] if history.good else None
     if incident.kind in ("late", "missing", "queued"):
         begun = history.last
         if begun is not None and begun.created >= since:
-            return moment(begun.created), (
-                f"The copy {pipe.name} has begun a run at {clock(begun.created, now)}.{_lasted(since, begun.created)}"
-            )
+            return moment(begun.created), (f"The copy {pipe.name} has begun a run at {clock(begun.created, now)}.")
     elif good is not None and good.ended is not None and good.ended >= since:
-        said = f"The copy {pipe.name} ran well at {clock(good.ended, now)}{_with(good)}.{_lasted(since, good.ended)}"
+        said = f"The copy {pipe.name} ran well at {clock(good.ended, now)}{_with(good)}."
         return moment(good.ended), said
-    return None, f"It is no longer so with the copy {pipe.name}.{_lasted(since, now)}"
+    return None, f"It is no longer so with the copy {pipe.name}."
 
 
 def _with(run: Ran) -> str:
     wrote = f" and wrote {counted(run.rows, 'row')}" if run.rows is not None else ""
     return f": it took {span(run.took or 0.0)}{wrote}"
-
-
-def _lasted(since: float, until: float) -> str:
-    return f" It lasted {span(until - since)}."

@@ -165,6 +165,22 @@ def test_a_storm_is_one_card_within_slacks_limits(many: int) -> None:
     assert card.text.endswith("One more is listed with it." if many == 1 else f"{many} more are listed with it.")
 
 
+def test_the_card_of_a_storm_is_about_all_of_it() -> None:
+    told = detail("116 copies are in trouble at once in staging.", storm=True)
+    card = incident.card(view(folded=storm(115), told=told), PEOPLE)
+    assert lines(card)[0] == "🔴 116 copies are in trouble"
+    assert "Writes to" not in shown(card), "that is of one of many"
+    over = incident.card(view(folded=storm(115), told=told, state="closed", ended=NOW, closed_at=NOW), PEOPLE)
+    assert lines(over)[0] == "✅ Over: 116 copies were in trouble"
+
+
+def test_what_ended_nobody_knows_how_is_over_and_not_recovered() -> None:
+    events = (event(1, "opened", minutes=9), event(2, "closed", said="The copy is deleted."))
+    gone = view(*events, state="closed", closed_at=NOW)
+    assert lines(incident.card(gone, PEOPLE))[0] == f"✅ Over: {PIPE}"
+    assert incident_replies.event(gone, events[1], PEOPLE).text == "Over after 5 min: The copy is deleted."
+
+
 def test_a_card_is_read_on_a_phone() -> None:
     """Names are what they are; of our own words none makes a line of more than two at that width."""
     card = incident.card(view(told=detail(last_good=NOW - timedelta(hours=1))), PEOPLE)

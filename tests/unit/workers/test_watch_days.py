@@ -160,7 +160,7 @@ def _looked_at(world: World) -> dict[int, tuple[str, tuple[Kind, ...], float]]:
                     name, kinds, when = told[incident.id]
                     told[incident.id] = (name, (*kinds, found.kind), when)
                 case Closed(said=said):
-                    assert "It lasted" in said
+                    assert "copy" in said
                 case _:
                     pass
         now += LOOK

@@ -49,7 +49,7 @@ def test_a_failed_run_is_told_once_and_closed_by_the_next_good_one(stage: Stage)
 
     (closed,) = stage.look(day(1) + 120, [bad, job(A, day(1) + 2)])
     assert isinstance(closed, Closed)
-    assert closed.said == "The copy a_copy ran well at 01:01 UTC: it took 60 s. It lasted 1 h."
+    assert closed.said == "The copy a_copy ran well at 01:01 UTC: it took 60 s."
 
 
 def test_a_second_failure_in_a_row_changes_the_card_and_tells_nothing_new(stage: Stage) -> None:
@@ -207,7 +207,7 @@ def test_a_deleted_pipe_closes_with_a_sentence_and_a_renamed_one_is_the_same(sta
     stage.remove(A)
     (closed,) = stage.look(day(0) + 240)
     assert isinstance(closed, Closed)
-    assert closed.said == "The copy b_copy is deleted: nobody waits for it any more. It lasted 3 min."
+    assert closed.said == "The copy b_copy is deleted: nobody waits for it any more."
 
 
 def test_a_first_look_tells_of_a_pipe_that_has_not_run_for_days() -> None:
