@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from bot.asking import UNCHANGED, Place, groups, no_environment, request
 from bot.cards.incident_buttons import TOMORROW, Pressed, read_value
 from bot.context import Context
-from bot.incident_offers import job_of, said_of
+from bot.incident_offers import request_of
 from bot.outcome import NOT_MINE, Outcome, Ring, Sender, rule, tell
 from ledger import incident_decisions, incident_views, incidents, silences
 from ledger.connection import Conn, calendar
@@ -14,7 +14,6 @@ from ledger.incident_decisions import Deed
 from ledger.incidents import Incident
 from ledger.policy import Actor
 from ledger.values import InboxRow
-from runbooks.request import Request
 
 MORNING = 9  # o'clock UTC
 
@@ -84,16 +83,13 @@ def _decided(
 
 def _offer(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, found: Incident, pressed: Pressed) -> Outcome:
     """A run of the pipe, in the incident's thread; refused where the card has become another meanwhile."""
-    if found.state != "open" or found.times != pressed.times or pressed.argument not in found.told.offers:
+    asked = request_of(found, pressed.argument)
+    if asked is None or found.state != "open" or found.times != pressed.times:
         return tell(f"Incident {found.id} no longer offers that; look at its newest card. {UNCHANGED}", said="stale")
     if (run := incident_views.unfinished_run(conn, found.id)) is not None:
         return tell(f"Run {run} is about this already; it is in the thread. No second run was made.", said="under way")
-    job = job_of(found, pressed.argument)
-    if job is None:
-        return tell(f"This version cannot carry that out. {UNCHANGED}", said="not carried out yet")
     card = incident_decisions.card_of(conn, found.id)
     place = Place(card.channel, card.ts) if card and card.ts else None
-    asked = Request(text=said_of(found, pressed.argument), job=job, environment=found.environment)
     outcome = request(ctx, conn, row, sender, asked, place)
     run = next((number for what, number in outcome.rings if what == "plan"), None)
     if run is None:

@@ -101,5 +101,17 @@ _OFFERS = {
 }
 
 
+_ASKED = {  # before what is not simply done again
+    "clear-and-run": "The rows that its last run wrote are counted, shown and deleted before it runs again.",
+    "pause": "No run begins by itself until somebody resumes it: /tb copy {name} resume.",
+}
+
+
 def _offer(view: IncidentView, offer: str) -> Block:
-    return button(_OFFERS[offer], f"{OWN}offer:{offer}", value(view, "offer", offer))
+    label, asked = _OFFERS[offer], _ASKED.get(offer)
+    dialog = (
+        confirm(f"{label}?", asked.format(name=view.incident.name), "Go on", danger=offer == "clear-and-run")
+        if asked
+        else None
+    )
+    return button(label, f"{OWN}offer:{offer}", value(view, "offer", offer), confirm=dialog)

@@ -1,0 +1,49 @@
+"""What may safely be done to a pipe is pressed on its incident's card, and followed to its end in its thread."""
+
+import pytest
+
+from ledger import incidents
+from tests.support.drive import Drive
+from tests.support.incident_story import PIPE, Story
+from tests.support.people import People
+from tests.support.sandbox import Sandbox
+
+
+@pytest.fixture
+def story(drive: Drive, people: People) -> Story:
+    return Story(drive, people)
+
+
+def test_run_again_is_a_run_in_the_incidents_thread(
+    story: Story, people: People, drive: Drive, sandbox: Sandbox
+) -> None:
+    incident = story.opens(offers=("run", "pause"))
+    card = story.card()
+    assert list(card.buttons)[-2:] == ["Run again", "Pause schedule"]
+    people.ben.clicks("Run again", on=card)
+    story.talk()
+    second = people.chen.clicks("Run again", on=card)
+    story.talk()
+    assert second.ephemeral().text.startswith("Run 1 is about this already")
+    assert "Run 1 below" in story.card().words
+
+    drive()
+    assert drive.state(1) == "succeeded"
+    ended = [reply for reply in story.card().replies() if "Done in" in reply.text]
+    assert f"Run 1 (copy {PIPE} run)" in ended[0].text
+    assert [m for m in people.ana.sees("migrations") if not m.shown["ephemeral"]] == []
+    assert sandbox.log.count("tinybird", f"POST /v0/pipes/{PIPE}/copy") == 1
+
+    story.closes(incident)
+    late = people.ben.clicks("Run again", on=card)
+    story.talk()
+    assert "no longer offers that" in late.ephemeral().text
+
+
+def test_who_may_not_run_copies_is_told_so_and_the_incident_stays_as_it_is(story: Story, people: People) -> None:
+    incident = story.opens(offers=("run",))
+    clicked = people.omar.clicks("Run again", on=story.card())
+    story.talk()
+    assert "You may not" in clicked.ephemeral().text
+    with story.pool.connection() as conn:
+        assert [e.what for e in incidents.events(conn, incident)] == ["opened"]
