@@ -10,8 +10,8 @@ _TYPED = {"run": "run", "run-in-order": "run in order", "clear-and-run": "run cl
 
 
 def offered(incident: Incident) -> tuple[str, ...]:
-    """Those of ``Detail.offers`` that can be asked for."""
-    if not re.fullmatch(NAME, incident.name, re.ASCII):
+    """Those of ``Detail.offers`` that can be asked for; none on the card of a storm, which is of many pipes."""
+    if incident.told.storm or not re.fullmatch(NAME, incident.name, re.ASCII):
         return ()
     return tuple(offer for offer in _TYPED if offer in incident.told.offers)
 

@@ -61,7 +61,8 @@ def buttons(view: IncidentView, offers: tuple[str, ...]) -> list[Block]:
 
 
 def _answering(view: IncidentView) -> list[Block]:
-    row, watch = view.incident, view.incident.kind == "watch"
+    row = view.incident
+    of_a_pipe = row.kind != "watch" and not row.told.storm
     made = [_take(view), menu("Put off…", f"{OWN}snooze", [(t, value(view, "snooze", a)) for t, a in SNOOZES])]
     if view.silence:
         made.append(_lift(view))
@@ -72,7 +73,7 @@ def _answering(view: IncidentView) -> list[Block]:
     more = [("Who owns this", value(view, "owner"))]
     if not view.silence:
         more.append(("Silence this pipe", value(view, "silence")))
-    return made if watch else [*made, overflow(f"{OWN}more", more)]
+    return [*made, overflow(f"{OWN}more", more)] if of_a_pipe else made
 
 
 def _take(view: IncidentView) -> Block:

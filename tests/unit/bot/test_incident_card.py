@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.cards import incident, incident_list, incident_replies
 from bot.cards.check import characters, troubles
 from bot.cards.incident_buttons import Pressed, read_value
+from bot.incident_offers import offered
 from ledger.incident_views import IncidentView, Listed
 from ledger.incidents import Cause, Event, Incident, Kind
 from ledger.silences import Silence
@@ -170,6 +171,9 @@ def test_the_card_of_a_storm_is_about_all_of_it() -> None:
     card = incident.card(view(folded=storm(115), told=told), PEOPLE)
     assert lines(card)[0] == "🔴 116 copies are in trouble"
     assert "Writes to" not in shown(card), "that is of one of many"
+    assert "Silence this pipe" not in options(card)
+    assert offered(row(told=detail(storm=True, offers=OFFERS))) == ()
+    assert offered(row(told=detail(offers=OFFERS))) == OFFERS
     over = incident.card(view(folded=storm(115), told=told, state="closed", ended=NOW, closed_at=NOW), PEOPLE)
     assert lines(over)[0] == "✅ Over: 116 copies were in trouble"
 
