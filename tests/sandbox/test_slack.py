@@ -78,7 +78,6 @@ def test_scopes_that_the_manifest_leaves_out_are_missed(client: Any) -> None:
 
 BEYOND = {  # what a wider app could do: the bot must not come to lean on any of it
     "channels:history": ("conversations_replies", {"channel": MIGRATIONS, "ts": "1.0"}),
-    "channels:read": ("conversations_info", {"channel": MIGRATIONS}),
     "im:write": ("conversations_open", {"users": people.ANA.id}),
     "reactions:write": ("reactions_add", {"channel": MIGRATIONS, "timestamp": "1.0", "name": "eyes"}),
     "team:read": ("team_info", {}),
