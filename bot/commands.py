@@ -44,7 +44,7 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _in_environment(ctx, meant.environment, lambda _: listed_incidents(ctx, conn, meant.environment))
         case g.Incident(deed="ack"):
             return typed(ctx, conn, sender, "take", meant.incident)
-        case g.Incident(deed="snooze"):
+        case g.Incident():
             return typed(ctx, conn, sender, "snooze", meant.incident, for_s=meant.for_s)
         case g.Unsilence():
             return unsilence(ctx, conn, sender, meant.pipe, meant.environment)
@@ -52,12 +52,12 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _question(ctx, conn, row, sender, "lineage", meant.environment, resource=meant.resource)
         case g.Copies():
             return _question(ctx, conn, row, sender, "copies", meant.environment)
-        case g.Doctor(probe=False):
+        case g.Doctor() if not meant.probe:
             return _in_environment(ctx, meant.environment, lambda name: _doctor(ctx, conn, row, sender, name))
-        case g.Doctor(probe=True):
+        case g.Doctor():
             return _probe(ctx, conn, row, sender, meant.environment)
-        case _:
-            return _not_yet(meant)
+        case g.PlanOnly():
+            return _plan_only()
 
 
 def chosen(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
@@ -103,22 +103,11 @@ def _probe(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment:
     return _question(ctx, conn, row, sender, "probe", environment)
 
 
-def _not_yet(meant: g.Command) -> Outcome:
-    if isinstance(meant, g.PlanOnly):
-        return tell(
-            "`plan` is understood, but this version posts plans only with their buttons. "
-            f"Type the command without `plan`: nothing is changed before somebody approves it. {UNCHANGED}"
-        )
-    sentence = f"`{_word(meant)}` is understood, but this version cannot carry it out yet."
-    return tell(f"{sentence} {UNCHANGED}", said="not carried out yet")
-
-
-def _word(meant: g.Command) -> str:
-    match meant:
-        case Request():
-            return meant.job.kind
-        case _:
-            return type(meant).__name__.lower()
+def _plan_only() -> Outcome:
+    return tell(
+        "`plan` is understood, but this version posts plans only with their buttons. "
+        f"Type the command without `plan`: nothing is changed before somebody approves it. {UNCHANGED}"
+    )
 
 
 def _in_environment(ctx: Context, name: str | None, go: Callable[[str | None], Outcome]) -> Outcome:

@@ -178,11 +178,9 @@ def test_who_may_not_ask_is_told_who_may(talk: Stage) -> None:
     assert [m for m in talk.slack.messages() if not m["ephemeral"]] == []
 
 
-def test_an_unknown_environment_and_a_command_not_carried_out_yet(talk: Stage) -> None:
+def test_an_unknown_environment_is_met_with_the_nearest_one(talk: Stage) -> None:
     talk.types("ana", ASK + " --env sandbx")
     assert "did you mean `sandbox`" in talk.whispers("ana")[-1]
-    talk.types("ana", "/tb copy snapshot run")
-    assert "`copy` is understood, but this version cannot carry it out yet" in talk.whispers("ana")[-1]
 
 
 def test_a_mention_in_a_thread_keeps_the_card_in_it(talk: Stage) -> None:
@@ -209,7 +207,6 @@ def test_help_show_runs_and_the_home_tab(talk: Stage) -> None:
 
 
 UNBUILT = [
-    "copy snapshot run",
     "plan migrate members add field x text",
 ]  # fmt: skip
 
