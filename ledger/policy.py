@@ -63,8 +63,10 @@ def authorize(rules: Rules, actor: Actor, action: Action, run: Run | None, *, no
     """Whether ``actor`` may do ``action`` (on ``run``, where it is about one). ``now`` is the machine's clock."""
     own = run is not None and run.requester == actor.id
     match action:
-        case "request" | "freeze" | "incident":
+        case "request" | "freeze":
             return _among(rules, actor, (*rules.request, *rules.approve), _verb(action), now)
+        case "incident":
+            return _among(rules, actor, (*rules.request, *rules.approve, *rules.operate), _verb(action), now)
         case "unfreeze":
             return _among(rules, actor, rules.approve, _verb(action), now)
         case "operate":

@@ -45,13 +45,15 @@ def steps(*blocks: Gate) -> list[NewStep]:
     return made
 
 
-def asked(conn: Conn, *, requester: Actor = ANA, environment: str = "staging", **given: Any) -> int:
+def asked(
+    conn: Conn, *, requester: Actor = ANA, environment: str = "staging", job: str = "migrate", **given: Any
+) -> int:
     with conn.transaction():
         return runs.create(
             conn,
             environment=environment,
             command="migrate members add field x",
-            request={"kind": "migrate"},
+            request={"job": {"kind": job}},
             requester=requester.id,
             channel="C1",
             **given,

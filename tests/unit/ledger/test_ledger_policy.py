@@ -1,18 +1,28 @@
 """Who may: default deny, and every sentence names those who may."""
 
 from datetime import UTC, datetime, timedelta
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
 from config.settings import Rules
 from ledger.policy import Action, Actor, Allowed, Denied, approvals_needed, authorize, names, outside_windows, person
+from ledger.values import Run
 
 pytestmark = pytest.mark.unit
 
 NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)  # a Monday
 BEN = Actor("slack:T1:UBEN")
 ACTIONS: tuple[Action, ...] = get_args(Action)
+
+
+DECIDED: tuple[Action, ...] = ("approve", "reject", "pause", "resume", "abort", "retry", "accept", "restore")
+
+
+def run(requester: str, request: dict[str, Any]) -> Run:
+    """A run of somebody's, as far as a rule asks about it."""
+    given: dict[str, Any] = dict.fromkeys(Run.__dataclass_fields__) | {"requester": requester, "request": request}
+    return Run(**given)
 
 
 def allowed(rules: Rules, actor: Actor, action: Action = "approve") -> bool:
@@ -89,3 +99,22 @@ def test_people_are_named_as_messages_name_them() -> None:
     assert person("slack:T1:UBEN") == "<@UBEN>"
     assert person("cli:ana") == "ana on the command line"
     assert person("tbops") == "tbops"
+
+
+def test_who_may_operate_copies_may_decide_on_runs_of_copies_and_on_nothing_else() -> None:
+    rules = Rules(request=("UANA",), approve=("UCHEN",), operate=("UBEN",))
+    assert [action for action in ACTIONS if allowed(rules, BEN, action)] == ["incident", "operate"]
+    of_copies = {"job": {"kind": "copy", "pipe": "x", "deed": "run"}}
+    for requester in (BEN.id, "slack:T1:UANA"):
+        mine = [a for a in DECIDED if isinstance(authorize(rules, BEN, a, run(requester, of_copies), now=NOW), Allowed)]
+        assert mine == list(DECIDED)
+    other = {"job": {"kind": "migrate"}}
+    assert isinstance(authorize(rules, BEN, "approve", run("slack:T1:UANA", other), now=NOW), Denied)
+
+
+def test_who_asked_for_a_copy_and_may_not_operate_still_cannot_approve_it() -> None:
+    rules = Rules(request=("UBEN",), approve=("UBEN",), operate=("UCHEN",))
+    mine = run(BEN.id, {"job": {"kind": "copy"}})
+    answer = authorize(rules, BEN, "approve", mine, now=NOW)
+    assert isinstance(answer, Denied)
+    assert answer.sentence.startswith("You asked for this run")
