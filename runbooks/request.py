@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from runbooks.rest import Kept, Made, Passed, Rest
+from runbooks.rest import Kept, Made, Passed, Rest, Stopped
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"  # ASCII only: no homoglyphs, quotes, templates or control characters
 
@@ -163,13 +163,15 @@ Deed = Literal["run", "pause", "resume"]
 
 class CopyDeed(_Frozen):
     """A copy pipe run once, or its schedule stopped or started. ``onward``: and behind it the copies that depend on
-    what it makes, in order. ``clear``: the rows of its last run are deleted first."""
+    what it makes, in order. ``clear``: the rows of its last run are deleted first. ``stopped`` is read from the ledger
+    when it is planned, and never stored: whose pause stands."""
 
     kind: Literal["copy"] = "copy"
     pipe: Name
     deed: Deed
     onward: bool = False
     clear: bool = False
+    stopped: Stopped | None = None
 
 
 Job = Annotated[

@@ -26,6 +26,20 @@ class Kept(BaseModel):
     of: str
 
 
+class Stopped(BaseModel):
+    """Which run stopped a copy's schedule, when (by the calendar), and what its note said of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run: int
+    at: datetime
+    note: str = ""
+
+    def __str__(self) -> str:
+        why = f" (“{self.note}”)" if self.note else ""
+        return f"run {self.run} stopped it at {self.at:%Y-%m-%d %H:%M} UTC{why}"
+
+
 class Passed(BaseModel):
     """A run that brought datafiles about in another environment: path → text, and the hash of that change."""
 

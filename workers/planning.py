@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from config.log import logger, redact
-from ledger import capability, decisions, locks, messages, runs
+from ledger import capability, decisions, locks, messages, pauses, runs
 from ledger.connection import Conn, calendar
 from ledger.runs import Proposal
 from ledger.ticks import Taken
@@ -14,6 +14,7 @@ from ledger.values import NewStep
 from runbooks.errors import Refused
 from runbooks.plan import Plan
 from runbooks.request import CopyDeed, Request, parse_stored
+from runbooks.rest import Stopped
 from runbooks.site import Site
 from systems.errors import SystemsError
 from systems.permit import read_only
@@ -30,24 +31,26 @@ def plan_for(context: Context, request: Mapping[str, Any], site: Site) -> Propos
     with context.pool.connection() as conn:
         learnt = capability.known(conn, site.environment)
         asked = with_rest(conn, parse_stored(dict(request)), _elsewhere(context, site.environment))
-        _not_anothers(conn, asked, site)
+        asked = _of_a_copy(conn, asked, site) if isinstance(asked.job, CopyDeed) else asked
     plan = context.make_plan(asked, replace(site, capabilities=learnt))
     life = timedelta(seconds=context.settings.environment(site.environment).rules.plan_life_s)
     return proposal(plan, site.now + life)
 
 
-def _not_anothers(conn: Conn, asked: Request, site: Site) -> None:
-    """A copy that an open run has stopped, or runs itself, is that run's until its end. Raises ``Refused``."""
-    if not isinstance(asked.job, CopyDeed):
-        return
-    held = locks.holder(conn, f"{site.environment}/copy/{asked.job.pipe}", but=site.run)
+def _of_a_copy(conn: Conn, asked: Request, site: Site) -> Request:
+    """The request with whose pause of it stands. A copy that an open run has stopped, or runs itself, is that run's
+    until its end: raises ``Refused``."""
+    job = asked.job
+    assert isinstance(job, CopyDeed)
+    held = locks.holder(conn, f"{site.environment}/copy/{job.pipe}", but=site.run)
     if held is not None:
         until = f", until about {held.until:%H:%M} UTC" if held.until else ""
-        what = {"run": "run", "pause": "paused", "resume": "resumed"}[asked.job.deed]
-        raise Refused(
-            f"Run {held.run} has the copy pipe `{asked.job.pipe}` in its hands{until}; it can be {what} when that run "
-            "is over."
-        )
+        what = {"run": "run", "pause": "paused", "resume": "resumed"}[job.deed]
+        then = f"it can be {what} when that run is over"
+        raise Refused(f"Run {held.run} has the copy pipe `{job.pipe}` in its hands{until}; {then}.")
+    pause = pauses.standing(conn, site.environment).get(job.pipe)
+    stopped = Stopped(run=pause.run, at=pause.at, note=redact(pause.note)) if pause else None
+    return asked.model_copy(update={"job": job.model_copy(update={"stopped": stopped})})
 
 
 def _elsewhere(context: Context, environment: str) -> list[str]:

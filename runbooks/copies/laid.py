@@ -31,7 +31,7 @@ def laid_out(
         command=request.text,
         environment=facts.environment,
         target=pipe.name,
-        request=job.model_dump(mode="json"),
+        request=job.model_dump(mode="json", exclude={"stopped"}),
         strategy=Choice(name=job.deed, reasons=reasons, rejected=rejected),
         readers=lineage.readers(pipe.output.target or ""),
         hazards=hazards,

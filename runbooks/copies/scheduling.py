@@ -22,7 +22,8 @@ def pause(request: Request, job: CopyDeed, pipe: Pipe, facts: Facts, lineage: Li
     if not by_schedule(pipe):
         raise Refused(f"`{pipe.name}` runs on demand only: it has no schedule to pause.", pipe.name)
     if not scheduled(pipe):
-        raise Refused(f"The schedule of `{pipe.name}` is stopped already: there is nothing to pause.", pipe.name)
+        by = f": {job.stopped}" if job.stopped else ""
+        raise Refused(f"The schedule of `{pipe.name}` is stopped already, so there is nothing to pause{by}.", pipe.name)
     target = pipe.output.target or ""
     return laid_out(
         request,
@@ -65,7 +66,7 @@ def resume(request: Request, job: CopyDeed, pipe: Pipe, facts: Facts, lineage: L
         facts,
         lineage,
         steps=(StartSchedule(pipe=pipe.name),),
-        reasons=(f"it runs by {pipe.output.schedule} UTC again{when}",),
+        reasons=(f"it runs by {pipe.output.schedule} UTC again{when}", *([str(job.stopped)] if job.stopped else [])),
         hazards=tuple(_of_resume(pipe, facts, lineage)),
     )
 

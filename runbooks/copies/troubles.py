@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-Kind = Literal["memory", "timeout", "quota", "schema", "missing", "permission", "unknown"]
+Cause = Literal["memory", "timeout", "quota", "schema", "missing table", "permission", "unknown"]
 
 _LONGEST = 300
 
@@ -13,19 +13,19 @@ _LONGEST = 300
 class CopyTrouble:
     """``said`` is a clause, ``raw`` what Tinybird said."""
 
-    kind: Kind
+    cause: Cause
     said: str
     raw: str
 
 
-_CLASSES: tuple[tuple[Kind, str, str], ...] = (
+_CLASSES: tuple[tuple[Cause, str, str], ...] = (
     ("memory", r"memory.limit|MEMORY_LIMIT_EXCEEDED", "it needed more memory than a copy may have"),
     ("timeout", r"timeout|timed out|TIMEOUT_EXCEEDED", "it took longer than a copy may"),
     ("quota", r"maximum number of|too many (?:copy )?jobs|quota|rate limit", "no copy slot was free"),
     ("permission", r"not authorized|permission|forbidden|ACCESS_DENIED", "it was not allowed to read or to write"),
     (
-        "missing",
-        r"UNKNOWN_TABLE|does not exist|doesn't exist|not found in the workspace|Resource '[^']*' not found",
+        "missing table",
+        r"UNKNOWN_TABLE|Unknown table|does not exist|doesn't exist|Resource '[^']*' not found",
         "something that it reads or writes is not there",
     ),
     (
@@ -39,9 +39,9 @@ _CLASSES: tuple[tuple[Kind, str, str], ...] = (
 def trouble_of(error: str) -> CopyTrouble:
     """What a job's error means."""
     raw = " ".join(error.split())[:_LONGEST]
-    for kind, pattern, said in _CLASSES:
+    for cause, pattern, said in _CLASSES:
         if re.search(pattern, error, re.IGNORECASE):
-            return CopyTrouble(kind, said, raw)
+            return CopyTrouble(cause, said, raw)
     return CopyTrouble("unknown", "it failed", raw)
 
 

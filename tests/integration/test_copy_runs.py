@@ -3,12 +3,13 @@
 from itertools import pairwise
 
 import pytest
+from redis import Redis
 
 import workers.context
 import workers.jobs
 from bot import asking
 from bot.outcome import Sender
-from ledger import inbox
+from ledger import inbox, pauses
 from runbooks.request import CopyDeed, Request
 from tests.support.drive import Drive
 from tests.support.people import People, Person
@@ -27,6 +28,8 @@ BOARD = "board_copy"
 
 def asked(drive: Drive, person: Person, line: str) -> int:
     """Somebody types it; the run's number. It is not planned yet."""
+    with Redis.from_url(drive.sandbox.ready["redis"]) as redis:
+        redis.flushall()  # as if time had passed: Slack's limiter counts so many cards at once
     person.types(line)
     drive.talk()
     return int(drive.sandbox.ledger("SELECT max(id) AS run FROM ledger.run")[0]["run"])
@@ -158,10 +161,19 @@ def test_a_schedule_is_stopped_and_started_again(sandbox: Sandbox, people: Peopl
     assert status(sandbox, PIPE) == "shutdown"
     assert "does not run by its schedule any more" in drive.card(run).text
     assert "“its source is wrong”" in drive.card(run).words
-    assert "is stopped already" in refused(drive, people.ben, f"/tb copy {PIPE} pause")
+    said = refused(drive, people.ben, f"/tb copy {PIPE} pause")
+    assert "is stopped already, so there is nothing to pause: run 1 stopped it at " in said
+    assert "(“its source is wrong”)" in said
+    with drive.product.pool.connection() as conn:
+        pause = pauses.standing(conn, "sandbox")[PIPE]
+        assert (pause.run, pause.note) == (run, "its source is wrong")
+        assert pause.actor.startswith("slack:")
     back = asked(drive, people.ben, f"/tb copy {PIPE} resume")
     drive.until(back, "succeeded")
     assert status(sandbox, PIPE) == "running"
+    assert "run 1 stopped it at" in str((drive.view(back).run.plan or {})["strategy"]["reasons"])
+    with drive.product.pool.connection() as conn:
+        assert pauses.standing(conn, "sandbox") == {}
     assert "there is nothing to resume" in refused(drive, people.chen, f"/tb copy {PIPE} resume")
 
 

@@ -96,18 +96,19 @@ def test_a_pipe_that_is_gone_has_no_schedule(far: Far) -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "kind"),
+    ("error", "cause"),
     [
         ("DB::Exception: Memory limit (for query) exceeded: would use 9.3 GiB (MEMORY_LIMIT_EXCEEDED)", "memory"),
         ("DB::Exception: Timeout exceeded: elapsed 3600 seconds. (TIMEOUT_EXCEEDED)", "timeout"),
         ("You have reached the maximum number of copy jobs (12)", "quota"),
         ("Columns not found in the target Data Source 'a_ds': x", "schema"),
         ("DB::Exception: Missing columns: 'x' while processing query (UNKNOWN_IDENTIFIER)", "schema"),
-        ("Resource 'members' not found", "missing"),
-        ("Table d_1.t_2 does not exist. (UNKNOWN_TABLE)", "missing"),
+        ("Resource 'members' not found", "missing table"),
+        ("Table d_1.t_2 does not exist. (UNKNOWN_TABLE)", "missing table"),
+        ("Unknown table expression identifier 'd_1.t_2' in scope SELECT", "missing table"),
         ("Not enough permissions, scope DATASOURCES:READ is forbidden", "permission"),
         ("Code: 395. no luck", "unknown"),
     ],
 )
-def test_an_error_has_a_class(error: str, kind: str) -> None:
-    assert trouble_of(error).kind == kind
+def test_an_error_has_a_class(error: str, cause: str) -> None:
+    assert trouble_of(error).cause == cause
