@@ -15,7 +15,7 @@ from bot.outcome import Outcome, Sender, rule, tell
 from ledger import decisions, freeze, messages, questions
 from ledger.connection import Conn
 from ledger.values import InboxRow
-from runbooks.request import Request
+from runbooks.request import CopyDeed, Request
 
 
 def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
@@ -52,12 +52,12 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _question(ctx, conn, row, sender, "lineage", meant.environment, resource=meant.resource)
         case g.Copies():
             return _question(ctx, conn, row, sender, "copies", meant.environment)
-        case g.Doctor() if not meant.probe:
-            return _in_environment(ctx, meant.environment, lambda name: _doctor(ctx, conn, row, sender, name))
-        case g.Doctor():
+        case g.Doctor(probe=True):
             return _probe(ctx, conn, row, sender, meant.environment)
+        case g.Doctor():
+            return _in_environment(ctx, meant.environment, lambda name: _doctor(ctx, conn, row, sender, name))
         case g.PlanOnly():
-            return _plan_only()
+            return _without_plan(meant)
 
 
 def chosen(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
@@ -103,10 +103,13 @@ def _probe(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment:
     return _question(ctx, conn, row, sender, "probe", environment)
 
 
-def _plan_only() -> Outcome:
+def _without_plan(meant: g.PlanOnly) -> Outcome:
+    approved = "nothing is changed before somebody approves it"
+    if isinstance(meant.request.job, CopyDeed):
+        approved = "of who may run copies alone the request is the approval, of everybody else it waits for one"
     return tell(
         "`plan` is understood, but this version posts plans only with their buttons. "
-        f"Type the command without `plan`: nothing is changed before somebody approves it. {UNCHANGED}"
+        f"Type the command without `plan`: {approved}. {UNCHANGED}"
     )
 
 

@@ -178,9 +178,13 @@ def test_who_may_not_ask_is_told_who_may(talk: Stage) -> None:
     assert [m for m in talk.slack.messages() if not m["ephemeral"]] == []
 
 
-def test_an_unknown_environment_is_met_with_the_nearest_one(talk: Stage) -> None:
+def test_an_unknown_environment_and_a_plan_without_buttons(talk: Stage) -> None:
     talk.types("ana", ASK + " --env sandbx")
     assert "did you mean `sandbox`" in talk.whispers("ana")[-1]
+    talk.types("ana", "/tb plan migrate members add field x text")
+    assert "nothing is changed before somebody approves it" in talk.whispers("ana")[-1]
+    talk.types("ana", "/tb plan copy snapshot run")
+    assert "of who may run copies alone the request is the approval" in talk.whispers("ana")[-1]
 
 
 def test_a_mention_in_a_thread_keeps_the_card_in_it(talk: Stage) -> None:
