@@ -5,10 +5,14 @@ found out after a later look: an incident without a target has not been asked ab
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from ledger import incidents, messages
 from ledger.connection import Conn
 from ledger.incidents import Detail, Incident, incident_ref
+from runbooks.copies import offers
+from runbooks.copies.judging import scheduled
+from runbooks.facts.copied import CopyPast, CopyRun
 from runbooks.facts.model import Pipe
 from workers.watch.below import Below
 
@@ -30,13 +34,31 @@ def find_out(conn: Conn, asked: Sequence[Incident], below: Below) -> list[int]:
     return messages.showing(conn, [incident_ref(each.under or each.id) for each in asked])
 
 
+def _safe(told: Detail, pipe: Pipe, below: Below) -> tuple[tuple[str, ...], str]:
+    """What may be offered, and why a run is not. Whoever presses is asked again, by what the logs say then."""
+    good = told.last_good
+    runs = (CopyRun("", "done", good, good, good),) if good else ()
+    facts = replace(below.facts, copies={pipe.name: CopyPast(runs)})
+    offered = offers(facts, pipe.name, below.lineage)
+    found = [
+        *(["run"] if offered.run else []),
+        *(["run-in-order"] if offered.run and offered.onward else []),
+        *(["clear-and-run"] if offered.clear else []),
+        *(["pause"] if scheduled(pipe) else []),
+    ]
+    return tuple(found), "" if offered.run else f"{offered.why} {offered.instead}".rstrip()
+
+
 def _known(told: Detail, pipe: Pipe, below: Below) -> Detail:
     target = pipe.output.target or ""
     readers = below.lineage.readers(target) if target else ()
     rows = below.facts.datasources[target].rows if target in below.facts.datasources else None
+    safe, why_not = _safe(told, pipe, below) if pipe.kind == "copy" else ((), "")
     return told.model_copy(
         update={
             "target": target,
+            "offers": safe,
+            "why_not": why_not,
             "endpoints": tuple(r.name for r in readers if r.kind == "endpoint")[:SHOWN],
             "copies": tuple(r.name for r in readers if r.kind == "copy" and r.name != pipe.name)[:SHOWN],
             "rows_now": told.rows_now if told.rows_now is not None else rows,
