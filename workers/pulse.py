@@ -90,7 +90,9 @@ class Pulse:
             bell.ring("question", question)
         for number, name in enumerate(sorted(self._context.settings.environments)):
             environment = self._context.settings.environments[name]
-            if watches.elect(conn, [name], every_s=environment.watch.every_s):
+            # by the sweep before it is due: two looks are then never further apart than they may be
+            due_s = max(environment.watch.every_s - self._context.settings.engine.sweep_s, 0.0)
+            if watches.elect(conn, [name], every_s=due_s):
                 bell.ring("watch", number)
             for run in rests.stopped(conn, name, every_s=environment.remind_s, again_s=_REMIND_S):
                 bell.ring("remind", run)

@@ -69,6 +69,7 @@ class Stage:
     pauses: dict[str, Pause] = field(default_factory=dict[str, Pause])
     memory: Memory = field(default_factory=Memory)
     incidents: dict[int, Incident] = field(default_factory=dict[int, Incident])
+    silenced: set[str] = field(default_factory=set[str])
     faults: list[Found] = field(default_factory=list[Found])
     _limits: Mapping[str, PipeLimits] | None = None
 
@@ -106,7 +107,11 @@ class Stage:
             if i.closed_at and (look.now - i.closed_at).total_seconds() <= self.settings.flap_s
         ]
         bearings = Bearings(
-            ENVIRONMENT, self.settings.storm, self.follows, lambda i: recovered(i, look, self.memory.pipes)
+            ENVIRONMENT,
+            self.settings.storm,
+            self.follows,
+            lambda i: recovered(i, look, self.memory.pipes),
+            frozenset(self.silenced),
         )
         changes = reconcile(self.faults, self.open, closed, bearings)
         made: dict[Key, int] = {}

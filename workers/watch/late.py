@@ -7,7 +7,7 @@ from workers.watch.words import span
 
 
 def found(w: Watched) -> Found | None:
-    if w.history.schedule != "running" or w.history.live or w.excused:
+    if w.history.schedule != "running" or w.live or w.excused:
         return None
     missed = unmet(w)
     if len(missed) != 1:

@@ -14,7 +14,7 @@ _MORE_S = 600.0
 
 def found(w: Watched) -> Found | None:
     limit = _limit(w)
-    working = next((run for run in w.history.live if run.status == "working"), None)
+    working = next((run for run in w.live if run.status == "working"), None)
     if working is not None:
         begun = working.started or working.created
         if w.now - begun < limit:

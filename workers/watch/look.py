@@ -10,7 +10,7 @@ from datetime import datetime
 
 from config.log import logger
 from config.settings import Environment
-from ledger import incidents, watches
+from ledger import incidents, silences, watches
 from ledger.connection import Conn
 from ledger.incidents import Found, Incident
 from systems.checkin import check_in
@@ -103,6 +103,7 @@ class _Watch:
             storm=settings.storm,
             follows=below.follows,
             recovered=lambda incident: recovered(incident, look, after.pipes),
+            silenced=frozenset(silence.subject for silence in silences.standing(conn, self._name)),
         )
         closed = incidents.closed_since(conn, self._name, within_s=settings.flap_s)
         return reconcile(self._unmeant(conn, faults), self._opened(conn), closed, at)

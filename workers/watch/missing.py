@@ -20,7 +20,7 @@ def found(w: Watched) -> Found | None:
         return None
     if history.schedule == "gone":
         return _gone(w, history.turned)
-    if history.schedule == "none" or history.live:
+    if history.schedule == "none" or w.live:
         return None
     missed = unmet(w)
     if len(missed) < TICKS:

@@ -8,7 +8,7 @@ from workers.watch.watched import Watched
 
 
 def found(w: Watched) -> Found | None:
-    stuck = next((run for run in w.history.live if run.status == "waiting" and _until(w, run) <= w.now), None)
+    stuck = next((run for run in w.live if run.status == "waiting" and _until(w, run) <= w.now), None)
     if stuck is None or w.excused:
         return None
     said = (

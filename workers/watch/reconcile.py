@@ -72,12 +72,13 @@ Change = Opened | Reopened | Became | Updated | Closed | Alone
 @dataclass(frozen=True)
 class Bearings:
     """``follows(a, b)``: pipe ``a`` reads, near or far, what pipe ``b`` writes (ids). ``recovered`` says when an
-    incident that is over was, and in a sentence how."""
+    incident that is over was, and in a sentence how. Nobody hears of ``silenced`` subjects."""
 
     environment: str
     storm: int
     follows: Callable[[str, str], bool]
     recovered: Callable[[Incident], tuple[datetime | None, str]]
+    silenced: frozenset[str] = frozenset()
 
 
 def reconcile(
@@ -162,17 +163,22 @@ def _news(
 ) -> list[Change]:
     ordered = _causes_first(new, at.follows)
     heads: list[tuple[Found | Incident, Under]] = [
-        (i, i.under or i.id) for i in still if i.id in told and told[i.id].kind in _HEADS
+        (i, i.under or i.id)
+        for i in still
+        if i.id in told and told[i.id].kind in _HEADS and i.subject not in at.silenced
     ]
     under: dict[Key, Under] = {}
     for fault in ordered:
         key = key_of(fault)
         if fault.kind in _FOLLOW:
             under[key] = next((top for head, top in heads if _caused(fault, head, at.follows)), None)
-        if fault.kind in _HEADS:
+        if fault.kind in _HEADS and fault.subject not in at.silenced:
             heads.append((fault, under.get(key) or key))
-    storm = _storm([f for f in ordered if not under.get(key_of(f))], still, told, at)
-    return _placed(ordered, under, storm, {key_of(i): i for i in closed})
+    heard = [f for f in ordered if f.subject not in at.silenced]
+    storm = _storm([f for f in heard if not under.get(key_of(f))], still, told, at)
+    again = {key_of(i): i for i in closed}
+    unheard = [f for f in ordered if f.subject in at.silenced]
+    return [*_placed(heard, under, storm, again), *_placed(unheard, under, None, again)]
 
 
 @dataclass(frozen=True)

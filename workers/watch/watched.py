@@ -13,6 +13,7 @@ _GRACE_S = 300.0  # the least: rows of a log come minutes late
 _GRACE_UNKNOWN_S = 600.0
 _GRACE_MOST_S = 1800.0
 _TIMES = 3  # what is usual
+_LOST_S = 86_400.0
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,11 @@ class Watched:
         if behind is None:
             return _GRACE_UNKNOWN_S
         return min(max(_GRACE_S, _TIMES * behind), _GRACE_MOST_S)
+
+    @property
+    def live(self) -> tuple[Ran, ...]:
+        """The runs that wait or work. One that was made a day ago and never ended is one whose end was not logged."""
+        return tuple(run for run in self.history.live if self.now - run.created < _LOST_S)
 
     @property
     def excused(self) -> bool:

@@ -240,6 +240,15 @@ def test_a_run_of_a_daily_pipe_does_not_wait_for_a_day() -> None:
     assert stage.told == [("queued", "a_copy")]
 
 
+def test_a_run_whose_end_was_never_logged_hides_nothing_after_a_day(stage: Stage) -> None:
+    stage.look(day(0) + 100, [job(A, day(0) + 2, "working")])
+    stage.look(day(5))
+    assert stage.told == [("long", "a_copy")]
+    (grown,) = stage.look(day(24) + 10)
+    assert isinstance(grown, Became)
+    assert stage.told == [("missing", "a_copy")]
+
+
 # --- long
 
 

@@ -129,3 +129,17 @@ def test_a_storm_that_comes_back_soon_is_the_same_card() -> None:
     fails(it, 1300, *pipes, at=1200)
     assert len(it.told) == 1
     assert len(it.incidents) == 8
+
+
+def test_nothing_is_listed_where_nobody_hears_of_it() -> None:
+    it = stage(RAW, SORTED)
+    it.silenced = {RAW.id}
+    fails(it, 100, RAW, SORTED, at=2)
+    assert it.told == [("failed", "sorted_copy"), ("failed", "raw_copy")]
+
+    it, pipes = storm(9)
+    it.silenced = {pipes[0].id}
+    fails(it, 100, *pipes[:5], at=2)
+    assert len(it.told) == 5
+    fails(it, 700, *pipes[5:], at=600)
+    assert len(it.told) == 9
