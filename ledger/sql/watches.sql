@@ -59,5 +59,6 @@ SELECT DISTINCT ON (s.params ->> 'pipe') s.params ->> 'pipe', r.id, true,
     s.finished_at + make_interval(secs => %(otherwise_s)s)
 FROM ledger.step s JOIN ledger.run r ON r.id = s.run
 WHERE r.environment = %(environment)s AND r.state = 'succeeded' AND s.phase = 'plan' AND s.state = 'done'
-    AND s.op LIKE 'tinybird.copy.%%pause%%' AND s.finished_at IS NOT NULL
+    AND (s.op LIKE 'tinybird.copy.stop-schedule/%%' OR s.op LIKE 'tinybird.copy.pause/%%')
+    AND s.finished_at IS NOT NULL
 ORDER BY 1, 4

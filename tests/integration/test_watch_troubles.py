@@ -90,6 +90,7 @@ def test_a_failure_is_told_in_plain_words(
     assert row["detail"]["target"] == "members_sorted"
     assert "members_list" in row["detail"]["endpoints"]
     assert row["detail"]["rows_now"] > 0
+    assert row["detail"]["offers"] == ["run", "run-in-order", "pause"]
 
 
 def test_the_message_is_rung_before_more_is_found_out(

@@ -4,17 +4,20 @@ A message must not wait for that: it is posted first, and edited when this is kn
 found out after a later look: an incident without a target has not been asked about.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from ledger import incidents, messages
 from ledger.connection import Conn
 from ledger.incidents import Detail, Incident, incident_ref
-from runbooks.copies import offers
 from runbooks.copies.judging import scheduled
-from runbooks.facts.copied import CopyPast, CopyRun
-from runbooks.facts.model import Pipe
+from runbooks.copies.offers import Offers, offers
+from runbooks.facts.copied import KEPT, CopyPast, CopyRun
+from runbooks.facts.model import Facts, Pipe
+from runbooks.lineage import Lineage
 from workers.watch.below import Below
+from workers.watch.history import History
+from workers.watch.words import moment
 
 SHOWN = 30  # of each kind of reader: a card is not a list
 
@@ -24,43 +27,58 @@ def open_questions(opened: Sequence[Incident]) -> list[Incident]:
     return [i for i in opened if i.kind != "quarantine" and not i.told.target]
 
 
-def find_out(conn: Conn, asked: Sequence[Incident], below: Below) -> list[int]:
-    """Add what is known of each to what its card shows; the messages to ring ``publish`` for after the transaction."""
-    by_id: Mapping[str, Pipe] = {pipe.id: pipe for pipe in below.facts.pipes.values()}
+def find_out(conn: Conn, asked: Sequence[Incident], below: Below, past: Mapping[str, History]) -> list[int]:
+    """Add what is known of each to what its card shows; the messages to ring ``publish`` for after the transaction.
+    ``past`` is what is remembered of each pipe, by id."""
+    pipes = {pipe.id: pipe for pipe in below.facts.pipes.values()}
+    copies = {pipes[known].name: _past(history) for known, history in past.items() if known in pipes}
+    facts = replace(below.facts, copies=copies)
     for incident in asked:
-        pipe = by_id.get(incident.subject)
+        pipe = pipes.get(incident.subject)
         if pipe is not None:
-            incidents.update(conn, incident.id, incident.name, _known(incident.told, pipe, below))
+            incidents.update(conn, incident.id, incident.name, _known(incident.told, pipe, facts, below.lineage))
     return messages.showing(conn, [incident_ref(each.under or each.id) for each in asked])
 
 
-def _safe(told: Detail, pipe: Pipe, below: Below) -> tuple[tuple[str, ...], str]:
-    """What may be offered, and why a run is not. Whoever presses is asked again, by what the logs say then."""
-    good = told.last_good
-    runs = (CopyRun("", "done", good, good, good),) if good else ()
-    facts = replace(below.facts, copies={pipe.name: CopyPast(runs)})
-    offered = offers(facts, pipe.name, below.lineage)
-    found = [
-        *(["run"] if offered.run else []),
-        *(["run-in-order"] if offered.run and offered.onward else []),
-        *(["clear-and-run"] if offered.clear else []),
-        *(["pause"] if scheduled(pipe) else []),
-    ]
-    return tuple(found), "" if offered.run else f"{offered.why} {offered.instead}".rstrip()
-
-
-def _known(told: Detail, pipe: Pipe, below: Below) -> Detail:
+def _known(told: Detail, pipe: Pipe, facts: Facts, lineage: Lineage) -> Detail:
     target = pipe.output.target or ""
-    readers = below.lineage.readers(target) if target else ()
-    rows = below.facts.datasources[target].rows if target in below.facts.datasources else None
-    safe, why_not = _safe(told, pipe, below) if pipe.kind == "copy" else ((), "")
+    readers = lineage.readers(target) if target else ()
+    rows = facts.datasources[target].rows if target in facts.datasources else None
+    safe = offers(facts, pipe.name, lineage)
     return told.model_copy(
         update={
             "target": target,
-            "offers": safe,
-            "why_not": why_not,
             "endpoints": tuple(r.name for r in readers if r.kind == "endpoint")[:SHOWN],
             "copies": tuple(r.name for r in readers if r.kind == "copy" and r.name != pipe.name)[:SHOWN],
             "rows_now": told.rows_now if told.rows_now is not None else rows,
+            "offers": tuple(_offered(safe, pipe)),
+            "why_not": "" if safe.run or safe.clear else f"{safe.why} {safe.instead}".strip(),
         }
     )
+
+
+def _offered(safe: Offers, pipe: Pipe) -> Iterator[str]:
+    """By the names that an incident's card has for them."""
+    if safe.run:
+        yield "run"
+        if safe.onward:
+            yield "run-in-order"
+    elif safe.clear:
+        yield "clear-and-run"
+    if scheduled(pipe):
+        yield "pause"
+
+
+def _past(history: History) -> CopyPast:
+    runs = (
+        CopyRun(
+            id=run.id,
+            status=run.status,
+            created=moment(run.created),
+            started=moment(run.started) if run.started else None,
+            ended=moment(run.ended or run.started or run.created),
+            rows=run.rows,
+        )
+        for run in reversed(history.runs)
+    )
+    return CopyPast(tuple(runs)[:KEPT])

@@ -82,7 +82,7 @@ class _Watch:
             behind = tell(conn, self._name, self._settings.channels.alerts, changes)
             watches.looked(conn, self._name, look.now, trouble=answer.trouble)
         self._ring(behind)
-        self._find_out(below)
+        self._find_out(below, after)
         self._check_in()
 
     def _known(self, conn: Conn) -> tuple[datetime | None, Memory]:
@@ -140,7 +140,7 @@ class _Watch:
         for message in behind:
             self._context.bell.ring("publish", message)
 
-    def _find_out(self, below: "_Lazily") -> None:
+    def _find_out(self, below: "_Lazily", memory: Memory) -> None:
         with self._context.pool.connection() as conn:
             questions = open_questions(self._opened(conn))
         if not questions:
@@ -151,7 +151,7 @@ class _Watch:
             _log.warning("what an incident touches is not known yet", environment=self._name, why=str(error))
             return
         with self._context.pool.connection() as conn, conn.transaction():
-            behind = find_out(conn, questions, known)
+            behind = find_out(conn, questions, known, memory.pipes)
         self._ring(behind)
 
     def _check_in(self) -> None:
