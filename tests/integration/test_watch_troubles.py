@@ -11,10 +11,14 @@ from pydantic import SecretStr
 
 import workers.context
 import workers.jobs
+from ledger import incidents
+from ledger.incidents import Detail, Found
 from tests.support.drive import Drive
 from tests.support.people import People
 from tests.support.sandbox import Faults, Json, Sandbox
 from workers.watch import look as watching
+from workers.watch.reconcile import Bearings, reconcile
+from workers.watch.telling import tell
 
 PIPE = "members_sorted_copy_pipe"
 HOUR = 3600.0
@@ -232,6 +236,44 @@ def test_what_a_run_has_paused_is_not_missed_until_its_time_is_up(sandbox: Sandb
     budget = next(h["budget_s"] for h in drive.view(run).run.plan["holds"])  # type: ignore[index]
     passed = sandbox.clock.time() - drive.view(run).steps[0].started_at.timestamp()  # type: ignore[union-attr]
     assert passed >= budget, "it was missed before its time was up"
+
+
+def test_a_schedule_that_people_had_stopped_is_told_of_after_a_day(sandbox: Sandbox, drive: Drive, look: Look) -> None:
+    look()
+    pipe = "insights_projects_populated_copy"
+    run = drive.run(f"/tb copy {pipe} pause")
+    drive.until(run, "succeeded")
+    for hours in (1, 10, 12):
+        drive.let_pass(hours * HOUR)
+        look()
+        assert ("missing", pipe) not in open_ones(sandbox)
+    drive.let_pass(2 * HOUR)
+    look()
+    assert ("missing", pipe) in open_ones(sandbox)
+    (row,) = sandbox.ledger("SELECT detail FROM ledger.incident WHERE name = %s", [pipe])
+    assert f"run {run} paused it as it was asked to, a day ago or more" in row["detail"]["said"]
+
+
+def test_a_storm_of_116_is_one_card_and_few_calls(sandbox: Sandbox, people: People, drive: Drive, look: Look) -> None:
+    look()
+    channel = drive.worker.settings.environment("sandbox").channels.alerts
+    now = datetime.now(UTC)
+    storm = [
+        Found("failed", f"t_{n}", f"copy_{n:03}", now, Detail(said=f"copy_{n:03} failed.", cause="memory"))
+        for n in range(116)
+    ]
+    calm = Bearings("sandbox", 5, follows=lambda one, other: False, recovered=lambda incident: (now, "It is over."))
+    after = sandbox.log.last()
+    for faults in (storm[:80], storm, storm):  # seen by three looks
+        with drive.product.pool.connection() as conn, conn.transaction():
+            opened = incidents.all_open(conn, "sandbox")
+            tell(conn, "sandbox", channel, reconcile(faults, opened, (), calm))
+        drive.talk()
+    (card,) = people.ben.sees("alerts")
+    assert "Many copies are in trouble at once" in card.text
+    assert "115 more" in card.text
+    calls = [entry["path"] for entry in sandbox.log.entries(after=after) if entry["system"] == "slack"]
+    assert len([path for path in calls if path.startswith("/api/")]) <= 20
 
 
 def test_a_paused_copy_and_a_schedule_that_is_gone_are_told(sandbox: Sandbox, drive: Drive, look: Look) -> None:

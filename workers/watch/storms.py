@@ -24,9 +24,10 @@ def head_of(faults: Sequence[Found]) -> Found:
 
 
 def named(head: Found, faults: Sequence[Found], environment: str) -> Found:
-    """The head as what stands for all of them."""
+    """The head as what stands for all of them. The card counts them: there may be more in the next look."""
     cause = head.detail.cause
     share = sum(fault.detail.cause == cause for fault in faults)
-    why = f", {share} of them {_BECAUSE[cause]}" if cause else ""
-    said = f"{len(faults)} copies are in trouble at once in {environment}{why}. The first: {head.detail.said}"
+    much = "most" if share * 2 > len(faults) else "some"
+    why = f", {much} of them {_BECAUSE[cause]}" if cause else ""
+    said = f"Many copies are in trouble at once in {environment}{why}. The first: {head.detail.said}"
     return replace(head, detail=head.detail.model_copy(update={"storm": True, "said": said}))
