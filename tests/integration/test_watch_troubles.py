@@ -150,6 +150,14 @@ def test_a_check_in_that_fails_spoils_no_look(sandbox: Sandbox, drive: Drive, lo
     assert watch_row(sandbox)["looked_at"] is not None
 
 
+def test_a_look_leaves_it_to_the_bot_to_say_that_somebody_watches(sandbox: Sandbox, drive: Drive, look: Look) -> None:
+    said = Found("watch", "sandbox", "sandbox", datetime.now(UTC), Detail(said="Nothing is known of the copies."))
+    with drive.product.pool.connection() as conn, conn.transaction():
+        incidents.open_incident(conn, "sandbox", said)
+    look()
+    assert open_ones(sandbox) == [("watch", "sandbox")]
+
+
 @pytest.mark.parametrize("dropped", ["started_at,error", "pipe_id,job_type", "updated_at"])
 def test_columns_that_a_log_lacks_are_done_without(sandbox: Sandbox, drive: Drive, look: Look, dropped: str) -> None:
     look()

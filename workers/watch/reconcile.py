@@ -107,7 +107,7 @@ def key_of(each: Found | Incident) -> Key:
 
 def merged(before: Detail, now: Detail) -> Detail:
     """What is known now, with what was added to what was known before."""
-    kept = {name: getattr(before, name) for name in _ADDED if not getattr(now, name)}
+    kept = {name: getattr(before, name) for name in _ADDED if getattr(now, name) in (None, "", ())}
     if before.storm:
         kept |= {"storm": True, "said": before.said}
     if before.stormy:

@@ -298,6 +298,14 @@ def test_a_replace_that_writes_far_fewer_rows_than_usual_is_told(stage: Stage, r
     assert stage.told == ([("few", "a_copy")] if told else [])
 
 
+def test_a_card_has_the_rows_of_the_last_run_were_they_none(stage: Stage) -> None:
+    for hour, rows in enumerate((300, 0)):
+        run = job(A, day(hour) + 2)
+        stage.look(day(hour) + 120, [run], [wrote(run, rows)])
+        (incident,) = stage.open
+        assert incident.told.rows_now == rows
+
+
 def test_an_append_that_writes_nothing_is_no_fault_by_itself() -> None:
     adds = pipe(mode="append")
     stage = Stage()

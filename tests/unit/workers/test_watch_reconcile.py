@@ -93,7 +93,7 @@ def test_four_at_once_are_four_and_five_are_a_storm_on_one_card() -> None:
     fails(it, 100, *pipes[:5], at=2)
     assert it.told == [("failed", "copy_000")]
     assert it.open[0].told.said.startswith(
-        "Many copies are in trouble at once in staging, most of them for want of memory. The first: The copy copy_000 failed"
+        "Many copies are in trouble at once in staging, most of them for want of memory. The first: The copy copy_000"
     )
 
 
