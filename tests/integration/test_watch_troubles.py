@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from threading import Barrier
+from typing import Any
 
 import pytest
 from pydantic import SecretStr
 
 import workers.context
 import workers.jobs
+from config.watch import WatchedPipe
 from ledger import incidents
 from ledger.incidents import Detail, Found
 from tests.support.drive import Drive
@@ -48,6 +50,15 @@ def watch_row(sandbox: Sandbox) -> Json:
 def breaks(sandbox: Sandbox, error: str, pipe: str = PIPE, times: int = 1) -> None:
     answer = sandbox.control.post("/sandbox/tinybird/fail", json={"pipe": pipe, "error": error, "times": times})
     assert answer.is_success, answer.text
+
+
+def watches_by(drive: Drive, **settings: Any) -> None:
+    """The worker's settings of the watch."""
+    all_of = drive.worker.settings
+    environment = all_of.environment("sandbox")
+    watched = environment.watch.model_copy(update=settings)
+    environments = {"sandbox": environment.model_copy(update={"watch": watched})}
+    drive.worker = replace(drive.worker, settings=all_of.model_copy(update={"environments": environments}))
 
 
 def runs(sandbox: Sandbox, drive: Drive, pipe: str = PIPE) -> None:
@@ -140,12 +151,7 @@ def test_what_fails_while_tinybird_is_away_is_told_once_it_is_back(
 
 
 def test_a_check_in_that_fails_spoils_no_look(sandbox: Sandbox, drive: Drive, look: Look) -> None:
-    settings = drive.worker.settings
-    environment = settings.environment("sandbox")
-    nobody = SecretStr("http://127.0.0.1:9/nobody-listens")
-    watched = environment.watch.model_copy(update={"check_in": nobody})
-    environments = {"sandbox": environment.model_copy(update={"watch": watched})}
-    drive.worker = replace(drive.worker, settings=settings.model_copy(update={"environments": environments}))
+    watches_by(drive, check_in=SecretStr("http://127.0.0.1:9/nobody-listens"))
     look()
     assert watch_row(sandbox)["looked_at"] is not None
 
@@ -260,6 +266,25 @@ def test_a_schedule_that_people_had_stopped_is_told_of_after_a_day(sandbox: Sand
     assert ("missing", pipe) in open_ones(sandbox)
     (row,) = sandbox.ledger("SELECT detail FROM ledger.incident WHERE name = %s", [pipe])
     assert f"run {run} paused it as it was asked to, a day ago or more" in row["detail"]["said"]
+
+
+def test_the_newest_rows_are_asked_for_one_a_look_in_turn(sandbox: Sandbox, drive: Drive, look: Look) -> None:
+    """The seed's rows are old, and no copy makes them newer."""
+    pipes = {
+        "members_sorted_copy_pipe": "members_sorted",
+        "activities_deduplicated_copy_pipe": "activities_deduplicated_ds",
+    }
+    rules = tuple(WatchedPipe(pattern=name, stale_column="updatedAt", stale_s=60) for name in pipes)
+    watches_by(drive, pipes=rules)
+    asked: list[str] = []
+    for _ in range(4):
+        after = sandbox.log.last()
+        look()
+        queries = [str(e.get("query")) for e in sandbox.log.find("tinybird", "GET /v0/sql", after=after)]
+        assert len(queries) <= 4  # the first look asks for the time too
+        asked += [name for name in pipes.values() if any("max%28" in q and f"%60{name}%60" in q for q in queries)]
+    assert asked == ["activities_deduplicated_ds", "members_sorted"] * 2
+    assert [kind for kind, _ in open_ones(sandbox)] == ["stale", "stale"]
 
 
 def test_a_storm_of_116_is_one_card_and_few_calls(sandbox: Sandbox, people: People, drive: Drive, look: Look) -> None:
