@@ -124,6 +124,32 @@ def test_the_message_is_rung_before_more_is_found_out(
     assert row["detail"]["target"] == "members_sorted"
 
 
+def test_where_lineage_cannot_be_asked_for_each_failure_is_told_by_itself(
+    sandbox: Sandbox, faults: Faults, drive: Drive, look: Look
+) -> None:
+    look()
+    pipes = [PIPE, "activities_deduplicated_copy_pipe", "pull_request_analysis_copy_pipe"]
+    for pipe in pipes:
+        breaks(sandbox, "memory", pipe)
+        runs(sandbox, drive, pipe)
+    after = sandbox.log.last()
+    faults.add("tinybird", "GET /v0/datasources", "status:503", times=100)
+    look()
+    assert sorted(name for _, name in open_ones(sandbox)) == sorted(pipes)
+    assert sandbox.log.count("tinybird", "GET /v0/datasources", after=after) <= 8  # once for news, once for more
+
+
+def test_a_clock_that_is_set_back_does_not_blind_the_watch(sandbox: Sandbox, drive: Drive, look: Look) -> None:
+    look()
+    ahead = datetime.fromtimestamp(sandbox.clock.time() + 30 * 86_400, UTC)
+    sandbox.ledger("UPDATE ledger.watch SET seen = %s RETURNING seen", [ahead.isoformat()])
+    look()
+    breaks(sandbox, "memory")
+    runs(sandbox, drive)
+    look()
+    assert open_ones(sandbox) == [("failed", PIPE)]
+
+
 def test_what_fails_while_tinybird_is_away_is_told_once_it_is_back(
     sandbox: Sandbox, faults: Faults, people: People, drive: Drive, look: Look
 ) -> None:

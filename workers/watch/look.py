@@ -6,7 +6,7 @@ next one goes on from where the last good one was, so that nothing is lost, and 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from config.log import logger
 from config.settings import Environment
@@ -28,6 +28,9 @@ from workers.watch.reconcile import Bearings, Change, key_of, reconcile
 from workers.watch.recovery import recovered
 from workers.watch.seen import Look, Pause
 from workers.watch.telling import tell
+
+# So much later another look may have been asked. What is further ahead was read from a clock that was set back since.
+_LATER = timedelta(minutes=10)
 
 _log = logger("workers")
 
@@ -72,7 +75,7 @@ class _Watch:
             below.follows("", "")  # asked for now: nobody may wait for it inside a transaction
         with self._context.pool.connection() as conn, conn.transaction():
             known_until = watches.begin(conn, self._name)
-            if known_until is not None and known_until > look.now:
+            if known_until is not None and look.now < known_until <= look.now + _LATER:
                 return  # another worker has looked later than this look, and told what there was
             if known_until != until:
                 _, memory = self._known(conn)
@@ -170,6 +173,7 @@ class _Lazily:
     def __init__(self, make: Callable[[], Below]) -> None:
         self._make = make
         self._made: Below | None = None
+        self._unknown = False
 
     def known(self) -> Below:
         """Raises ``SystemsError``."""
@@ -178,11 +182,14 @@ class _Lazily:
         return self._made
 
     def follows(self, one: str, other: str) -> bool:
-        """False where it cannot be asked: news must not wait for that."""
+        """False where it cannot be asked: news must not wait for that, and it is asked once."""
+        if self._unknown:
+            return False
         try:
             return self.known().follows(one, other)
         except SystemsError as error:
             _log.warning("what follows from what is not known", why=str(error))
+            self._unknown = True
             return False
 
 
