@@ -19,7 +19,7 @@ from workers.watch.ticks import next_tick
 
 QUOTA = 12
 NEARLY_S = 2700.0  # a run takes no longer by chance: 80 % of the timeout would be told of, and rightly
-LOG_LAG_S = (1.0, 40.0)  # a line of the log is seen so long after what it says
+LOG_LAG_S = (1.0, 150.0)  # a line of the log is seen so long after what it says
 
 
 @dataclass(frozen=True)

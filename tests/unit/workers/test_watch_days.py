@@ -79,6 +79,7 @@ class World:
     def __init__(self, seed: int, begins: float, days: int) -> None:
         chance = random.Random(seed)
         self.begins, self.ends = begins, begins + days * DAY
+        self.first_look = begins + chance.uniform(0, LOOK)  # a tick is not seen at its own moment
         _last_night.clear()
         self.planted = list(planted(chance, begins, days))
         table = Timetable(seed, begins - LEARNT, self.ends, [each.plan for each in self.planted])
@@ -136,7 +137,7 @@ def test_no_false_alarm_and_no_missed_fault(first: datetime, days: int) -> None:
 def _looked_at(world: World) -> dict[int, tuple[str, tuple[Kind, ...], float]]:
     """Look once a minute; each incident's name, its kinds one after the other, and when it was told."""
     told: dict[int, tuple[str, tuple[Kind, ...], float]] = {}
-    lines, taken, now, looks = world.lines, 0, world.begins, 0
+    lines, taken, now, looks = world.lines, 0, world.first_look, 0
     stage = world.stage
     while now < world.ends:
         world.schedules(now)
