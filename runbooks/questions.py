@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from runbooks.facts import copied, in_git, live
-from runbooks.facts.copied import CopyPast
+from runbooks.facts import copy_past, in_git, live
+from runbooks.facts.copy_past import CopyPast
 from runbooks.facts.live import with_copy_runs
 from runbooks.facts.model import Datasource, Facts, Pipe, ProjectFiles
 from runbooks.history import in_order, newest_about
@@ -214,7 +214,7 @@ def _resources(workspace: "Tinybird") -> "Mapping[str, Datasource | Pipe] | None
 def _copied(question: CopyRuns, tinybird: "Tinybird") -> dict[str, CopyPast]:
     """Nothing where the logs are not what they should be: what hangs on them is then not done."""
     try:
-        return copied.read(tinybird, question.pipes)
+        return copy_past.read(tinybird, question.pipes)
     except SystemsError as error:
         if error.retryable:
             raise

@@ -12,7 +12,8 @@ from cronsim import CronSim
 from ledger.values import Json
 from runbooks.copies import doctor
 from runbooks.facts import live
-from runbooks.facts.copy_runs import CopyRun, CopyRuns
+from runbooks.facts.copy_past import CopyRun
+from runbooks.facts.copy_runs import CopyRuns
 from runbooks.facts.model import Facts, Pipe
 from runbooks.schedules import runs_by_the_clock
 from runbooks.site import Site
@@ -55,10 +56,10 @@ def _copy(pipe: Pipe, facts: Facts) -> dict[str, Any]:
 def _state(scheduled: bool, paused: bool, runs: CopyRuns | None) -> str:
     """What somebody must know of it first."""
     if runs and runs.last.live:
-        return "waiting" if runs.last.state == "waiting" else "working"
+        return "waiting" if runs.last.status == "waiting" else "working"
     if paused:
         return "paused"
-    if runs and runs.last.state == "error":
+    if runs and runs.last.status == "error":
         return "failed"
     if not scheduled:
         return "no schedule"
@@ -71,7 +72,7 @@ def _ran(runs: CopyRuns | None) -> Mapping[str, Any]:
     last = runs.last
     took = round((last.ended - last.started).total_seconds()) if last.started and not last.live else None
     return {
-        "last": {"state": last.state, "at": last.created.isoformat(), "took_s": took, "error": runs.error},
+        "last": {"state": last.status, "at": last.created.isoformat(), "took_s": took, "error": runs.error},
         "p50_s": runs.p50_s,
         "before_s": runs.before_s,
         "p95_s": runs.p95_s,
@@ -84,7 +85,7 @@ def _ran(runs: CopyRuns | None) -> Mapping[str, Any]:
 def _bar(run: CopyRun) -> list[Any]:
     """State, and the epoch's seconds of being asked for, of its start and of its last change."""
     started = int(run.started.timestamp()) if run.started else None
-    return [run.state, int(run.created.timestamp()), started, int(run.ended.timestamp())]
+    return [run.status, int(run.created.timestamp()), started, int(run.ended.timestamp())]
 
 
 def _next(schedule: str, now: datetime) -> str:

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from runbooks.copies.clocks import Asked, asked
 from runbooks.copies.trace import Trace, trace_of
-from runbooks.facts.copied import CopyPast
+from runbooks.facts.copy_past import CopyPast
 from runbooks.facts.model import Datasource, Facts, Pipe
 from runbooks.lineage import Bound, Lineage
 from runbooks.schedules import runs_by_the_clock

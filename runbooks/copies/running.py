@@ -10,7 +10,7 @@ from runbooks.copies.laid import laid_out
 from runbooks.copies.offers import Offers, offers
 from runbooks.copies.trace import Trace
 from runbooks.errors import Refused
-from runbooks.facts.copied import CopyPast, CopyRun
+from runbooks.facts.copy_past import CopyPast, CopyRun
 from runbooks.facts.model import Facts, Pipe
 from runbooks.hazards import found
 from runbooks.lineage import Lineage

@@ -8,7 +8,7 @@ from cronsim import CronSim
 from runbooks.copies.judging import by_schedule, scheduled
 from runbooks.copies.laid import laid_out
 from runbooks.errors import Refused
-from runbooks.facts.copied import CopyPast
+from runbooks.facts.copy_past import CopyPast
 from runbooks.facts.model import Facts, Pipe
 from runbooks.gaps import look_back_s
 from runbooks.hazards import found

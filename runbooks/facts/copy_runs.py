@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
+from runbooks.facts.copy_past import CopyRun
 from systems.errors import SystemsError
 
 if TYPE_CHECKING:
@@ -22,7 +23,8 @@ _UNKNOWN_COLUMN = 400  # the columns of the log of rows are not certain (facts/t
 
 # A job may have several lines, one for each change of its state. Only runs that ended well say how long one takes.
 _RUNS = f"""
-SELECT pipe, argMax(state, created) AS last_state, toUnixTimestamp(max(created)) AS last_created,
+SELECT pipe, argMax(job_id, created) AS last_job, argMax(state, created) AS last_state,
+       toUnixTimestamp(max(created)) AS last_created,
        toUnixTimestamp(argMax(started, created)) AS last_started, toUnixTimestamp(argMax(ended, created)) AS last_ended,
        argMax(why, created) AS last_why,
        countIf(recent) AS week, round(quantileExactIf(0.5)(took, recent)) AS p50,
@@ -31,7 +33,8 @@ SELECT pipe, argMax(state, created) AS last_state, toUnixTimestamp(max(created))
        round(quantileExactIf(0.95)(took, past)) AS p95_before,
        groupArrayIf(toUnixTimestamp(created), today) AS day_created,
        groupArrayIf(toUnixTimestamp(started), today) AS day_started,
-       groupArrayIf(toUnixTimestamp(ended), today) AS day_ended, groupArrayIf(state, today) AS day_state
+       groupArrayIf(toUnixTimestamp(ended), today) AS day_ended, groupArrayIf(state, today) AS day_state,
+       groupArrayIf(job_id, today) AS day_job
 FROM (
     SELECT *, toUnixTimestamp(ended) - toUnixTimestamp(started) AS took,
            state = 'done' AND begun AND created > now() - INTERVAL 7 DAY AS recent,
@@ -50,20 +53,6 @@ _ROWS = f"""
 SELECT pipe_id AS pipe, argMax(written_rows, timestamp) AS last, quantileExact(0.5)(written_rows) AS usual
 FROM tinybird.datasources_ops_log
 WHERE event_type = 'copy' AND result = 'ok' AND timestamp > now() - INTERVAL {DAYS} DAY GROUP BY pipe"""
-
-
-@dataclass(frozen=True)
-class CopyRun:
-    """One run. ``started`` is None while it waits; ``ended`` is when it last changed: its end, once it is over."""
-
-    state: str  # waiting | working | done | error | cancelling | cancelled
-    created: datetime
-    started: datetime | None
-    ended: datetime
-
-    @property
-    def live(self) -> bool:
-        return self.state in LIVE
 
 
 @dataclass(frozen=True)
@@ -102,25 +91,25 @@ def _of(row: Mapping[str, Any], rows: tuple[int, int] | None) -> CopyRuns:
     recent, past = int(row["week"]) > 0, int(row["week_before"]) > 0
     last = str(row["last_state"])
     return CopyRuns(
-        last=_run(last, row["last_created"], row["last_started"], row["last_ended"]),
+        last=_run(row["last_job"], last, row["last_created"], row["last_started"], row["last_ended"]),
         error=str(row["last_why"]) if last == "error" else "",
         p50_s=_whole(row["p50"]) if recent else None,
         p95_s=_whole(row["p95"]) if recent else _whole(row["p95_before"]) if past else None,
         before_s=_whole(row["p50_before"]) if past else None,
         rows=rows[0] if rows else None,
         usual_rows=rows[1] if rows else None,
-        day=_day(row["day_state"], row["day_created"], row["day_started"], row["day_ended"]),
+        day=_day(row["day_job"], row["day_state"], row["day_created"], row["day_started"], row["day_ended"]),
     )
 
 
-def _day(states: Sequence[Any], *moments: Sequence[Any]) -> tuple[CopyRun, ...]:
-    found = (_run(str(state), *at) for state, *at in zip(states, *moments, strict=True))
+def _day(jobs: Sequence[Any], states: Sequence[Any], *moments: Sequence[Any]) -> tuple[CopyRun, ...]:
+    found = (_run(job, str(state), *at) for job, state, *at in zip(jobs, states, *moments, strict=True))
     return tuple(sorted(found, key=lambda run: (run.created, run.ended)))
 
 
-def _run(state: str, created: Any, started: Any, ended: Any) -> CopyRun:
-    begun = None if state == "waiting" else _moment(started)
-    return CopyRun(state, _moment(created), begun, _moment(ended))
+def _run(job: Any, status: str, created: Any, started: Any, ended: Any) -> CopyRun:
+    begun = None if status == "waiting" else _moment(started)
+    return CopyRun(str(job), status, _moment(created), begun, _moment(ended))
 
 
 def _whole(seconds: Any) -> int:

@@ -10,7 +10,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
-from runbooks.facts.copied import CopyPast
+from runbooks.facts.copy_past import CopyPast
 from runbooks.facts.copy_runs import CopyRuns
 from runbooks.facts.project import Project
 from runbooks.names import Names

@@ -4,7 +4,7 @@ that takes, and is followed by its job's id to its end."""
 from datetime import datetime
 from typing import Any, ClassVar
 
-from runbooks.copies.troubles import in_words
+from runbooks.copies.causes import in_words
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Failed, Progress, Seen, Step, Todo, Wait
 from runbooks.steps import copying

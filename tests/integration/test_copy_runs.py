@@ -267,7 +267,7 @@ def test_a_run_that_ends_in_an_error_fails_and_says_why(sandbox: Sandbox, people
     run = asked(drive, people.ben, f"/tb copy {PIPE} run")
     drive.until(run, "failed")
     text = drive.card(run).text
-    assert f"the run of {PIPE} ended in an error: it failed (Tinybird said: " in text, text
+    assert f"the run of {PIPE} ended in an error: Code: 395" in text, text
     assert "no luck" in text
     assert "Nothing is left paused" in text
     assert rows(sandbox, "members_sorted") == before

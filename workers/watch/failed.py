@@ -6,7 +6,7 @@ forgotten after two days.
 """
 
 from ledger.incidents import Found
-from workers.watch.causes import cause_of, why
+from runbooks.copies.causes import cause_of, why
 from workers.watch.history import Ran
 from workers.watch.watched import Watched
 

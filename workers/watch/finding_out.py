@@ -12,7 +12,7 @@ from ledger.connection import Conn
 from ledger.incidents import Detail, Incident, incident_ref
 from runbooks.copies.judging import scheduled
 from runbooks.copies.offers import Offers, offers
-from runbooks.facts.copied import KEPT, CopyPast, CopyRun
+from runbooks.facts.copy_past import KEPT, CopyPast, CopyRun
 from runbooks.facts.model import Facts, Pipe
 from runbooks.lineage import Lineage
 from workers.watch.below import Below

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from runbooks.copies.doctor import better, findings
-from runbooks.facts.copy_runs import CopyRun, CopyRuns
+from runbooks.facts.copy_past import CopyRun
+from runbooks.facts.copy_runs import CopyRuns
 from runbooks.facts.model import Facts, Limits
 from runbooks.plan import Hazard
 from tests.support.estate import FILES, NOW, PEOPLE_SORTED, from_files, of_seed
@@ -27,7 +28,7 @@ COPY_SCHEDULE 10 * * * *
 
 
 def ran(seconds: int) -> CopyRuns:
-    return CopyRuns(CopyRun("done", NOW, NOW, NOW + timedelta(seconds=seconds)), p50_s=seconds, p95_s=seconds)
+    return CopyRuns(CopyRun("job", "done", NOW, NOW, NOW + timedelta(seconds=seconds)), p50_s=seconds, p95_s=seconds)
 
 
 def facts(behind: str = BEHIND, target: str = PEOPLE_SORTED, **seconds: int) -> Facts:

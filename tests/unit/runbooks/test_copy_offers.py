@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runbooks.copies import Offers, offers
-from runbooks.facts.copied import CopyPast, CopyRun
+from runbooks.facts.copy_past import CopyPast, CopyRun
 from runbooks.facts.folder import read_folder
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage

@@ -8,7 +8,8 @@ import pytest
 
 from runbooks.datafile.schedule import schedule_of, with_schedule
 from runbooks.errors import Refused
-from runbooks.facts.copy_runs import CopyRun, CopyRuns
+from runbooks.facts.copy_past import CopyRun
+from runbooks.facts.copy_runs import CopyRuns
 from runbooks.facts.model import Facts, ProjectFiles
 from runbooks.names import Names, ProjectNames
 from runbooks.plan import Plan
@@ -34,7 +35,7 @@ COPY_SCHEDULE 10 * * * * # behind people
 
 
 def ran(seconds: int) -> CopyRuns:
-    last = CopyRun("done", NOW, NOW, NOW + timedelta(seconds=seconds))
+    last = CopyRun("job", "done", NOW, NOW, NOW + timedelta(seconds=seconds))
     return CopyRuns(last, p50_s=seconds, p95_s=seconds)
 
 

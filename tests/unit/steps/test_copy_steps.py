@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from runbooks.copies.troubles import trouble_of
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Failed, Todo, Wait
 from runbooks.steps.copy_runs import LOGGED_S, REFUSED_AGAIN_S, UNSEEN_S, RunOnce, StartSchedule, StopSchedule
@@ -93,22 +92,3 @@ def test_a_pipe_that_is_gone_has_no_schedule(far: Far) -> None:
     del far.answers[PIPE]
     assert isinstance(StopSchedule(pipe="a_copy").look(far.site()), Failed)
     assert isinstance(StartSchedule(pipe="a_copy").look(far.site()), Failed)
-
-
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        ("DB::Exception: Memory limit (for query) exceeded: would use 9.3 GiB (MEMORY_LIMIT_EXCEEDED)", "memory"),
-        ("DB::Exception: Timeout exceeded: elapsed 3600 seconds. (TIMEOUT_EXCEEDED)", "timeout"),
-        ("You have reached the maximum number of copy jobs (12)", "quota"),
-        ("Columns not found in the target Data Source 'a_ds': x", "schema"),
-        ("DB::Exception: Missing columns: 'x' while processing query (UNKNOWN_IDENTIFIER)", "schema"),
-        ("Resource 'members' not found", "missing table"),
-        ("Table d_1.t_2 does not exist. (UNKNOWN_TABLE)", "missing table"),
-        ("Unknown table expression identifier 'd_1.t_2' in scope SELECT", "missing table"),
-        ("Not enough permissions, scope DATASOURCES:READ is forbidden", "permission"),
-        ("Code: 395. no luck", "unknown"),
-    ],
-)
-def test_an_error_has_a_class(error: str, cause: str) -> None:
-    assert trouble_of(error).cause == cause

@@ -30,6 +30,10 @@ class CopyRun:
     rows: int | None = None
 
     @property
+    def live(self) -> bool:
+        return self.status not in OVER
+
+    @property
     def seconds(self) -> float:
         return (self.ended - (self.started or self.created)).total_seconds()
 
@@ -52,7 +56,7 @@ class CopyPast:
 
     @property
     def under_way(self) -> CopyRun | None:
-        return next((run for run in self.runs if run.status not in OVER), None)
+        return next((run for run in self.runs if run.live), None)
 
     @property
     def seconds(self) -> int | None:

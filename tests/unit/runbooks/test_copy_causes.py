@@ -2,7 +2,7 @@
 
 import pytest
 
-from workers.watch.causes import cause_of, why
+from runbooks.copies.causes import cause_of, why
 
 TEXTS = [
     ("memory", "Code: 241. DB::Exception: Memory limit (for query) exceeded. (MEMORY_LIMIT_EXCEEDED)"),
@@ -22,6 +22,9 @@ TEXTS = [
     ("missing table", "Code: 60. DB::Exception: Unknown table expression identifier 'members'. (UNKNOWN_TABLE)"),
     ("missing table", "The target Data Source 'members_sorted' of pipe 'a_copy' does not exist"),
     ("missing table", "Resource 'members' not found"),
+    ("missing table", "Table d_1.t_2 does not exist. (UNKNOWN_TABLE)"),
+    ("missing table", "Unknown table expression identifier 'd_1.t_2' in scope SELECT"),
+    ("permission", "Not enough permissions, scope DATASOURCES:READ is forbidden"),
     ("permission", "Code: 497. DB::Exception: default: Not enough privileges. (ACCESS_DENIED)"),
     ("permission", "The token 'copy' has no permission to read 'members'"),
     ("unknown", "Code: 999. DB::Exception: the moon is in the wrong place. (KEEPER_EXCEPTION)"),

@@ -6,9 +6,11 @@ says no code at all (facts/tinybird.md §4, facts/estate.md §0).
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 
-from ledger.incidents import Cause
 from systems.redact import redact
+
+Cause = Literal["memory", "timeout", "quota", "schema", "missing table", "permission", "unknown"]
 
 RAW_CHARACTERS = 600
 _SHORT = 140
@@ -69,6 +71,13 @@ def why(error: str) -> Why:
         return Why(cause, said, raw)
     named = _QUOTED.search(raw) if cause in ("schema", "missing table") else None
     return Why(cause, _PLAIN[cause] + (f" ({named.group(1)})" if named else ""), raw)
+
+
+def in_words(error: str) -> str:
+    """A clause of what it means, with what Tinybird itself said behind it."""
+    meant = why(error)
+    said = f" (Tinybird said: {meant.raw})" if meant.raw and meant.cause != "unknown" else ""
+    return f"{meant.words}{said}"
 
 
 def cause_of(error: str) -> Cause:
