@@ -15,7 +15,7 @@ from bot.outcome import Outcome, Sender, rule, tell
 from ledger import decisions, freeze, messages, questions
 from ledger.connection import Conn
 from ledger.values import InboxRow
-from runbooks.request import CopyDeed, Request
+from runbooks.request import Request
 
 
 def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
@@ -56,8 +56,6 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _probe(ctx, conn, row, sender, meant.environment)
         case g.Doctor():
             return _in_environment(ctx, meant.environment, lambda name: _doctor(ctx, conn, row, sender, name))
-        case g.PlanOnly():
-            return _without_plan(meant)
 
 
 def chosen(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
@@ -101,16 +99,6 @@ def _probe(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment:
     if not ruled.accepted:
         return rule(f"{ruled.said} {UNCHANGED}")
     return _question(ctx, conn, row, sender, "probe", environment)
-
-
-def _without_plan(meant: g.PlanOnly) -> Outcome:
-    approved = "nothing is changed before somebody approves it"
-    if isinstance(meant.request.job, CopyDeed):
-        approved = "of who may run copies alone the request is the approval, of everybody else it waits for one"
-    return tell(
-        "`plan` is understood, but this version posts plans only with their buttons. "
-        f"Type the command without `plan`: {approved}. {UNCHANGED}"
-    )
 
 
 def _in_environment(ctx: Context, name: str | None, go: Callable[[str | None], Outcome]) -> Outcome:

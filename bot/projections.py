@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.cards.run import needs_file
-from bot.cards.shape import blocks_of, waits_for_people
+from bot.cards.shape import blocks_of, only, waits_for_people
 from ledger import messages, questions, runs
 from ledger.connection import Conn
 from ledger.messages import Purpose
@@ -53,7 +53,7 @@ def _needed(view: RunView) -> Iterator[Needed]:
     for step in view.steps:
         if step.long and step.state == "acting":
             yield Needed("progress", messages.step_ref(run.id, step.number))
-    if run.state == "proposed":
+    if run.state == "proposed" or only(view):
         yield Needed("reply", _event(view, f"whole-{(run.hash or '')[:8]}"), {"kind": "whole"})
     if needs_file(view):
         yield Needed("reply", _event(view, f"plan-{(run.hash or '')[:8]}"), {"kind": "file"})

@@ -193,7 +193,8 @@ Job = Annotated[
 
 
 class Request(_Frozen):
-    """One request for a run. ``text`` is the line as typed, for people; planning reads only the rest."""
+    """One request for a run. ``text`` is the line as typed, for people; planning reads only the rest. ``only``: its
+    plan is to be shown and never carried out."""
 
     text: str
     job: Job
@@ -201,6 +202,7 @@ class Request(_Frozen):
     strategy: str | None = None
     at: datetime | None = None
     note: str | None = None
+    only: bool = False
 
 
 _adapter: TypeAdapter[Request] = TypeAdapter(Request)

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from config.log import logger, redact
-from ledger import capability, decisions, locks, messages, pauses, runs
+from ledger import capability, decisions, locks, messages, pauses, runs, states
 from ledger.connection import Conn, calendar
 from ledger.runs import Proposal
 from ledger.ticks import Taken
@@ -21,6 +21,7 @@ from systems.permit import read_only
 from workers.context import Context
 from workers.rest import with_rest
 
+SHOWN = "Ask for it again without `plan` to have it carried out."
 _PATIENCE = timedelta(minutes=2)  # by the calendar: how long planning waits for a system that does not answer
 
 _log = logger("workers")
@@ -120,7 +121,11 @@ def plan(context: Context, run: int) -> None:
         rules = context.settings.environment(row.environment).rules
         with context.pool.connection() as conn, conn.transaction():
             runs.propose(conn, run, **made)
-            begun = decisions.operated(conn, rules, run)
+            if row.request.get("only"):
+                states.move_run(conn, run, "reject", reason=SHOWN)
+                begun = None
+            else:
+                begun = decisions.operated(conn, rules, run)
         _publish(context, run)
         if begun and begun.accepted:
             context.bell.ring("tick", run)

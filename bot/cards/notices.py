@@ -31,13 +31,10 @@ def whisper(text: str) -> Card:
 
 def help_page(command: str | None) -> Card:
     listed = entries(command)
-    lines = [_help_line(e) for e in listed if e.built]
-    later = [_help_line(e) for e in listed if not e.built]
     many = f"{len(listed)} forms" if len(listed) > 1 else "one form"
     text = f"Help for /tb{' ' + command if command else ''}: {many}; in a thread write @tb instead of /tb."
     blocks: list[Block] = [
-        *sections(lines),
-        *((section("*Understood, but not carried out by this version yet*"), *sections(later)) if later else ()),
+        *sections([_help_line(e) for e in listed]),
         context(escape(OPTIONS) + "\nIn a thread write `@tb …`: slash commands do not work there."),
     ]
     return Card(text, (section("*What I understand*"), *blocks))

@@ -9,7 +9,7 @@ from bot.cards.blocks import Block, Card, context, divider, header, section, sec
 from bot.cards.buttons import buttons
 from bot.cards.check import MOST_CHARACTERS, characters
 from bot.cards.outcome import outcome
-from bot.cards.shape import NOBODY, Lacking, blocks_of, plan_of
+from bot.cards.shape import NOBODY, Lacking, blocks_of, only, plan_of
 from bot.cards.status import headline, status
 from bot.cards.steps import every_step, overview
 from bot.cards.words import Names, clock, code, count, cut, person, prose, steps_named
@@ -45,7 +45,8 @@ def whole(view: RunView) -> Card:
 
 def title(view: RunView) -> str:
     """``add field nickname to members``"""
-    return prose(_TITLES.get(_kind(view), lambda _job: view.run.command)(view.run.request.get("job", {})))
+    what = _TITLES.get(_kind(view), lambda _job: view.run.command)(view.run.request.get("job", {}))
+    return prose(f"the plan to {what}" if only(view) and what != view.run.command else what)
 
 
 def _kind(view: RunView) -> str:
@@ -90,7 +91,7 @@ def _body(view: RunView, plan: Plan | None, repository: str) -> list[Block]:
     if plan is None:
         return []
     match view.run.state:
-        case "proposed":
+        case "proposed" | "rejected" if view.run.state == "proposed" or only(view):
             weighed = [*parts.facts(plan), *parts.hazards(plan.hazards), *_read_by(plan)]
             return [
                 *weighed,

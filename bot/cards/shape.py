@@ -12,6 +12,11 @@ Lacking = Mapping[int, int]  # block -> how many people must still approve it
 NOBODY: Lacking = MappingProxyType({})
 
 
+def only(view: RunView) -> bool:
+    """Whether nothing but its plan was asked for, and is there."""
+    return view.run.state == "rejected" and bool(view.run.request.get("only"))
+
+
 @dataclass(frozen=True)
 class PlanBlock:
     """What one click approves. ``first`` is the step that carries the gate and stands in the button's value."""

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-from bot.cards.shape import NOBODY, Lacking, PlanBlock, current, of_copies, plan_of, waits_for_people
+from bot.cards.shape import NOBODY, Lacking, PlanBlock, current, of_copies, only, plan_of, waits_for_people
 from bot.cards.words import Names, clock, cut, person, prose, ruled, span
 from ledger.values import RunView, StepRow
+from runbooks.plan import Plan
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def _says(view: RunView, names: Names, lacking: Lacking) -> Said:
             return Said("Planning.", f"The plan for {asker} comes here; nothing is changed before it is approved.")
         case "refused":
             return Said("Refused.", joined(why, "Nothing was changed."))
+        case "rejected" if only(view):
+            return _shown(view, why)
         case "rejected":
             return Said("Rejected.", joined(why, "Nothing was changed."))
         case "proposed":
@@ -72,9 +75,7 @@ def _proposed(view: RunView, names: Names, lacking: Lacking) -> Said:
     if plan is None:
         return Said("Planned.")
     if plan.blocked:
-        wrong = "one problem" if len(plan.blocked) == 1 else f"{len(plan.blocked)} problems"
-        first = sentence(plan.blocked[0].message)
-        return Said(f"This plan cannot be approved because of {wrong}.", joined(first, "Nothing was changed."))
+        return Said(_blocked(plan), joined(sentence(plan.blocked[0].message), "Nothing was changed."))
     until = f" until {clock(view.run.expires_at, view.now)}" if view.run.expires_at else ""
     steps = "1 step" if len(view.steps) == 1 else f"{len(view.steps)} steps"
     held = f"ingestion is held for about {span(plan.hold.seconds)}" if plan.hold.seconds else "nothing is held"
@@ -83,6 +84,17 @@ def _proposed(view: RunView, names: Names, lacking: Lacking) -> Said:
     given = joined(again, _given(view, block, names, lacking) if block else "")
     asked = f"Waiting for approval of {_named(block)}{until}."
     return Said(asked, given, f"{steps} by {prose(plan.strategy.name)}; {held}.")
+
+
+def _shown(view: RunView, why: str) -> Said:
+    plan = plan_of(view)
+    wrong = f"{_blocked(plan)} {sentence(plan.blocked[0].message)}" if plan and plan.blocked else ""
+    return Said("Planned, and no more was asked for.", joined(wrong, "Nothing was changed."), why)
+
+
+def _blocked(plan: Plan) -> str:
+    wrong = "one problem" if len(plan.blocked) == 1 else f"{len(plan.blocked)} problems"
+    return f"This plan cannot be approved because of {wrong}."
 
 
 def _running(view: RunView, names: Names, lacking: Lacking) -> Said:

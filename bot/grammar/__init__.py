@@ -10,7 +10,6 @@ from bot.grammar.commands import (
     Incident,
     Incidents,
     Lineage,
-    PlanOnly,
     Runs,
     Show,
     Unfreeze,
@@ -23,5 +22,5 @@ from bot.grammar.refusal import Refusal
 __all__ = [
     "OPTIONS", "Command", "Copies", "Decide", "Doctor", "Entry", "Freeze", "Help", "Incident",
     "Incidents", "Lineage",
-    "PlanOnly", "Refusal", "Runs", "Show", "Unfreeze", "Unsilence", "entries", "parse",
+    "Refusal", "Runs", "Show", "Unfreeze", "Unsilence", "entries", "parse",
 ]  # fmt: skip

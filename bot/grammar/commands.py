@@ -20,11 +20,6 @@ class Decide:
 
 
 @dataclass(frozen=True)
-class PlanOnly:
-    request: Request
-
-
-@dataclass(frozen=True)
 class Runs:
     environment: str | None = None
 
@@ -91,7 +86,6 @@ class Help:
 
 Command = (
     Request
-    | PlanOnly
     | Decide
     | Runs
     | Show

@@ -46,14 +46,12 @@ class Line:
 
 @dataclass(frozen=True)
 class Form:
-    """``takes`` are the options that mean something to it; ``built`` is False for what is understood, but not carried
-    out by this version: help says so."""
+    """``takes`` are the options that mean something to it."""
 
     pattern: str
     says: str
     make: Callable[[Line], c.Command]
     takes: tuple[str, ...] = ()
-    built: bool = True
 
     @property
     def name(self) -> str:
@@ -192,7 +190,7 @@ FREEZE = Form(
     lambda line: c.Freeze(line.text, line.options.env),
     ENV,
 )
-PLAN = Form("plan", "Shows the plan of any of the above.", lambda line: c.Help("plan"), REQUEST, built=False)
+PLAN = Form("plan", "Shows the plan of any of the above.", lambda line: c.Help("plan"), REQUEST)
 HELP = Form("help", "This page, or one command's part of it.", lambda line: c.Help(None))
 
 SHOWN = (*FORMS, FREEZE, PLAN, HELP)

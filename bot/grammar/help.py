@@ -11,13 +11,10 @@ OPTIONS = 'options anywhere: --env NAME  --strategy NAME  --at "2026-12-01 22:00
 class Entry:
     usage: str
     says: str
-    built: bool = True
 
 
 def entries(command: str | None = None) -> tuple[Entry, ...]:
     """The forms of one command, or of all."""
     return tuple(
-        Entry(form.usage + TAIL.get(form.name, ""), form.says, form.built)
-        for form in SHOWN
-        if command in (None, form.name)
+        Entry(form.usage + TAIL.get(form.name, ""), form.says) for form in SHOWN if command in (None, form.name)
     )

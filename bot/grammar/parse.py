@@ -54,14 +54,14 @@ def _fitting(line: str, tokens: tuple[Token, ...], options: Options, forms: list
     raise Refused(explained(stops, Cursor(line, tokens)))
 
 
-def _plan(line: str, rest: tuple[Token, ...], options: Options) -> c.PlanOnly:
+def _plan(line: str, rest: tuple[Token, ...], options: Options) -> Request:
     if not rest:
         raise Refused("`plan` needs a command behind it, such as `plan migrate members add field x`")
     inner = _command(line, rest, options) if rest[0].text.lower() != "plan" else None
     if not isinstance(inner, Request):
         raise Refused(f"`plan` goes before `migrate`, `replicate` or `rename`; {shown(rest[0].text)} is none of them")
     check_options(PLAN, options)
-    return c.PlanOnly(inner.model_copy(update={"text": line[rest[0].start :]}))
+    return inner.model_copy(update={"text": f"plan {line[rest[0].start :]}", "only": True})
 
 
 def _help(tokens: tuple[Token, ...]) -> c.Help:

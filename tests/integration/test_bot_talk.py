@@ -178,13 +178,9 @@ def test_who_may_not_ask_is_told_who_may(talk: Stage) -> None:
     assert [m for m in talk.slack.messages() if not m["ephemeral"]] == []
 
 
-def test_an_unknown_environment_and_a_plan_without_buttons(talk: Stage) -> None:
+def test_an_unknown_environment_is_told_with_the_nearest(talk: Stage) -> None:
     talk.types("ana", ASK + " --env sandbx")
     assert "did you mean `sandbox`" in talk.whispers("ana")[-1]
-    talk.types("ana", "/tb plan migrate members add field x text")
-    assert "nothing is changed before somebody approves it" in talk.whispers("ana")[-1]
-    talk.types("ana", "/tb plan copy snapshot run")
-    assert "of who may run copies alone the request is the approval" in talk.whispers("ana")[-1]
 
 
 def test_a_mention_in_a_thread_keeps_the_card_in_it(talk: Stage) -> None:
@@ -208,24 +204,6 @@ def test_help_show_runs_and_the_home_tab(talk: Stage) -> None:
     talk.slack.post("slack/home", user="omar")
     talk.settle()
     assert "nickname" in str(talk.slack.get("slack/views", user="omar")["home"])
-
-
-UNBUILT = [
-    "plan migrate members add field x text",
-]  # fmt: skip
-
-
-def test_help_sets_apart_what_this_version_does_not_carry_out(talk: Stage) -> None:
-    blocks = talk.types("omar", "/tb help")["ack"]["blocks"]
-    shown = "".join(block["text"]["text"] for block in blocks if block["type"] == "section")
-    carried_out, later = shown.split("not carried out by this version yet")
-    for line in UNBUILT:
-        word = line.split()[0]
-        assert f"/tb {word}" in later, word
-        assert f"/tb {word} " not in carried_out, word
-        talk.types("omar", f"/tb {line}")
-        assert "is understood, but this version" in talk.whispers("omar")[-1]
-    assert "/tb lineage" in carried_out
 
 
 def test_a_freeze_is_told_of_with_the_runs(talk: Stage) -> None:

@@ -88,8 +88,9 @@ def test_options_stand_anywhere_and_phones_typography_is_undone() -> None:
 
 def test_an_expression_keeps_its_own_text_behind_plan() -> None:
     found = g.parse("plan migrate members add field x Int64 from score  / 2")
-    assert isinstance(found, g.PlanOnly)
-    assert found.request.job == Migrate(
+    assert isinstance(found, Request)
+    assert found.only
+    assert found.job == Migrate(
         datasources=("members",), change=AddFields(fields=(NewField(name="x", type="Int64", source="score  / 2"),))
     )
 
