@@ -63,8 +63,6 @@ def _request(words: str) -> Request | None:
             print(refusal.sentence, file=sys.stderr)
         case Request() as request:
             return request
-        case grammar.PlanOnly(request=request):
-            return request
         case _:
             said = f"`{words.split()[0]}` makes no run, so it has no plan" if words.split() else "There is no command"
             print(f"{said}; a command with one is `migrate members add field nickname text`.", file=sys.stderr)
