@@ -25,6 +25,7 @@ from sandbox.standin import World
 ENVIRONMENT = "sandbox"
 START_PATIENCE_S = 40.0
 LOOK_AGAIN_S = 0.05
+_WATCH_LEAST_S = 3.0
 QUEUES = {"talk", "work"}  # as ``tbops worker`` serves them
 
 
@@ -127,6 +128,8 @@ def _toml(platform: Platform) -> str:
             "copy_chunk_rows": 1_000,  # tables are small here, and are to be copied in several parts all the same
             "slot_restart_s": int(knobs["sequin.slot_restart_s"]),
         },
+        # about once a minute of the platform's clock, as it would be: who breaks a copy hears of it soon
+        f"{environment}.watch": {"every_s": max(_WATCH_LEAST_S, 60 / world.clock.speed)},
     }
     lines: list[str] = []
     for name, values in tables.items():

@@ -64,5 +64,7 @@ def _moving(view: RunView, step: StepRow, done: int, total: int | None, unit: st
         if total and total - done >= rate:
             parts.append(f"about {span((total - done) / rate)} left")
     why = str((step.progress or {}).get("why") or "")
+    if "_" not in why.partition(" ")[0]:  # a pipe's name keeps its letters
+        why = why[:1].upper() + why[1:]
     begun = "Begun." if view.run.state in ("running", "restoring") else f"The run is {view.run.state}."
-    return joined(" · ".join(parts) + "." if parts else begun, sentence(cut(why[:1].upper() + why[1:], 300)))
+    return joined(" · ".join(parts) + "." if parts else begun, sentence(cut(why, 300)))

@@ -20,6 +20,7 @@ from sandbox.tinybird.workspace import Workspace
 KEPT = timedelta(hours=48)
 LISTED = 100
 LIVE = ("waiting", "working", "cancelling")
+_JUMP_S = 5.0  # by the machine's clock
 _POLL_S = 0.02  # by the machine's clock
 # How many ticks of a replace copy a jump of the clock runs, the newest: each overtakes the one before, and the jobs
 # of 48 hours are all that the API shows. Ticks of an append copy are all run: each adds what no later one adds.
@@ -98,6 +99,7 @@ class Jobs:
         self._round = asyncio.Lock()
         self._nudge = asyncio.Event()
         self._freed_at: datetime | None = None
+        self._made_up = 0.0  # what the clock had been advanced by when all was done that was due
 
     # -- from outside
 
@@ -199,11 +201,20 @@ class Jobs:
     async def catch_up(self) -> None:
         """Do all that is due at the platform's present time: schedules, jobs, what becomes visible."""
         async with self._round:
+            jumped = self._workspace.world.clock.advanced_s
             self._fire()
             while await self._turned():
                 pass
             for task in self.on_tick:
                 await task()
+            self._made_up = jumped
+
+    async def made_up(self) -> None:
+        """Wait until what a jump of the clock made due has been done, as it would have been: not for ever."""
+        if self._made_up == self._workspace.world.clock.advanced_s:
+            return
+        caught_up = asyncio.create_task(self.catch_up())
+        await asyncio.wait([caught_up], timeout=_JUMP_S)  # cancelled it would leave a job half begun
 
     async def _turned(self) -> bool:
         """One step under the lock, so that a reset waits for no more than one."""

@@ -1,5 +1,6 @@
 """The ticks that came and brought no run: what ``late`` and ``missing`` count."""
 
+from runbooks.words import counted
 from workers.watch.seen import SKEW_S
 from workers.watch.ticks import ticks
 from workers.watch.watched import Watched
@@ -18,6 +19,6 @@ def unmet(w: Watched) -> list[float]:
     return ticks(history.cron, since, w.now - w.grace_s, MOST)
 
 
-def times(count: int) -> str:
+def times(count: int, unit: str = "time") -> str:
     """How many ticks, in words."""
-    return f"{MOST} times or more" if count >= MOST else f"{count} times"
+    return f"{MOST} {unit}s or more" if count >= MOST else counted(count, unit)

@@ -6,7 +6,9 @@ adds what there is to add.
 """
 
 from ledger.incidents import Found
+from runbooks.words import counted
 from workers.watch.watched import Watched
+from workers.watch.words import moment
 
 _WORTH_A_RATIO = 20
 
@@ -15,11 +17,19 @@ def found(w: Watched) -> Found | None:
     last, usual = w.last_good, w.history.usual.rows
     if w.pipe.mode != "replace" or last is None or last.rows is None or last.ended is None or not usual:
         return None
-    if last.rows and (usual < _WORTH_A_RATIO or last.rows >= usual * w.limits.few_ratio):
+    if not _few(w, last.rows, usual):
         return None
-    wrote = f"only {last.rows:,}" if last.rows else "no"
+    what = f"wrote only {counted(last.rows, 'row')} into" if last.rows else "emptied"
     said = (
-        f"The copy {w.pipe.name} replaced its target in {w.environment} at {w.clock(last.ended)} by "
-        f"{wrote} row{'' if last.rows == 1 else 's'}; usual are {round(usual):,}."
+        f"The copy {w.pipe.name} {what} its target in {w.environment} at {w.clock(last.ended)}: "
+        f"usually it writes {counted(round(usual), 'row')}."
     )
-    return w.fault("few", last.ended, said, job=last.id, rows_before=round(usual), rows_now=last.rows)
+    full = [run for run in w.history.good if run.rows is not None and not _few(w, run.rows, usual)]
+    return w.fault(
+        "few", last.ended, said, job=last.id, rows_before=round(usual), rows_now=last.rows,
+        last_good=moment(full[-1].ended) if full and full[-1].ended else None,
+    )  # fmt: skip
+
+
+def _few(w: Watched, rows: int, usual: float) -> bool:
+    return rows < usual * w.limits.few_ratio if usual >= _WORTH_A_RATIO else not rows

@@ -42,13 +42,13 @@ def _gone(w: Watched, turned: float) -> Found | None:
         f"The schedule of the copy {w.pipe.name} is gone in {w.environment}, since {w.clock(turned)} or a little "
         f"before: it ran at {w.history.cron} (UTC), and runs no more."
     )
-    return w.fault("missing", turned, said)
+    return w.fault("missing", turned, said, schedule="")
 
 
 def _paused(w: Watched, turned: float, missed: int) -> Found:
     said = (
         f"The copy {w.pipe.name} is paused in {w.environment} since {w.clock(turned)} or a little before, and has "
-        f"missed {times(missed)}"
+        f"missed {times(missed, 'run')}"
     )
     if w.pause is None:
         return w.fault("missing", turned, f"{said}; no run of ours has paused it.")
