@@ -9,6 +9,7 @@ Names = Mapping[str, str]  # actor -> the name people know; an actor that is mis
 _SLACK_ACTOR = re.compile(r"slack:[A-Z0-9]+:([UW][A-Z0-9]{2,})")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]{2,})>")
 _ESCAPED_MENTION = re.compile(r"&lt;@([UW][A-Z0-9]{2,})&gt;")
+_ESCAPED_ROOM = re.compile(r"&lt;#([CG][A-Z0-9]{2,})&gt;")
 _ESCAPED_GROUP = re.compile(r"&lt;!subteam\^(S[A-Z0-9]{2,})&gt;")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -37,8 +38,9 @@ def ruled(text: str, names: Names) -> str:
 
 
 def ruled_alone(text: str, names: Names) -> str:
-    """The same for one person's eyes, where the name of a group (``<!subteam^S…>``) pings nobody."""
-    return _ESCAPED_GROUP.sub(r"<!subteam^\1>", ruled(text, names))
+    """The same for one person's eyes, where the name of a group (``<!subteam^S…>``) pings nobody, nor that of a
+    channel."""
+    return _ESCAPED_ROOM.sub(r"<#\1>", _ESCAPED_GROUP.sub(r"<!subteam^\1>", ruled(text, names)))
 
 
 def code(text: str) -> str:

@@ -89,7 +89,7 @@ def reconcile(
     ``closed`` are those that ended so lately that the same trouble is the same incident.
     """
     told = _told(faults, opened)
-    alone = [i for i in opened if _outlives(i, told)]
+    alone = [i for i in opened if _outlives(i, told) and not _still_caused(i, opened, told, at.follows)]
     over = _over(opened, told, {i.id for i in alone})
     known = {key_of(fault) for fault in told.values()}
     still = [i for i in opened if i not in over]
@@ -138,6 +138,14 @@ def _outlives(incident: Incident, told: Mapping[int, Found]) -> bool:
     if incident.under is None or incident.under in told or incident.id not in told or incident.told.stormy:
         return False
     return told[incident.id].detail.job != incident.told.job
+
+
+def _still_caused(
+    incident: Incident, opened: Sequence[Incident], told: Mapping[int, Found], follows: Callable[[str, str], bool]
+) -> bool:
+    """It follows from another one of that card, which is still so."""
+    beside = (i for i in opened if i.under == incident.under and i.id in told and i.id != incident.id)
+    return any(i.kind in _HEADS and _caused(told[incident.id], i, follows) for i in beside)
 
 
 def _over(opened: Sequence[Incident], told: Mapping[int, Found], alone: set[int]) -> list[Incident]:

@@ -24,7 +24,8 @@ def recovered(incident: Incident, look: Look, histories: Mapping[str, History]) 
         if begun is not None and begun.created >= since:
             return moment(begun.created), (f"The copy {pipe.name} has begun a run at {clock(begun.created, now)}.")
     elif good is not None and good.ended is not None and good.ended >= since:
-        said = f"The copy {pipe.name} ran well at {clock(good.ended, now)}{_with(good)}."
+        ran = "ran to its end" if good.rows == 0 else "ran well"
+        said = f"The copy {pipe.name} {ran} at {clock(good.ended, now)}{_with(good)}."
         return moment(good.ended), said
     return None, f"It is no longer so with the copy {pipe.name}."
 

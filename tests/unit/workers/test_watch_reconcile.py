@@ -1,6 +1,6 @@
 """What is news, and on whose card: one incident a cause, one card a storm."""
 
-from tests.support.watching import HOUR, Stage, job, pipe
+from tests.support.watching import HOUR, Stage, job, pipe, wrote
 from workers.watch.seen import CopyPipe
 
 MEMORY = "Code: 241. DB::Exception: Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)"
@@ -47,6 +47,33 @@ def test_what_fails_again_with_its_cause_stays_listed_there() -> None:
     fails(it, 700, RAW, SORTED, at=600)
     assert it.told == [("failed", "raw_copy")]
     assert len(it.open) == 2
+
+
+def empties(stage: Stage, now: float, *pipes: CopyPipe, at: float, rows: int = 0) -> None:
+    runs = [job(each, at, took=10) for each in pipes]
+    stage.look(now, runs, [wrote(run, rows) for run in runs])
+
+
+def test_nothing_fails_because_what_it_reads_is_empty_but_it_may_be_empty_itself() -> None:
+    it = stage(RAW, SORTED, SCORES)
+    for night in range(1, 8):
+        empties(it, 100 * night, RAW, SORTED, SCORES, at=100 * night - 50, rows=500)
+    empties(it, 900, RAW, SORTED, at=840)
+    fails(it, 960, SCORES, at=900)
+    assert it.told == [("few", "raw_copy"), ("failed", "scores_copy")]
+
+
+def test_what_is_empty_anew_stays_listed_while_another_cause_of_it_is() -> None:
+    it = stage(RAW, SORTED, SCORES)
+    for night in range(1, 8):
+        empties(it, 100 * night, RAW, SORTED, SCORES, at=100 * night - 50, rows=500)
+    empties(it, 900, RAW, SORTED, SCORES, at=840)
+    empties(it, 1000, RAW, at=940, rows=500)
+    empties(it, 1100, SCORES, at=1040)  # it still reads what sorted_copy left
+    assert it.told == [("few", "raw_copy")]
+    empties(it, 1200, SORTED, at=1140, rows=500)
+    empties(it, 1300, SCORES, at=1240)
+    assert it.told == [("few", "scores_copy")]
 
 
 def test_a_failure_upstream_that_comes_later_is_no_cause() -> None:
