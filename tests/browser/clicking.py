@@ -16,6 +16,7 @@ ARGUMENTS = [
 ]  # fmt: skip
 PICTURE = Path(__file__).parents[2] / "docs" / "thread.png"
 DONE = "Done and proven in"
+PHONE = {"width": 390, "height": 844}
 APPROVE = re.compile("^Approve")  # the last of them, where there are two, is "Approve up to step 20"
 
 
@@ -25,6 +26,21 @@ def opened(browser: Browser, sandbox: Sandbox, user: str, height: int = 900) -> 
     page.goto(f"{sandbox.ready['slack']['url']}/?user={user}")
     page.wait_for_selector("body[data-ready]")
     return page
+
+
+def on_the_phone(browser: Browser, sandbox: Sandbox, user: str) -> Page:
+    """The channel that hears of copies, as it is read on a phone."""
+    page = browser.new_page(viewport={"width": PHONE["width"], "height": PHONE["height"]})
+    page.set_default_timeout(10_000)
+    page.goto(f"{sandbox.ready['slack']['url']}/?user={user}#alerts")
+    page.wait_for_selector("body[data-ready]")
+    return page
+
+
+def incident_card(page: Page, title: str) -> Locator:
+    """The card whose heading ends so, or goes on with what is listed with it."""
+    heading = page.get_by_role("heading", name=re.compile(f"{re.escape(title)}( and |$)"))
+    return page.get_by_test_id("messages").get_by_test_id("message").filter(has=heading)
 
 
 def types(page: Page, line: str) -> None:

@@ -1,36 +1,16 @@
 """A whole migration done in the page: ana types it, ben and, where two must, chen approve it, all see it proven."""
 
 import time
-from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, expect
 
-from tests.browser.clicking import ARGUMENTS, CHROMIUM, DONE, approved_by_turns, card_of, opened, types
+from tests.browser.clicking import DONE, approved_by_turns, card_of, opened, types
 from tests.support.sandbox import Sandbox
-from tests.support.tools import unavailable
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group("browser")]
 
 LONGEST_S = 40.0
-
-
-@pytest.fixture(scope="module")
-def whole() -> Iterator[Sandbox]:
-    """A sandbox with its own bot and workers, half as fast again as by default."""
-    started = Sandbox(speed=30, bot=True)
-    yield started
-    started.stop()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if not CHROMIUM.exists():
-        unavailable(f"the page's tests need Chromium at {CHROMIUM} (apt-get install chromium, or set CHROMIUM)")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
-        yield running
-        running.close()
 
 
 @pytest.mark.parametrize(

@@ -38,8 +38,8 @@ class GaveUp(AssertionError):
 class Sandbox:
     """A sandbox process of the test's own. ``stop`` leaves nothing behind."""
 
-    def __init__(self, *, speed: float = 20.0, bot: bool = False) -> None:
-        options = ["--port", "0", "--speed", str(speed), *([] if bot else ["--no-bot"])]
+    def __init__(self, *, speed: float = 20.0, bot: bool = False, seed: str = "small") -> None:
+        options = ["--port", "0", "--speed", str(speed), "--seed", seed, *([] if bot else ["--no-bot"])]
         # a file, because pytest would keep what is said after the first test from everybody
         self._errors = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115 - open as long as the process
         self.process = subprocess.Popen(

@@ -191,10 +191,12 @@ def _news(
 
 @dataclass(frozen=True)
 class _Storm:
-    """What many new incidents are listed under: an incident that is open, or the new one that ``head`` is."""
+    """What many new incidents are listed under: an incident that is open, or the new one that ``head`` is. Not so those
+    that are of ``another`` cause than a storm that goes on: they are news."""
 
     top: Under
     head: Found | None = None
+    another: frozenset[Key] = frozenset()
 
 
 def _storm(roots: Sequence[Found], still: Sequence[Incident], told: Mapping[int, Found], at: Bearings) -> _Storm | None:
@@ -202,7 +204,8 @@ def _storm(roots: Sequence[Found], still: Sequence[Incident], told: Mapping[int,
         if incident.told.storm and incident.under is None:
             members = sum(i.id in told and incident.id in (i.id, i.under) for i in still)
             if members >= at.storm:  # it goes on; a few that are left of it are no storm
-                return _Storm(incident.id)
+                another = frozenset(key_of(f) for f in roots if f.detail.cause != incident.told.cause)
+                return _Storm(incident.id, another=another if len(another) < at.storm else frozenset())
     if len(roots) < at.storm:
         return None
     head = named(head_of(roots), roots, at.environment)
@@ -216,7 +219,7 @@ def _placed(
     for fault in ordered:
         key = key_of(fault)
         top = under.get(key)
-        if storm is not None and key != storm.top:
+        if storm is not None and key != storm.top and key not in storm.another:
             # what follows from one of the storm is listed where that one is: a card lists, and a list is flat
             if not isinstance(top, int):
                 top = storm.top

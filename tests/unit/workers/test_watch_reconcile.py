@@ -139,6 +139,13 @@ def test_a_storm_that_goes_on_takes_in_what_is_new_and_closes_with_its_last() ->
     assert it.open == []
 
 
+def test_what_has_another_cause_is_told_beside_a_storm_that_goes_on() -> None:
+    it, pipes = storm(8)
+    fails(it, 100, *pipes[:6], at=2)
+    it.look(160, [job(pipes[6], 60, "error", error=MEMORY), job(pipes[7], 60, "error", error="permission denied")])
+    assert it.told == [("failed", "copy_000"), ("failed", "copy_007")]
+
+
 def test_a_storm_has_the_cause_that_most_share_for_its_head() -> None:
     it, pipes = storm(7)
     errors = ["permission denied"] * 2 + [MEMORY] * 5
