@@ -1,4 +1,5 @@
-"""A migration by clicking alone, and the README's picture of one: ``python -m tests.browser.clicking`` paints it."""
+"""A migration by clicking alone; the README's pictures of one and of an incident: ``python -m tests.browser.clicking``
+paints them."""
 
 import os
 import re
@@ -15,6 +16,7 @@ ARGUMENTS = [
     "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 PICTURE = Path(__file__).parents[2] / "docs" / "thread.png"
+INCIDENT = PICTURE.with_name("incident.png")
 DONE = "Done and proven in"
 PHONE = {"width": 390, "height": 844}
 APPROVE = re.compile("^Approve")  # the last of them, where there are two, is "Approve up to step 20"
@@ -97,5 +99,27 @@ def paint() -> None:
         sandbox.stop()
 
 
+def paint_incident() -> None:
+    """A copy that failed, as it is read on a phone."""
+    sandbox = Sandbox(bot=True)
+    try:
+        looked = "SELECT 1 FROM ledger.watch WHERE looked_at IS NOT NULL"
+        sandbox.until(lambda: sandbox.ledger(looked), patience_s=60, what="the first look of the watch")
+        failing = {"pipe": "members_sorted_copy_pipe", "error": "memory"}
+        sandbox.control.post("/sandbox/tinybird/fail", json=failing).raise_for_status()
+        sandbox.tinybird.post("/v0/pipes/members_sorted_copy_pipe/copy").raise_for_status()
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=ARGUMENTS)
+            page = on_the_phone(browser, sandbox, "ben")
+            card = incident_card(page, "Copy failed: members_sorted_copy_pipe")
+            expect(card.get_by_role("button", name="Run again", exact=True)).to_be_visible(timeout=60_000)
+            page.set_viewport_size({"width": PHONE["width"], "height": 1000})  # all of it
+            card.screenshot(path=INCIDENT)
+            browser.close()
+    finally:
+        sandbox.stop()
+
+
 if __name__ == "__main__":
     paint()
+    paint_incident()

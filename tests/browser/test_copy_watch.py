@@ -1,4 +1,4 @@
-"""Copies break and a channel says so, once each and causes first; somebody presses Run again, on a phone, and it is over.
+"""Copies break, a channel says so, once each and causes first; somebody presses Run again on a phone, and it is over.
 
 The short story is a pipe's; the long one the estate's, with a schedule that goes, a full quota, and a copy that writes
 nothing.

@@ -232,8 +232,8 @@ def _placed(
 
 
 def _caused(fault: Found, head: Found | Incident, follows: Callable[[str, str], bool]) -> bool:
-    """Whether it may follow from ``head``: downstream of it, and not begun before it. No copy fails for want of rows."""
-    if fault.kind == "failed" and head.kind == "few":
+    """Whether it may follow from ``head``: downstream of it, and not begun before it."""
+    if fault.kind == "failed" and head.kind == "few":  # no copy fails for want of rows
         return False
     return head.since <= fault.since + _SKEW and follows(fault.subject, head.subject)
 
