@@ -130,7 +130,8 @@ def _intend(conn: Conn, click: Click) -> Verdict:
         return _over(click)
     if row.kind not in INTENDABLE:
         return Verdict(False, f"Incident {row.id} is nothing that is meant to be; take it, or silence {row.name}.")
-    incidents.close(conn, row.id, ended=None, said=f"{person(click.actor)} says that this is intended.")
+    said = f"{person(click.actor)} says that {row.name} is meant to be so."
+    incidents.close(conn, row.id, ended=None, said=said)
     return _kept(conn, click, "intended", f"Noted: {row.name} is meant to be so.", {"subject": row.subject})
 
 

@@ -207,9 +207,9 @@ def test_what_is_intended_is_closed_and_remembered(story: Story, people: People)
     incident = story.opens("missing", said=f"The copy {PIPE} is paused in sandbox.", cause=None, raw="")
     people.ben.clicks("This is intended", on=story.card())
     story.talk()
-    assert story.card().text.endswith("ben says that this is intended.")
+    assert story.card().text.endswith(f"ben says that {PIPE} is meant to be so.")
     assert "Meant to be so" in story.card().words
-    assert story.thread() == ["Over after 2 min: ben says that this is intended."]
+    assert story.thread() == [f"Over after 2 min: ben says that {PIPE} is meant to be so."]
     with story.pool.connection() as conn:
         row = story.get(incident)
         assert incidents.intended(conn, story.environment) == {("missing", row.subject)}
