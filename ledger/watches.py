@@ -51,9 +51,17 @@ def failing(conn: Conn, environment: str, why: str) -> None:
     conn.execute(_sql["failing"], {"environment": environment, "trouble": stored.text(why)})
 
 
-def histories(conn: Conn, environment: str) -> dict[str, Mapping[str, Any]]:
-    """What is remembered, by subject."""
-    return {row["subject"]: row["history"] for row in conn.execute(_sql["histories"], {"environment": environment})}
+def remembered(conn: Conn, environment: str) -> tuple[int, datetime | None]:
+    """Of how many subjects something is remembered, and when that last changed (the machine's clock)."""
+    row = conn.execute(_sql["remembered"], {"environment": environment}).fetchone()
+    assert row is not None
+    return row["subjects"], row["changed"]
+
+
+def histories(conn: Conn, environment: str, *, since: datetime | None = None) -> dict[str, Mapping[str, Any]]:
+    """What is remembered, by subject; of those that changed at ``since`` or later."""
+    values = {"environment": environment, "since": since}
+    return {row["subject"]: row["history"] for row in conn.execute(_sql["histories"], values)}
 
 
 def remember(conn: Conn, environment: str, changed: Mapping[str, Mapping[str, Any]], gone: Iterable[str]) -> None:

@@ -17,6 +17,7 @@ from runbooks.request import CopyDeed, Request
 from runbooks.site import Site
 from systems.permit import Permit
 from workers.lease import Desk
+from workers.watch.kept import Kept
 
 MakeSite = Callable[[str, int, Permit], Site]  # environment, run (0 while planning), permit
 
@@ -29,7 +30,8 @@ def plan_live(request: Request, site: Site) -> Plan:
 
 @dataclass(frozen=True)
 class Context:
-    """``owner`` names this process in leases (host and pid). ``desk`` shows the pulse the lease being worked under."""
+    """``owner`` names this process in leases (host and pid). ``desk`` shows the pulse the lease being worked under;
+    ``kept`` is what the watch remembers."""
 
     pool: Pool
     settings: Settings
@@ -39,6 +41,7 @@ class Context:
     make_plan: Callable[[Request, Site], Plan] = plan_live
     digest_of: Callable[[Site, str], str] = digest_of
     desk: Desk = field(default_factory=Desk)
+    kept: Kept = field(default_factory=Kept)
 
 
 _given: list[Context] = []

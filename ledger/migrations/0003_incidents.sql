@@ -52,6 +52,7 @@ CREATE TABLE ledger.watched (
     environment text NOT NULL,
     subject     text NOT NULL,
     history     jsonb NOT NULL,          -- workers.watch.history
+    changed     timestamptz NOT NULL DEFAULT clock_timestamp(),  -- who remembers the rest reads what changed since
     PRIMARY KEY (environment, subject)
 );
 

@@ -29,14 +29,19 @@ VALUES (%(environment)s, clock_timestamp(), clock_timestamp(), %(trouble)s)
 ON CONFLICT (environment) DO UPDATE
 SET failing_since = coalesce(w.failing_since, clock_timestamp()), trouble = excluded.trouble
 
+-- remembered --
+-- Of how many subjects something is remembered, and when that last changed
+SELECT count(*) AS subjects, max(changed) AS changed FROM ledger.watched WHERE environment = %(environment)s
+
 -- histories --
--- What is remembered of each subject
-SELECT subject, history FROM ledger.watched WHERE environment = %(environment)s
+-- What is remembered of each subject that changed since
+SELECT subject, history FROM ledger.watched
+WHERE environment = %(environment)s AND (%(since)s::timestamptz IS NULL OR changed >= %(since)s)
 
 -- remember --
 -- What is remembered of one subject now
 INSERT INTO ledger.watched (environment, subject, history) VALUES (%(environment)s, %(subject)s, %(history)s)
-ON CONFLICT (environment, subject) DO UPDATE SET history = excluded.history
+ON CONFLICT (environment, subject) DO UPDATE SET history = excluded.history, changed = clock_timestamp()
 
 -- forget --
 -- Nothing is remembered of these any more

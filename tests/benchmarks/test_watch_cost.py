@@ -19,6 +19,7 @@ from tests.support.ledger_server import ledger_server
 from workers.watch import memory
 from workers.watch.asking import asked
 from workers.watch.judging import judged, limits_of
+from workers.watch.kept import Kept
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(300)]
 
@@ -73,11 +74,11 @@ def conn() -> Iterator[Conn]:
 def test_cost_of_a_look(conn: Conn, pipes: int) -> None:
     far, environment = Far(pipes), f"of {pipes}"
     tinybird = Tinybird("http://far", "p.token", read_only, wire=Wire(transport=httpx.MockTransport(far)))
-    settings = WatchSettings()
+    settings, kept = WatchSettings(), Kept()
 
     def look(until: datetime | None) -> None:
         answer = asked(tinybird, environment, until, settings.overlap_s)
-        known = memory.restored(watches.histories(conn, environment))
+        known = kept.memory(conn, environment)
         after = known.folded(answer.look)
         faults = judged(answer.look, after, settings, limits_of(answer.look, settings, 3600))
         assert faults == []

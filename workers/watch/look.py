@@ -89,7 +89,7 @@ class _Watch:
         self._check_in()
 
     def _known(self, conn: Conn) -> tuple[datetime | None, Memory]:
-        return watches.seen(conn, self._name), remembered.restored(watches.histories(conn, self._name))
+        return watches.seen(conn, self._name), self._context.kept.memory(conn, self._name)
 
     def _judged(self, look: Look, memory: Memory) -> tuple[Memory, list[Found]]:
         """What is remembered after the look, and what is wrong."""

@@ -28,6 +28,14 @@ class Memory:
     pipes: Mapping[str, History] = field(default_factory=dict[str, History])
     bad: Mapping[str, Bad] = field(default_factory=dict[str, Bad])
 
+    @property
+    def subjects(self) -> int:
+        return len(self.pipes) + len(self.bad)
+
+    def over(self, later: Memory) -> Memory:
+        """With what was remembered later of some."""
+        return Memory({**self.pipes, **later.pipes}, {**self.bad, **later.bad})
+
     def folded(self, look: Look) -> Memory:
         """With what the look saw; pipes that are gone are forgotten."""
         jobs: dict[str, list[LoggedJob]] = defaultdict(list)
