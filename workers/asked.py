@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from ledger import capability, questions
+from ledger import capability, incidents, questions
 from ledger.connection import calendar
 from ledger.questions import Question
 from ledger.values import Json
@@ -40,7 +40,8 @@ def answer(context: Context, number: int) -> None:
             value = {"environment": environment, **_probe(context, environment, question)}
         else:
             site = replace(context.site(environment, 0, read_only), now=now)
-            value = {"environment": environment, **_ANSWERS[question.kind](site, question.asked)}
+            asked = {**question.asked, "incidents": _incidents(context, environment)}
+            value = {"environment": environment, **_ANSWERS[question.kind](site, asked)}
     except SystemsError as error:
         value = {"environment": environment, "error": f"{error}. Ask again when it answers."}
     except KeyError:
@@ -49,6 +50,12 @@ def answer(context: Context, number: int) -> None:
         behind = questions.answer(conn, number, value)
     for message in behind:
         context.bell.ring("publish", message)
+
+
+def _incidents(context: Context, environment: str) -> dict[str, int]:
+    """The open incidents that the watch knows of pipes and data sources, by name."""
+    with context.pool.connection() as conn:
+        return {each.name: each.id for each in incidents.all_open(conn, environment) if each.kind != "watch"}
 
 
 def _probe(context: Context, environment: str, question: Question) -> dict[str, Any]:

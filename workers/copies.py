@@ -19,16 +19,18 @@ from runbooks.schedules import runs_by_the_clock
 from runbooks.site import Site
 
 
-def copies(site: Site, _asked: Json) -> dict[str, Any]:
+def copies(site: Site, asked: Json) -> dict[str, Any]:
     """``copies``, a value each, by name; ``findings``, hazards, the gravest first; ``gain``, what the proposed
     timetable would change; ``quota`` and ``now``, which the picture of the day needs. Times are ISO. Raises
     ``SystemsError``."""
     facts = live.of_copies(site)
-    better = doctor.better(facts)
+    better, open_of = doctor.better(facts), dict[str, int](asked.get("incidents", {}))
     return {
         "now": facts.now.isoformat(),
         "quota": facts.limits.copy_quota,
-        "copies": [_copy(pipe, facts) for _, pipe in sorted(facts.pipes.items()) if pipe.kind == "copy"],
+        "copies": [
+            _copy(pipe, facts, open_of.get(name)) for name, pipe in sorted(facts.pipes.items()) if pipe.kind == "copy"
+        ],
         "findings": [hazard.model_dump(mode="json") for hazard in doctor.findings(facts)],
         "gain": {
             "moves": len(better.moves),
@@ -38,7 +40,7 @@ def copies(site: Site, _asked: Json) -> dict[str, Any]:
     }
 
 
-def _copy(pipe: Pipe, facts: Facts) -> dict[str, Any]:
+def _copy(pipe: Pipe, facts: Facts, incident: int | None) -> dict[str, Any]:
     runs = (facts.copy_runs or {}).get(pipe.name)
     scheduled = runs_by_the_clock(pipe.output.schedule)
     paused = scheduled and pipe.schedule_status == "shutdown"
@@ -47,13 +49,14 @@ def _copy(pipe: Pipe, facts: Facts) -> dict[str, Any]:
         "target": pipe.output.target,
         "mode": pipe.output.mode,
         "schedule": pipe.output.schedule if scheduled else None,
-        "state": _state(scheduled, paused, runs),
+        "state": _state(scheduled, paused, runs, incident),
+        "incident": incident,
         "next": _next(pipe.output.schedule or "", facts.now) if scheduled and not paused else None,
         **_ran(runs),
     }
 
 
-def _state(scheduled: bool, paused: bool, runs: CopyRuns | None) -> str:
+def _state(scheduled: bool, paused: bool, runs: CopyRuns | None, incident: int | None) -> str:
     """What somebody must know of it first."""
     if runs and runs.last.live:
         return "waiting" if runs.last.status == "waiting" else "working"
@@ -61,6 +64,8 @@ def _state(scheduled: bool, paused: bool, runs: CopyRuns | None) -> str:
         return "paused"
     if runs and runs.last.status == "error":
         return "failed"
+    if incident is not None:
+        return "in trouble"  # it ran, and is not well all the same: it wrote nothing, or its schedule is gone
     if not scheduled:
         return "no schedule"
     return "fine" if runs else "never ran"

@@ -18,14 +18,15 @@ MOST_FINDINGS = 5
 MOST_NEXT = 3
 
 _ICONS = {  # in the order in which people are needed
-    "failed": "❌", "paused": "⏸️", "never ran": "⚪", "waiting": "⏳", "working": "▶️", "no schedule": "✋",
-    "fine": "✅",
+    "failed": "❌", "in trouble": "🔴", "paused": "⏸️", "never ran": "⚪", "waiting": "⏳",
+    "working": "▶️", "no schedule": "✋", "fine": "✅",
 }  # fmt: skip
 _SUMMED = {
-    "failed": "failed the last time", "paused": "paused", "never ran": "did not run in 14 days",
-    "waiting": "waiting for a slot", "working": "running now", "no schedule": "run by hand", "fine": "fine",
+    "failed": "failed the last time", "in trouble": "with an open incident", "paused": "paused",
+    "never ran": "did not run in 14 days", "waiting": "waiting for a slot", "working": "running now",
+    "no schedule": "run by hand", "fine": "fine",
 }  # fmt: skip
-_NEED_SOMEBODY = ("failed", "paused", "never ran")
+_NEED_SOMEBODY = ("failed", "in trouble", "paused", "never ran")
 _NUMBER = re.compile(r"\d+")
 _LEVEL = {"error": "⛔", "warning": "⚠️", "note": "ℹ️"}
 _COLUMNS = (
@@ -100,7 +101,7 @@ def _shown(copies: Sequence[Json]) -> list[Json]:
 
 def _line(each: Json, now: datetime) -> str:
     said = [prose(str(each["mode"])), f"{code(str(each['schedule']))} UTC" if each["schedule"] else "by hand"]
-    said += [*_last(each, now), *_pace(each)]
+    said += [*_last(each, now), *_pace(each), *([f"incident {each['incident']}"] if each.get("incident") else [])]
     if each["next"]:
         said.append(f"next at {clock(datetime.fromisoformat(str(each['next'])), now)}")
     last: Json = each.get("last") or {}

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from PIL import Image
 import bot.jobs
 import workers.context
 import workers.jobs
-from ledger import inbox
+from ledger import inbox, incidents
+from ledger.incidents import Detail, Found
 from tests.support.drive import Drive
 from tests.support.people import Message, People
 from tests.support.sandbox import Sandbox
@@ -119,6 +121,19 @@ def test_a_copy_that_failed_and_one_that_is_paused_are_said_first(
     assert "Timeout exceeded" in lines[0]
     assert lines[1].startswith(f"⏸️ `{READER}`")
     assert "1 of them failed" in files(people)[0]["alt_txt"]
+
+
+def test_a_copy_that_ran_and_is_not_well_names_its_incident(people: People, drive: Drive) -> None:
+    """Its last run is done all the same: it wrote nothing."""
+    with drive.worker.pool.connection() as conn, conn.transaction():
+        of = Found("few", "t_1", SECOND, datetime.now(UTC), Detail(said=f"The copy {SECOND} wrote nothing."))
+        opened = incidents.open_incident(conn, "sandbox", of)
+    assert opened is not None
+    said = asked(drive, people)
+    assert "1 with an open incident" in said.text
+    lines = [line for line in said.words.splitlines() if "→" in line]
+    assert lines[0].startswith(f"🔴 `{SECOND}`")
+    assert f"incident {opened.id}" in lines[0]
 
 
 def test_where_tinybird_does_not_answer_there_is_a_sentence_and_no_file(
