@@ -45,7 +45,7 @@ class CopyWork(Work):
     async def _compute(self, job: Job, pipe: Pipe, target: Datasource) -> int:
         run = self._workspace.clickhouse.run
         given = {"job_timestamp": stamp(job.created_at)[:19], **job.parameters}
-        sql = sql_of(self._workspace, pipe, given)
+        sql = sql_of(self._workspace, pipe, given, at=job.started_at)  # whenever it is that the machine computes it
         columns = [row["name"] for row in await self._workspace.clickhouse.rows(f"DESCRIBE TABLE ({sql})")]
         unknown = [name for name in columns if target.column(name) is None]
         if unknown:

@@ -1,6 +1,7 @@
 """From a pipe, or SQL that names pipes, to SQL that names tables only: pipes and nodes become CTEs."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -13,9 +14,15 @@ from sandbox.tinybird.workspace import Workspace
 _DEEPEST = 20
 
 
-def sql_of(workspace: Workspace, pipe: Pipe, parameters: Mapping[str, Any], node: Node | None = None) -> str:
-    """The SQL that gives the pipe's (or that node's) rows, at the platform's time."""
-    return at_time(_pipe_sql(workspace, pipe, node or pipe.output, parameters, 0), workspace.now())
+def sql_of(
+    workspace: Workspace,
+    pipe: Pipe,
+    parameters: Mapping[str, Any],
+    node: Node | None = None,
+    at: datetime | None = None,
+) -> str:
+    """The SQL that gives the pipe's (or that node's) rows, at the platform's time or at another one."""
+    return at_time(_pipe_sql(workspace, pipe, node or pipe.output, parameters, 0), at or workspace.now())
 
 
 def query(workspace: Workspace, sql: str, parameters: Mapping[str, Any], pipe: Pipe | None = None) -> str:

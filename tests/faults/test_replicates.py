@@ -18,7 +18,7 @@ pytestmark = pytest.mark.faults
 TABLE = "repositories"
 STEPS = 17
 MERGED, TRACKED, PROVEN = 7, 8, 15  # after these steps
-IN_CI = (3, 8, 14)
+IN_CI = (14,)
 
 
 def replication(sandbox: Sandbox) -> dict[str, Any]:

@@ -102,6 +102,7 @@ def test_a_run_whose_table_is_proven_and_swept_left_nothing(
     )
 
 
+@pytest.mark.long
 def test_a_table_that_was_deleted_is_made_filled_and_read_again(
     watched: Drive, people: People, sandbox: Sandbox, ending: Ending, migrate: Callable[[str], int]
 ) -> None:

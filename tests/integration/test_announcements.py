@@ -95,6 +95,7 @@ def test_an_abort_says_that_it_is_over_too(told: Drive, sandbox: Sandbox, people
     assert replication(sandbox) == NOTHING
 
 
+@pytest.mark.long
 def test_a_topic_waits_until_slack_has_taken_it_and_hears_it_once(
     told: Drive, sandbox: Sandbox, people: People
 ) -> None:
@@ -111,6 +112,7 @@ def test_a_topic_waits_until_slack_has_taken_it_and_hears_it_once(
     assert len(heard(people)) == 1
 
 
+@pytest.mark.long
 def test_a_channel_that_slack_refuses_stops_no_run(telling: Telling, sandbox: Sandbox) -> None:
     with telling(NOT_IN) as drive:
         run = drive.run(f"/tb replicate {TABLE}")

@@ -73,6 +73,7 @@ def test_a_type_given_up_while_ingestion_is_held_is_what_it_was(drive: Drive, pe
     nothing_is_paused(sandbox, "organizations_sink")
 
 
+@pytest.mark.long
 def test_given_up_once_the_new_table_is_fed_the_rest_is_finished_by_a_retry(
     drive: Drive, people: People, sandbox: Sandbox
 ) -> None:

@@ -229,6 +229,7 @@ def test_a_run_waits_for_a_slot_as_long_as_it_takes(sandbox: Sandbox, people: Pe
     assert begun(sandbox, PIPE) == 1
 
 
+@pytest.mark.long
 def test_a_quota_that_tinybird_alone_knows_of_is_waited_for_too(sandbox: Sandbox, people: People, drive: Drive) -> None:
     unscheduled(sandbox)
     sandbox.knobs(tinybird__copy_rows_per_s=15.0, tinybird__copy_quota=1)  # a run lasts more than three minutes

@@ -47,6 +47,7 @@ def test_nobody_clicks_and_the_run_ends(sandbox: Sandbox, people: People, drive:
     assert sandbox.github.get(f"/repos/acme/platform/git/ref/heads/tbops/run-{run}").status_code == 404
 
 
+@pytest.mark.long
 def test_what_comes_after_it_is_asked_for_as_ever(sandbox: Sandbox, people: People, drive: Drive) -> None:
     run = drive.run(f"/tb replicate {TABLE}", approve=False)
     while "merge" not in str(next(s.op for s in drive.view(run).steps if s.state != "done")):

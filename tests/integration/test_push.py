@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
 from tests.support.people import People
 from tests.support.project import commit, edit, merge, sql_of, text
@@ -18,6 +19,7 @@ TABLE = 'SCHEMA >\n    `id` String `json:$.id`\n\nENGINE MergeTree\nENGINE_PARTI
 def test_what_a_pull_request_brought_is_pushed_and_what_nobody_checked_is_not(
     sandbox: Sandbox, people: People, drive: Drive
 ) -> None:
+    unhurried(sandbox)
     before = sql_of(sandbox, PIPE)
     edit(sandbox, PIPE, SQL)
     drive.until(drive.run("/tb pull"), "succeeded")

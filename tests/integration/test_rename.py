@@ -87,6 +87,7 @@ def test_rows_of_a_writer_that_nobody_named_stop_the_run_before_the_switch(
     activities.all_is_there(sandbox, seeded | {row["id"]}, column=False)
 
 
+@pytest.mark.long
 def test_a_writer_that_nobody_named_is_found_while_the_table_should_be_at_rest(
     drive: Drive, sandbox: Sandbox, seeded: set[str]
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_data_source_is_renamed_where_connect_is_told_by_rest(by_rest: Drive, 
     assert sandbox.log.count("kubernetes", "PATCH *", after=after) == 0
 
 
+@pytest.mark.long
 def test_a_table_comes_and_goes_where_kafka_makes_its_topic(by_itself: Drive, sandbox: Sandbox) -> None:
     run = by_itself.run(f"/tb replicate {TABLE}", approve=False)
     assert f"Kafka makes the topic {TABLE} by itself" in by_itself.card(run).words

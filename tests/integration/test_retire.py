@@ -1,5 +1,7 @@
 """What a run set aside is dropped when two people approve it, and nobody forgets that it is there."""
 
+import pytest
+
 from ledger import kept
 from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
@@ -57,6 +59,7 @@ def test_a_kept_table_is_told_of_and_dropped_with_two_approvals(sandbox: Sandbox
     )
 
 
+@pytest.mark.long
 def test_a_retire_that_was_aborted_is_planned_again(sandbox: Sandbox, people: People, drive: Drive) -> None:
     run = drive.run("/tb migrate members add field nickname text --strategy recreate")
     drive.until(run, "succeeded")

@@ -46,6 +46,7 @@ def gone_meanwhile(drive: Drive, sandbox: Sandbox) -> int:
     return run
 
 
+@pytest.mark.long
 def test_what_is_gone_from_postgres_before_and_meanwhile_is_not_in_the_new_table(
     drive: Drive, sandbox: Sandbox, ending: Ending
 ) -> None:

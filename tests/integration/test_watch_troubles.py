@@ -278,6 +278,7 @@ def test_what_a_run_has_paused_is_not_missed_until_its_time_is_up(sandbox: Sandb
     assert passed >= budget, "it was missed before its time was up"
 
 
+@pytest.mark.long
 def test_a_schedule_that_people_had_stopped_is_told_of_after_a_day(sandbox: Sandbox, drive: Drive, look: Look) -> None:
     look()
     pipe = "insights_projects_populated_copy"

@@ -56,6 +56,7 @@ def kills(sandbox: Sandbox, crew: Crew, people: People, *, seed: int, wanted: in
     everything_arrived(sandbox)
 
 
+@pytest.mark.long
 def test_a_worker_killed_at_random_points_of_a_backfill_costs_nothing(
     sandbox: Sandbox, crew: Crew, people: People
 ) -> None:

@@ -62,6 +62,7 @@ def test_redis_away_and_empty_when_it_is_back(sandbox: Sandbox, crew: Crew, peop
     everything_arrived(sandbox)
 
 
+@pytest.mark.long
 def test_postgres_crashes_in_the_middle(sandbox: Sandbox, crew: Crew, people: People) -> None:
     with holding_drains(sandbox):
         job = Job(sandbox, people, "recreate")

@@ -20,6 +20,7 @@ def shows_success(sandbox: Sandbox, job: Job) -> None:
     assert effects(sandbox) == ALTERED
 
 
+@pytest.mark.long
 def test_a_busy_slack_is_left_alone_for_as_long_as_it_says(
     sandbox: Sandbox, crew: Crew, people: People, faults: Faults
 ) -> None:

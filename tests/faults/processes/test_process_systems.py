@@ -53,6 +53,7 @@ LOST_ANSWERS = [
 ]
 
 
+@pytest.mark.long
 def test_a_recreation_survives_the_loss_of_every_answer(
     sandbox: Sandbox, crew: Crew, people: People, faults: Faults
 ) -> None:
