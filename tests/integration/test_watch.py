@@ -48,6 +48,7 @@ def fail(sandbox: Sandbox, drive: Drive) -> Callable[[], None]:
 @pytest.fixture
 def look(drive: Drive) -> Callable[[], None]:
     """The watch looks once."""
+    drive.sandbox.clock.between_ticks()
 
     def _look() -> None:
         workers.context.configure(drive.worker)

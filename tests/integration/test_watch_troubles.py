@@ -30,6 +30,7 @@ Look = Callable[[], None]
 @pytest.fixture
 def look(drive: Drive) -> Look:
     """The watch looks once."""
+    drive.sandbox.clock.between_ticks()
 
     def _look() -> None:
         workers.context.configure(drive.worker)

@@ -21,6 +21,7 @@ import psycopg
 from confluent_kafka import Consumer, TopicPartition
 from psycopg.rows import dict_row
 
+BETWEEN_TICKS_S = 21 * 60  # past the hour: the seed's copies run at minutes 0, 8, 15, 20, 30, 45 and 50
 START_S = 60.0
 PATIENCE_S = 20.0
 SAID = 8_000  # characters
@@ -252,6 +253,11 @@ class Clock:
     def advance(self, seconds: float, *, settle_s: float = 0.0) -> None:
         """Move it on; wait up to ``settle_s`` (of the machine) until the movers have done what is due by then."""
         _ok(self._control.post("/sandbox/clock", json={"advance_s": seconds, "settle_s": settle_s}))
+
+    def between_ticks(self) -> None:
+        """Move it on to where no copy of the seed runs by its schedule for a while, nor at the hour for longer: where
+        a test says which run fails, one by chance would do so in its place, or mend it."""
+        self.advance((BETWEEN_TICKS_S - self.time()) % 3600, settle_s=10.0)
 
     def run_at(self, speed: float) -> None:
         """How many of its seconds pass in one of the machine's, until the next reset."""

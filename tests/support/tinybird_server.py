@@ -18,9 +18,9 @@ import uvicorn
 from sandbox.clock import PlatformClock
 from sandbox.standin import KNOBS, Ports, World, door
 from sandbox.tinybird import TinybirdStandIn, create
+from tests.support.sandbox import BETWEEN_TICKS_S
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
-BETWEEN_TICKS_S = 21 * 60  # past the hour: the seeds' copies run at minutes 0, 8, 15, 20, 30, 45 and 50
 
 
 def member(n: int, **fields: Any) -> dict[str, Any]:
