@@ -40,7 +40,9 @@ def answer(context: Context, number: int) -> None:
             value = {"environment": environment, **_probe(context, environment, question)}
         else:
             site = replace(context.site(environment, 0, read_only), now=now)
-            asked = {**question.asked, "incidents": _incidents(context, environment)}
+            asked = dict(question.asked)
+            if question.kind == "copies":
+                asked["incidents"] = _incidents(context, environment)
             value = {"environment": environment, **_ANSWERS[question.kind](site, asked)}
     except SystemsError as error:
         value = {"environment": environment, "error": f"{error}. Ask again when it answers."}
