@@ -17,6 +17,9 @@ IN_MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30  # bytes; a container's is often 64 MB
 KINDS = {"sandbox": "integration", "benchmarks": "benchmark"}  # folders whose tests are of a kind by another name
 
+TOGETHER = ("faults/processes", "integration/ledger", "integration/workers", "unit/proof")
+"""Folders whose tests share a server or a bot that takes seconds to start: one pytest worker runs all of one."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--long", action="store_true", help="the long sets too")
@@ -32,11 +35,15 @@ def pytest_configure(config: pytest.Config) -> None:
         config.option.markexpr = config.option.markexpr.replace("not benchmark and not long", "not benchmark")
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """A test's kind is its folder's: `-m faults` chooses tests/faults."""
     for item in items:
-        folder = item.path.relative_to(HERE).parts[0]
-        item.add_marker(KINDS.get(folder, folder))
+        place = item.path.relative_to(HERE)
+        item.add_marker(KINDS.get(place.parts[0], place.parts[0]))
+        for folder in TOGETHER:
+            if place.is_relative_to(folder):
+                item.add_marker(pytest.mark.xdist_group(folder))
 
 
 @pytest.fixture(scope="session")

@@ -160,6 +160,7 @@ def test_a_forced_push_of_a_new_sorting_key_is_silently_ignored(pushed: Tb, tiny
     assert tinybird.client.get("/v0/datasources/things").json()["engine"]["sorting_key"] == "id"
 
 
+@pytest.mark.long
 def test_rows_appended_are_read_listed_and_truncated(pushed: Tb) -> None:
     append(
         pushed,
@@ -189,6 +190,7 @@ def test_wrong_sql_is_told_in_clickhouses_words(pushed: Tb) -> None:
     assert "UNKNOWN_TABLE" in pushed("sql", "SELECT 1 FROM nothing_here", exits=1)
 
 
+@pytest.mark.long
 def test_a_copy_run_is_awaited_and_listed(pushed: Tb) -> None:
     append(pushed, '{"record": {"id": "1", "name": "a", "updatedAt": "2026-01-01T00:00:00Z"}}')
     pushed("pipe", "copy", "run", "things_copy", "--wait", "--yes")
@@ -206,6 +208,7 @@ def test_a_failing_copy_run_fails_the_command(pushed: Tb) -> None:
     assert "things" in pushed("pipe", "copy", "run", "things_copy", "--wait", "--yes", exits=1)
 
 
+@pytest.mark.long
 def test_rows_and_resources_are_removed(pushed: Tb, tinybird: Tinybird) -> None:
     append(pushed, *(f'{{"record": {{"id": "{n}", "updatedAt": "2026-01-01T00:00:00Z"}}}}' for n in range(3)))
     pushed("datasource", "delete", "things", "--sql-condition", "id = '1'", "--yes", "--wait")

@@ -92,9 +92,8 @@ def test_given_up_once_the_new_table_is_fed_the_rest_is_finished_by_a_retry(
     nothing_is_paused(sandbox, "organizations_sink")
 
 
-@pytest.mark.parametrize(
-    "line", ["change field employees to bigint", pytest.param("set default employees 7", marks=pytest.mark.long)]
-)
+@pytest.mark.long
+@pytest.mark.parametrize("line", ["change field employees to bigint", "set default employees 7"])
 def test_killed_right_behind_each_effect_it_is_found_done(drive: Drive, sandbox: Sandbox, line: str) -> None:
     sandbox.pg("UPDATE organizations SET employees = 1 WHERE employees IS NULL")
     if line.startswith("set"):

@@ -22,7 +22,14 @@ def _folder(sandbox: Sandbox) -> Path:
     return Path(sandbox.ready["product"]["config"]).parent
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        pytest.param(signal.SIGTERM, marks=pytest.mark.long),
+        pytest.param(signal.SIGINT, marks=pytest.mark.long),
+        signal.SIGKILL,
+    ],
+)
 def test_nothing_is_left_behind(number: signal.Signals) -> None:
     """Postgres, Redis, Kafka and ClickHouse end with the sandbox, also when it is killed."""
     own = Sandbox()

@@ -15,6 +15,7 @@ from tests.support.slack_server import Workspace, slack_workspace
 
 pytestmark = [
     pytest.mark.integration,
+    pytest.mark.xdist_group("slack"),
     pytest.mark.filterwarnings("ignore:The top-level `text` argument is missing"),  # left out on purpose here
 ]
 

@@ -11,7 +11,7 @@ from sandbox.slack.blocks.message import inspect_blocks
 from sandbox.slack.blocks.view import inspect_view
 from tests.support.slack_server import Workspace, slack_workspace
 
-pytestmark = pytest.mark.unit
+pytestmark = [pytest.mark.unit, pytest.mark.xdist_group("slack")]
 
 Json = dict[str, Any]
 

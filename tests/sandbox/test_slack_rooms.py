@@ -8,7 +8,7 @@ from slack_sdk.errors import SlackApiError
 
 from tests.support.slack_server import Workspace, slack_workspace
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("slack")]
 
 ALERTS, SECRET = "C0ALERTS1", "C0SECRET1"
 ANA = "U0ANA0001"

@@ -3,8 +3,8 @@
 import pytest
 
 from tests.support.people import People
-from tests.support.processes import ALTERED, Crew, Job, effects
-from tests.support.sandbox import Faults, Sandbox
+from tests.support.processes import ALTERED, BEHIND, Crew, Job, effects
+from tests.support.sandbox import Faults, Json, Sandbox
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
@@ -15,21 +15,24 @@ def shows_success(sandbox: Sandbox, job: Job) -> None:
     """The card says what is stored, and the ledger knows that it does."""
     assert job.ends() == "succeeded"
     job.card.until(lambda m: "Done and proven" in m.text)
-    behind = "SELECT id FROM ledger.message WHERE sent_rev < wanted_rev OR trouble IS NOT NULL"
-    sandbox.until(lambda: not sandbox.ledger(behind), what="every message up to date")
+    sandbox.until(lambda: not sandbox.ledger(BEHIND), what="every message up to date")
     assert effects(sandbox) == ALTERED
+
+
+def edits_of(sandbox: Sandbox, job: Job) -> list[Json]:
+    """The edits that Slack was asked for since the approval, in their order."""
+    return [entry for entry in sandbox.log.find("slack", UPDATE) if entry["n"] > job.approved_after]
 
 
 @pytest.mark.long
 def test_a_busy_slack_is_left_alone_for_as_long_as_it_says(
     sandbox: Sandbox, crew: Crew, people: People, faults: Faults
 ) -> None:
-    faults.add("slack", UPDATE, "status:429:3")
     job = Job.unapproved(sandbox, people, "alter")
-    busy = sandbox.log.wait("slack", UPDATE)[0]
+    faults.add("slack", UPDATE, "status:429:3")
     job.approve()
     shows_success(sandbox, job)
-    after = [entry for entry in sandbox.log.find("slack", UPDATE) if entry["n"] > busy["n"]]
+    busy, *after = edits_of(sandbox, job)
     assert busy["status"] == 429
     assert after[0]["at"] - busy["at"] >= 3.0, "no edit before Retry-After"
     assert len(after) <= 4, "what came meanwhile is one edit"
@@ -49,7 +52,7 @@ def test_slack_away_for_a_run_gets_one_message_when_it_is_back(
     faults.add("slack", UPDATE, "drop_before", times=3)
     job.approve()
     shows_success(sandbox, job)
-    edits = [entry for entry in sandbox.log.find("slack", UPDATE) if entry["n"] > job.approved_after]
+    edits = edits_of(sandbox, job)
     lost = [entry for entry in edits if entry["fault"]]
     back = [entry for entry in edits if entry["status"] == 200]
     assert lost

@@ -18,6 +18,8 @@ from tests.support import walk
 from tests.support.estate import NOW
 from tests.support.some_sql import some_sql
 
+pytestmark = pytest.mark.xdist_group("readers")
+
 SQL = [
     ("SELECT 1 FROM people FINAL", {"people"}),
     ("SELECT a.x FROM people AS a FINAL, `events` b WHERE a.x IN (1, c)", {"people", "events"}),

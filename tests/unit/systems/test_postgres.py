@@ -10,6 +10,8 @@ from systems.permit import read_only
 from systems.postgres import Postgres, is_lock_timeout
 from tests.support.ledger_server import ledger_server
 
+pytestmark = pytest.mark.xdist_group("postgres")
+
 TABLES = """
 CREATE TABLE "activityRelations" ("activityId" uuid PRIMARY KEY, "memberId" uuid, note varchar(255) DEFAULT 'x',
     score int NOT NULL);
