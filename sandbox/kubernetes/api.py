@@ -160,8 +160,11 @@ class _Api:
         self._cluster.catch_up()
         if watching:
             seconds = float(query.get("timeoutSeconds") or WATCH_S)
-            after = int(query.get("resourceVersion") or self._cluster.version)
-            told = watch.lines(self._cluster, resource, after, lambda item: _chosen(item, request), seconds)
+            after = int(query.get("resourceVersion") or 0)
+            # Without a version, and with 0, a watch first tells of everything that is there.
+            there = [] if after else [item for item in every() if _chosen(item, request)]
+            after = after or self._cluster.version
+            told = watch.lines(self._cluster, resource, there, after, lambda item: _chosen(item, request), seconds)
             return StreamingResponse(told, media_type="application/json")
         items = [item for item in every() if _chosen(item, request)]
         version = self._cluster.version

@@ -97,7 +97,9 @@ def pod(of: Deployment, made: Pod, now: float, version: str) -> Json:
         waiting = {"reason": "ImagePullBackOff", "message": "Back-off pulling image"}
     state = {"running": {"startedAt": instant(made.created)}} if ready else {"waiting": waiting}
     container = of.template["spec"]["containers"][0]
-    told = {"name": container["name"], "image": container["image"], "ready": ready, "restartCount": 0, "state": state}
+    image = container["image"]
+    told = {"name": container["name"], "image": image, "imageID": f"sandbox/{image}", "ready": ready, "started": ready,
+            "restartCount": 0, "state": state, "lastState": {}}  # fmt: skip
     return {
         "kind": "Pod",
         "apiVersion": "v1",

@@ -115,6 +115,15 @@ def test_a_watch_tells_of_each_change(sandbox: Sandbox) -> None:
     assert lines[-1]["object"]["spec"]["replicas"] == 0
 
 
+def test_a_watch_that_names_no_version_begins_with_what_is_there(sandbox: Sandbox) -> None:
+    asked = {"watch": "true", "timeoutSeconds": "1"}
+    lines = [json.loads(line) for line in sandbox.kubernetes.get(HERE, params=asked).text.splitlines()]
+    there = sandbox.kubernetes.get(HERE).json()["items"]
+    assert [(line["type"], line["object"]["metadata"]["name"]) for line in lines] == [
+        ("ADDED", item["metadata"]["name"]) for item in there
+    ]
+
+
 def test_an_operator_may_undo_a_stop(sandbox: Sandbox) -> None:
     sandbox.knobs(kubernetes__scaled_back_after_s=60.0)
     sandbox.scale(NORMAL, 0)
