@@ -3,12 +3,13 @@
 import base64
 import time
 from collections.abc import Sequence
+from difflib import unified_diff
 from typing import Any
 
 from sandbox.github.checks import NAME, Seen
 from sandbox.github.hub import Hub
 from sandbox.github.model import Comment, Pull, Status
-from sandbox.github.repository import File, Repository
+from sandbox.github.repository import File, Files, Repository, changed
 
 Json = dict[str, Any]
 LARGE = 1_000_000  # bytes; a larger file's content is left out
@@ -70,6 +71,39 @@ class Views:
             "parents": [{"sha": parent.decode()} for parent in about.parents],
         }
 
+    def revision(self, repository: Repository, sha: str) -> Json:
+        """A commit as lists of commits and branches show it, around what git knows of it."""
+        url = f"{self._api(repository)}/commits/{sha}"
+        return {"sha": sha, "url": url, "html_url": f"{self._url}/{repository.full_name}/commit/{sha}",
+                "commit": self.commit(repository, sha), "author": None, "committer": None,
+                "parents": [{"sha": parent.decode()} for parent in repository.about(sha).parents]}  # fmt: skip
+
+    def branch(self, repository: Repository, name: str, sha: str, *, whole: bool = True) -> Json:
+        commit = (
+            self.revision(repository, sha) if whole else {"sha": sha, "url": f"{self._api(repository)}/commits/{sha}"}
+        )
+        return {"name": name, "commit": commit, "protected": False}
+
+    def changes(self, repository: Repository, before: Files, after: Files) -> list[Json]:
+        """The files that differ, each with its patch, as pull requests, commits and comparisons show them."""
+        return [self._change(repository, path, before, after) for path in changed(before, after)]
+
+    def _change(self, repository: Repository, path: str, before: Files, after: Files) -> Json:
+        old, new = (_lines(repository, files.get(path)) for files in (before, after))
+        # the two lines with the files' names are not part of GitHub's
+        patch = list(unified_diff(old, new, lineterm=""))[2:]
+        added, gone = (sum(line.startswith(sign) for line in patch) for sign in "+-")
+        return {
+            "filename": path,
+            "status": "added" if path not in before else "removed" if path not in after else "modified",
+            "sha": (after.get(path) or before[path]).sha,
+            "additions": added,
+            "deletions": gone,
+            "changes": added + gone,
+            "contents_url": f"{self._api(repository)}/contents/{path}",
+            "patch": "\n".join(patch),
+        }
+
     def pull(self, repository: Repository, pull: Pull, *, whole: bool = True) -> Json:
         """``whole`` as one is shown; in lists ``mergeable`` and the counts are left out."""
         shown = {
@@ -77,6 +111,9 @@ class Views:
             "number": pull.number,
             "url": f"{self._api(repository)}/pulls/{pull.number}",
             "html_url": f"{self._url}/{repository.full_name}/pull/{pull.number}",
+            "issue_url": f"{self._api(repository)}/issues/{pull.number}",
+            "comments_url": f"{self._api(repository)}/issues/{pull.number}/comments",
+            "commits_url": f"{self._api(repository)}/pulls/{pull.number}/commits",
             "state": "open" if pull.open else "closed",
             "title": pull.title,
             "body": pull.body,
@@ -150,6 +187,10 @@ class Views:
 
     def _api(self, repository: Repository) -> str:
         return f"{self._url}/repos/{repository.full_name}"
+
+
+def _lines(repository: Repository, file: File | None) -> list[str]:
+    return repository.blob(file.sha).decode(errors="replace").splitlines() if file else []
 
 
 def moment(at: float | None) -> str | None:

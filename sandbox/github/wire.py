@@ -39,6 +39,11 @@ class Window:
             "x-ratelimit-resource": "core",
         }
 
+    def left(self) -> Json:
+        """The answer of ``/rate_limit``. On GitHub to ask for it costs nothing; here it counts."""
+        core = {"limit": LIMIT, "used": self._used, "remaining": max(0, LIMIT - self._used), "reset": int(self._ends)}
+        return {"resources": {"core": core}, "rate": core}
+
 
 def answered(handler: Handler, window: Window) -> Handler:
     """The endpoint with GitHub's manners around it."""
@@ -60,11 +65,15 @@ def answered(handler: Handler, window: Window) -> Handler:
     return endpoint
 
 
-async def body_of(request: Request) -> Json:
+async def parsed(request: Request) -> object:
     try:
-        body = json.loads(await request.body() or b"{}")
+        return json.loads(await request.body() or b"{}")
     except ValueError:
         raise Refused(400, "Problems parsing JSON") from None
+
+
+async def body_of(request: Request) -> Json:
+    body = await parsed(request)
     if not isinstance(body, dict):
         raise Refused(422, "Invalid request.\n\nFor 'links/0/schema', the body is not an object.")
     return body

@@ -15,6 +15,9 @@ HERE = "/repos/acme/platform"
 MEMBERS = "services/libs/tinybird/datasources/members.datasource"
 
 
+pytestmark = [pytest.mark.conformance, pytest.mark.xdist_group("git")]
+
+
 class Git:
     """``git`` with an empty home, in a clone of the project."""
 

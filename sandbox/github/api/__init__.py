@@ -47,6 +47,9 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
 
         return answered(endpoint, window)
 
+    async def limits(_: Request) -> Response:
+        return JSONResponse(window.left())
+
     async def nothing(_: Request) -> Response:
         raise not_found()
 
@@ -54,10 +57,13 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
     pulls, revisions = Pulls(hub, views), Revisions(hub, views)
     known: Iterable[tuple[str, str, InRepository]] = (
         ("GET", "", repository),
+        ("GET", "/branches", revisions.branches),
+        ("GET", "/branches/{branch:path}", revisions.branch),
         ("GET", "/contents/{path:path}", contents.show),
         ("PUT", "/contents/{path:path}", contents.put),
         ("DELETE", "/contents/{path:path}", contents.delete),
         ("GET", "/git/ref/{ref:path}", data.ref),
+        ("GET", "/git/matching-refs/{ref:path}", data.matching_refs),
         ("POST", "/git/refs", data.create_ref),
         ("PATCH", "/git/refs/{ref:path}", data.move_ref),
         ("DELETE", "/git/refs/{ref:path}", data.delete_ref),
@@ -71,6 +77,7 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
         ("GET", "/commits/{ref:path}/pulls", revisions.pulls),
         ("GET", "/commits/{ref:path}/check-runs", revisions.check_runs),
         ("GET", "/commits/{ref:path}/status", revisions.status),
+        ("GET", "/commits/{ref:path}", revisions.one),
         ("POST", "/statuses/{sha}", revisions.create_status),
         ("GET", "/compare/{range:path}", revisions.compare),
         ("GET", "/pulls", pulls.every),
@@ -78,6 +85,8 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
         ("GET", "/pulls/{number:int}", pulls.show),
         ("PATCH", "/pulls/{number:int}", pulls.update),
         ("PUT", "/pulls/{number:int}/merge", pulls.merge),
+        ("GET", "/pulls/{number:int}/files", pulls.files),
+        ("GET", "/pulls/{number:int}/commits", pulls.commits),
         ("POST", "/issues/{number:int}/comments", pulls.comment),
         ("GET", "/issues/{number:int}/comments", pulls.comments),
         ("POST", "/issues/{number:int}/labels", pulls.label),
@@ -87,6 +96,7 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
     for root in ("", ENTERPRISE):
         tokens = f"{root}/app/installations/{{id}}/access_tokens"
         made.append(Route(tokens, answered(installation_token, window), methods=["POST"]))
+        made.append(Route(f"{root}/rate_limit", answered(limits, window), methods=["GET"]))
         for method, path, handler in known:
             whole = f"{root}/repos/{{owner}}/{{repo}}{path}"
             made.append(Route(whole, inside(handler, reads=method == "GET"), methods=[method]))

@@ -30,6 +30,13 @@ class GitData:
             raise not_found()
         return JSONResponse(self._views.ref(repository, name, sha))
 
+    async def matching_refs(self, request: Request, repository: Repository) -> Response:
+        """All whose names begin so; none is no error."""
+        heads = {f"refs/heads/{branch}": sha for branch, sha in sorted(repository.branches().items())}
+        return JSONResponse(
+            [self._views.ref(repository, name, sha) for name, sha in heads.items() if name.startswith(_ref(request))]
+        )
+
     async def create_ref(self, request: Request, repository: Repository) -> Response:
         name, sha = needed(await body_of(request), "ref", "sha")
         if not name.startswith("refs/") or name.count("/") < 2 or _ODD.search(name):

@@ -8,7 +8,7 @@ from sandbox.github.hub import Hub
 from sandbox.github.model import Pull
 from sandbox.github.repository import Repository
 from sandbox.github.views import LOGIN, Views
-from sandbox.github.wire import body_of, needed
+from sandbox.github.wire import body_of, needed, parsed
 
 PAGE = 30
 
@@ -68,6 +68,17 @@ class Pulls:
         made = self._hub.merge(repository, pull, sha=sha, method=method, title=title, by=LOGIN)
         return JSONResponse({"sha": made, "merged": True, "message": "Pull Request successfully merged"})
 
+    async def files(self, request: Request, repository: Repository) -> Response:
+        pull = self._pull(request, repository)
+        sides = self._hub.sides(repository, pull.base_sha, pull.head_sha)
+        return JSONResponse(self._views.changes(repository, *sides))
+
+    async def commits(self, request: Request, repository: Repository) -> Response:
+        """Oldest first."""
+        pull = self._pull(request, repository)
+        found = repository.between(pull.base_sha, pull.head_sha)
+        return JSONResponse([self._views.revision(repository, sha) for sha in found])
+
     async def comment(self, request: Request, repository: Repository) -> Response:
         pull = self._pull(request, repository)
         made = self._hub.comment(pull, needed(await body_of(request), "body")[0])
@@ -78,8 +89,9 @@ class Pulls:
         return JSONResponse([self._views.comment(repository, pull, comment) for comment in pull.comments])
 
     async def label(self, request: Request, repository: Repository) -> Response:
-        """One that the repository does not know is made."""
-        pull, labels = self._pull(request, repository), (await body_of(request)).get("labels")
+        """One that the repository does not know is made. The names come in an object, or by themselves."""
+        pull, body = self._pull(request, repository), await parsed(request)
+        labels = body.get("labels") if isinstance(body, dict) else body
         if not isinstance(labels, list) or not all(isinstance(label, str) and label for label in labels):
             raise invalid("Label", "name")
         self._hub.label(repository, pull, labels)

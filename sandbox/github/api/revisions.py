@@ -7,8 +7,8 @@ from sandbox.github import checks
 from sandbox.github.errors import Refused, not_found
 from sandbox.github.hub import Hub
 from sandbox.github.model import Status
-from sandbox.github.repository import Files, Repository, changed
-from sandbox.github.views import Json, Views
+from sandbox.github.repository import Repository
+from sandbox.github.views import Views
 from sandbox.github.wire import body_of, needed
 
 
@@ -58,8 +58,8 @@ class Revisions:
                 "behind_by": len(behind),
                 "total_commits": len(ahead),
                 "merge_base_commit": {"sha": common},
-                "commits": [{"sha": sha, "commit": self._views.commit(repository, sha)} for sha in ahead],
-                "files": [_file(path, before, after) for path in changed(before, after)],
+                "commits": [self._views.revision(repository, sha) for sha in ahead],
+                "files": self._views.changes(repository, before, after),
             }
         )
 
@@ -68,7 +68,28 @@ class Revisions:
         query = request.query_params
         sha, most = self._known(repository, query.get("sha", "main")), int(query.get("per_page", "30"))
         found = repository.history(sha, query.get("path", "").strip("/"), most)
-        return JSONResponse([{"sha": each, "commit": self._views.commit(repository, each)} for each in found])
+        return JSONResponse([self._views.revision(repository, each) for each in found])
+
+    async def one(self, request: Request, repository: Repository) -> Response:
+        """A commit with what it changes beside its first parent."""
+        sha = self._known(repository, request.path_params["ref"])
+        parents = repository.about(sha).parents
+        before = repository.files(parents[0].decode()) if parents else {}
+        files = self._views.changes(repository, before, repository.files(sha))
+        added, gone = (sum(file[kind] for file in files) for kind in ("additions", "deletions"))
+        stats = {"additions": added, "deletions": gone, "total": added + gone}
+        return JSONResponse({**self._views.revision(repository, sha), "stats": stats, "files": files})
+
+    async def branches(self, _: Request, repository: Repository) -> Response:
+        found = sorted(repository.branches().items())
+        return JSONResponse([self._views.branch(repository, name, sha, whole=False) for name, sha in found])
+
+    async def branch(self, request: Request, repository: Repository) -> Response:
+        name = request.path_params["branch"]
+        sha = repository.head(name)
+        if sha is None:
+            raise Refused(404, "Branch not found")
+        return JSONResponse(self._views.branch(repository, name, sha))
 
     async def pulls(self, request: Request, repository: Repository) -> Response:
         """The pull requests that brought a commit, or hold it."""
@@ -82,8 +103,3 @@ class Revisions:
             return repository.commit(ref)
         except Refused:
             raise Refused(missing, f"No commit found for SHA: {ref}") from None
-
-
-def _file(path: str, before: Files, after: Files) -> Json:
-    status = "added" if path not in before else "removed" if path not in after else "modified"
-    return {"filename": path, "status": status, "sha": after.get(path, before.get(path)).sha}  # type: ignore[union-attr]
