@@ -1,13 +1,18 @@
 """What a workspace can do, found out on throwaway resources (facts/tinybird.md §15): everything that is made is named
 after the probe and removed at its end. Strategies plan for both answers to what is not known."""
 
+from __future__ import annotations
+
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from systems.errors import SystemsError
-from systems.tinybird import Tinybird
 from systems.tinybird_model import NewDatasource
+
+if TYPE_CHECKING:
+    from systems.tinybird import Tinybird
 
 SCHEMA = "`id` String `json:$.id`, `n` Int32 `json:$.n` DEFAULT 0"
 READ = "DATASOURCES:READ"

@@ -4,16 +4,20 @@ A standalone worker takes its list from a file when it starts, and what is chang
 distributed one keeps the list itself (facts/systems.md §4.1). ``connect.restart`` in tbops.toml says which it is.
 """
 
+from __future__ import annotations
+
 from datetime import datetime
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps.append_scope import may_append
 from runbooks.steps.tracking import STARTING
-from systems.connect import ConnectorStatus
 from systems.errors import SystemsError
 from systems.kubernetes_model import DeploymentInfo
+
+if TYPE_CHECKING:
+    from systems.connect import ConnectorStatus
 
 REST = "rest"
 LOOK_AGAIN_S = 2.0

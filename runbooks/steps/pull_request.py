@@ -6,9 +6,11 @@ commit in another way (an encrypted file) put it there too, and share the rest. 
 one repository gives the second a branch of its own, by which its record is kept apart.
 """
 
+from __future__ import annotations
+
 import hashlib
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from pydantic import Field
 
@@ -16,8 +18,10 @@ from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
 from runbooks.words import counted
 from systems.errors import SystemsError
-from systems.github import Repository
 from systems.github_model import PullInfo, is_known_branch, is_open_pull
+
+if TYPE_CHECKING:
+    from systems.github import Repository
 
 BRANCH = "tbops/run-{run}"
 TOPICS = "tbops/run-{run}-topics"

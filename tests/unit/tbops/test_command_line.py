@@ -131,3 +131,15 @@ def test_a_terminal_without_unicode_and_a_reader_that_stops_get_no_traceback(est
     ):
         done = subprocess.run(shell, shell=True, capture_output=True, text=True, timeout=60, check=False)
         assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_plan_of_a_folder_loads_no_client_of_any_system(estate: Path) -> None:
+    """It is waited for by a person, and half of a second goes by while they load."""
+    code = f"""
+import sys
+from tbops.cli import main
+main(["plan", {NICK!r}, "--datafiles", {str(estate)!r}, "--json"])
+print(sorted({{"httpx", "rq", "redis", "slack_sdk", "confluent_kafka", "psycopg_pool"}} & sys.modules.keys()))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
