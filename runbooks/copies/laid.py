@@ -9,7 +9,7 @@ from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Estimate, Hazard, Plan, Reason
 from runbooks.request import CopyDeed, Request
 from runbooks.step import Step
-from runbooks.steps.copy_runs import RunOnce
+from runbooks.steps.copy_once import RunOnce
 
 
 def laid_out(

@@ -18,7 +18,7 @@ from runbooks.plan import Estimate, Hazard, Plan, Reason
 from runbooks.questions import count_of
 from runbooks.request import CopyDeed, Request
 from runbooks.steps.copy_clear import ClearRun
-from runbooks.steps.copy_runs import RunOnce
+from runbooks.steps.copy_once import RunOnce
 from runbooks.words import counted
 
 ROWS = "rows of the last run"  # the question's key

@@ -15,7 +15,7 @@ from runbooks.hazards import found
 from runbooks.lineage import Lineage
 from runbooks.plan import Hazard, Plan
 from runbooks.request import CopyDeed, Request
-from runbooks.steps.copy_runs import StartSchedule, StopSchedule
+from runbooks.steps.copy_stop import StartSchedule, StopSchedule
 
 
 def pause(request: Request, job: CopyDeed, pipe: Pipe, facts: Facts, lineage: Lineage) -> Plan:

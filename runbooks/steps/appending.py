@@ -7,7 +7,8 @@ from typing import Any, ClassVar
 from runbooks.proof.gap import Gap
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Failed, Seen, Step, Todo, Wait
-from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy, scheduled
+from runbooks.steps.copies import PauseCopy, RestoreCopy, ResumeCopy
+from runbooks.steps.copy_jobs import scheduled
 from runbooks.steps.delivery import AwaitHeld
 from runbooks.steps.gap import gap_key, steps_of
 

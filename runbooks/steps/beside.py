@@ -6,7 +6,7 @@ from typing import ClassVar
 from runbooks.proof.chunks import Copied, pipe_sql
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
-from runbooks.steps.copies import live_jobs
+from runbooks.steps.copy_jobs import live_jobs
 from runbooks.steps.create import NewTable, moved_to
 from runbooks.steps.standing import schema_of, schema_under
 from systems.tinybird_model import Job

@@ -3,12 +3,11 @@
 from typing import ClassVar
 
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Progress, Seen, Step, Todo, Wait
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.steps.copy_jobs import live_jobs, no_slot, progress, scheduled
 from runbooks.steps.standing import Standing
-from systems.tinybird_model import Job
 
 LOOK_AGAIN_S = 3.0
-HEADROOM = 2  # copy slots left to others (facts/procedures.md §4)
 
 
 class PauseCopy(Step):
@@ -44,7 +43,7 @@ class PauseCopy(Step):
         if waiting:
             return Todo(f"the run {waiting.id} waits for a copy slot and is cancelled")
         if jobs:
-            return Wait(LOOK_AGAIN_S, f"a run of {self.pipe} is under way and is awaited", _progress(jobs[0]))
+            return Wait(LOOK_AGAIN_S, f"a run of {self.pipe} is under way and is awaited", progress(jobs[0]))
         return Done(f"{self.pipe} is paused and no run of it is under way.")
 
     def act(self, at: Site) -> None:
@@ -129,7 +128,7 @@ class RunCopy(Step):
             return self._slot(at, dict(at.memo))
         job = max(mine, key=lambda job: job.created_at)
         if job.live:
-            return Wait(LOOK_AGAIN_S, f"{self.pipe} is {job.status}", _progress(job))
+            return Wait(LOOK_AGAIN_S, f"{self.pipe} is {job.status}", progress(job))
         if job.status == "done":
             return Done(f"{self.pipe} has copied into {self.target}.")
         return Astray(f"the run of {self.pipe} ended as {job.status}: {job.error or 'without a reason'}")
@@ -165,46 +164,4 @@ class AwaitBegun(Step):
         if not left:
             return Done(f"No copy that was begun before reads {self.table}.")
         why = f"the run {left[0].id} of a copy is {left[0].status}, which may read {self.table} still"
-        return Wait(LOOK_AGAIN_S, why, _progress(left[0]), {"begun": [job.id for job in left]})
-
-
-def no_slot(at: Site) -> str | None:
-    """Why no copy may begin now; None if one may."""
-    under_way = sum(job.live for job in at.tinybird.jobs(kind="copy"))
-    if under_way < at.limits.copy_quota - HEADROOM:
-        return None
-    return f"{under_way} copies are under way, {HEADROOM} slots are left to others"
-
-
-def scheduled(at: Site, name: str) -> bool:
-    """Whether the pipe has a schedule that is not shut down."""
-    pipe = at.tinybird.pipe(name)
-    return bool(pipe and pipe.cron and pipe.schedule_status != "shutdown")
-
-
-def live_jobs(at: Site, pipe: str) -> list[Job]:
-    """The pipe's copies waiting or working, from the Jobs API and from ``jobs_log``, which has no limit of 100."""
-    listed = at.tinybird.jobs(kind="copy", pipe_name=pipe)
-    found = {job.id: job for job in listed if job.live}
-    known = {job.id for job in listed}
-    of = at.tinybird.pipe(pipe)
-    for logged in _logged(at, of.id) if of else []:
-        job = None if logged in known else at.tinybird.job(logged)
-        if job and job.live:
-            found[job.id] = job
-    return sorted(found.values(), key=lambda job: job.created_at)
-
-
-def _logged(at: Site, pipe_id: str) -> list[str]:
-    if not pipe_id.replace("_", "").isalnum():
-        return []
-    rows = at.tinybird.sql(
-        "SELECT job_id FROM (SELECT job_id, argMax(status, updated_at) AS last FROM tinybird.jobs_log "
-        f"WHERE job_type = 'copy' AND pipe_id = '{pipe_id}' AND created_at > now() - INTERVAL 2 DAY GROUP BY job_id) "
-        "WHERE last IN ('waiting', 'working')"
-    )
-    return [str(row["job_id"]) for row in rows]
-
-
-def _progress(job: Job) -> Progress | None:
-    return None if job.progress is None else Progress(round(job.progress), 100, "per cent")
+        return Wait(LOOK_AGAIN_S, why, progress(left[0]), {"begun": [job.id for job in left]})

@@ -6,7 +6,7 @@ from runbooks.site import Site
 from runbooks.step import Astray, Done, Failed, Seen, Step, Wait
 from runbooks.steps import copying
 from runbooks.steps.beside import Jobs
-from runbooks.steps.copies import live_jobs
+from runbooks.steps.copy_jobs import live_jobs
 from runbooks.steps.copying import Ended, Wish
 from runbooks.words import counted
 

@@ -8,7 +8,7 @@ from typing import Any
 from runbooks.site import Site
 from runbooks.step import Astray, Progress, Seen, Todo, Wait
 from runbooks.steps.beside import Jobs
-from runbooks.steps.copies import no_slot
+from runbooks.steps.copy_jobs import no_slot
 from systems.errors import SystemsError
 from systems.tinybird_model import Job
 
@@ -90,7 +90,7 @@ def progress_of(memo: Memo) -> Progress | None:
 
 
 def run(at: Site, pipe: str, params: dict[str, str]) -> None:
-    """Run a copy pipe of the run's own. Raises ``SystemsError``, retryable where every slot is taken."""
+    """Run a copy pipe. Raises ``SystemsError``, retryable where every slot is taken."""
     try:
         at.tinybird.copy_run(pipe, params=params)
     except SystemsError as error:

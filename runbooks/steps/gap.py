@@ -9,7 +9,8 @@ from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps import copying
 from runbooks.steps.beside import RemoveCopyPipe, remove, removed
-from runbooks.steps.copies import LOOK_AGAIN_S, no_slot
+from runbooks.steps.copies import LOOK_AGAIN_S
+from runbooks.steps.copy_jobs import no_slot
 from runbooks.words import counted
 
 TRIES = 3

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
-from runbooks.steps.copies import live_jobs
+from runbooks.steps.copy_jobs import live_jobs
 from runbooks.steps.delivery import lagging, raw_count
 from runbooks.steps.standing import Standing
 from runbooks.words import counted

@@ -10,7 +10,7 @@ from typing import ClassVar
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 from runbooks.steps.beside import beside_name, pipe_name
-from runbooks.steps.copies import live_jobs
+from runbooks.steps.copy_jobs import live_jobs
 from runbooks.steps.create import moved_to, write_back
 from runbooks.steps.set_aside import kept_name
 from runbooks.steps.standing import Standing, schema_of, schema_under

@@ -1,14 +1,14 @@
-"""A copy pipe that people have run, or whose schedule they stop: a run is begun once, waits for its turn however long
-that takes, and is followed by its job's id to its end."""
+"""A copy pipe that people have run: it is begun once, waits for its turn however long that takes, and is followed by
+its job's id to its end."""
 
 from datetime import datetime
 from typing import Any, ClassVar
 
 from runbooks.copies.causes import in_words
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Failed, Progress, Seen, Step, Todo, Wait
+from runbooks.step import Astray, Done, Failed, Seen, Step, Todo, Wait
 from runbooks.steps import copying
-from runbooks.steps.copies import live_jobs, scheduled
+from runbooks.steps.copy_jobs import live_jobs, logged_since, progress, rows_of, slots_taken
 from runbooks.words import counted
 from systems.tinybird_model import Job
 
@@ -49,7 +49,7 @@ class RunOnce(Step):
             memo |= {"known": [job.id for job in listed], "since": at.now.isoformat()}
         mine = [job for job in listed if job.id not in memo["known"]]
         if not mine and "asked" in memo:
-            mine = _logged_since(at, self.pipe, memo)  # the list has the last 100 jobs alone
+            mine = self._logged(at, memo)  # the list has the last 100 jobs alone
         if mine:
             return self._followed(at, memo | {"id": min(mine, key=lambda job: job.created_at).id})
         if at.answered:
@@ -58,6 +58,11 @@ class RunOnce(Step):
 
     def act(self, at: Site) -> None:
         copying.run(at, self.pipe, {})
+
+    def _logged(self, at: Site, memo: Memo) -> list[Job]:
+        logged = logged_since(at, self.pipe, datetime.fromisoformat(memo["since"]))
+        jobs = [at.tinybird.job(each) for each in logged if each not in memo["known"]]
+        return [job for job in jobs if job is not None]
 
     # -- before it is begun
 
@@ -87,7 +92,7 @@ class RunOnce(Step):
             return Astray(f"the job {memo['id']} of {self.pipe} is gone from Tinybird's list; look at {self.target}")
         if job.live:
             after = min(max(_since(at, memo.get("asked", memo["since"])) * SHARE, SOONEST_S), LATEST_S)
-            return Wait(after, self._under_way(at, job), _progress(job), memo)
+            return Wait(after, self._under_way(at, job), progress(job), memo)
         if job.status == "done":
             return self._copied(at, memo)
         if job.status == "cancelled":
@@ -121,102 +126,9 @@ class RunOnce(Step):
         return f"{self.pipe} copied {counted(now, 'row')} into {self.target}{than}."
 
 
-class StopSchedule(Step):
-    """Stop a copy pipe's schedule for as long as people want. A run that is under way goes on."""
-
-    op: ClassVar[str] = "tinybird.copy.stop-schedule/1"
-    settle_s: ClassVar[float] = 5.0
-
-    pipe: str
-
-    def title(self) -> str:
-        return f"Stop the schedule of the copy pipe {self.pipe}"
-
-    def reads(self) -> tuple[str, ...]:
-        return (f"tinybird/pipe/{self.pipe}/schedule",)
-
-    def writes(self) -> tuple[str, ...]:
-        return self.reads()
-
-    def look(self, at: Site) -> Seen:
-        if at.tinybird.pipe(self.pipe) is None:
-            return Failed(f"there is no pipe {self.pipe} any more")
-        return Todo() if scheduled(at, self.pipe) else Done(f"{self.pipe} does not run by its schedule any more.")
-
-    def act(self, at: Site) -> None:
-        at.tinybird.copy_pause(self.pipe)
-
-
-class StartSchedule(Step):
-    """Start it again."""
-
-    op: ClassVar[str] = "tinybird.copy.start-schedule/1"
-    settle_s: ClassVar[float] = 5.0
-
-    pipe: str
-
-    def title(self) -> str:
-        return f"Start the schedule of the copy pipe {self.pipe} again"
-
-    def reads(self) -> tuple[str, ...]:
-        return (f"tinybird/pipe/{self.pipe}/schedule",)
-
-    def writes(self) -> tuple[str, ...]:
-        return self.reads()
-
-    def look(self, at: Site) -> Seen:
-        if at.tinybird.pipe(self.pipe) is None:
-            return Failed(f"there is no pipe {self.pipe} any more")
-        return Done(f"{self.pipe} runs by its schedule again.") if scheduled(at, self.pipe) else Todo()
-
-    def act(self, at: Site) -> None:
-        at.tinybird.copy_resume(self.pipe)
-
-
 def copied_key(pipe: str) -> str:
     """Where a run's record has what became of a copy: job, target, mode, rows, and rows before."""
     return f"copied/{pipe}"
-
-
-def slots_taken(at: Site) -> str | None:
-    """Why no run may begin now; None if one may."""
-    live = [job.status for job in at.tinybird.jobs(kind="copy") if job.live]
-    if len(live) < at.limits.copy_quota:
-        return None
-    waiting = live.count("waiting")
-    queue = f", and {counted(waiting, 'run')} {'waits' if waiting == 1 else 'wait'} already" if waiting else ""
-    return f"all {at.limits.copy_quota} copy slots are taken{queue}"
-
-
-def rows_of(at: Site, pipe: str, job: str) -> tuple[int | None, int | None]:
-    """The rows that the job wrote, and those of the pipe's last good run before it; None where no log says so."""
-    found = at.tinybird.pipe(pipe)
-    if found is None or not _word(found.id):
-        return None, None
-    rows = at.tinybird.sql(
-        "SELECT job_id AS job, toString(sum(rows)) AS n FROM tinybird.datasources_ops_log WHERE event_type = 'copy' "
-        f"AND result = 'ok' AND pipe_id = '{found.id}' GROUP BY job ORDER BY max(timestamp) DESC LIMIT 20"
-    )
-    by_job = {str(row["job"]): int(row["n"]) for row in rows}
-    before = next((n for other, n in by_job.items() if other != job), None)
-    return by_job.get(job), before
-
-
-def _logged_since(at: Site, pipe: str, memo: Memo) -> list[Job]:
-    found = at.tinybird.pipe(pipe)
-    if found is None or not _word(found.id):
-        return []
-    since = int(datetime.fromisoformat(memo["since"]).timestamp())
-    rows = at.tinybird.sql(
-        f"SELECT DISTINCT job_id AS job FROM tinybird.jobs_log WHERE job_type = 'copy' AND pipe_id = '{found.id}' "
-        f"AND created_at >= toDateTime({since}) LIMIT 20"
-    )
-    jobs = [at.tinybird.job(str(row["job"])) for row in rows if str(row["job"]) not in memo["known"]]
-    return [job for job in jobs if job is not None]
-
-
-def _word(text: str) -> bool:
-    return text.replace("_", "").isalnum()
 
 
 def _since(at: Site, moment: str) -> float:
@@ -225,7 +137,3 @@ def _since(at: Site, moment: str) -> float:
 
 def _clock(moment: str) -> str:
     return f"{datetime.fromisoformat(moment):%H:%M:%S} UTC"
-
-
-def _progress(job: Job) -> Progress | None:
-    return None if job.progress is None else Progress(round(job.progress), 100, "per cent")
