@@ -1,27 +1,14 @@
 """What the watch knows: how far it has seen of each environment, and what it remembers of each pipe."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from ledger import stored
-from ledger.connection import Conn, row_of
+from ledger.connection import Conn
 from ledger.queries import load
 
-PAUSED_S = 86_400.0  # so long nobody asks after a pause that no hold ends
-
 _sql = load("watches")
-
-
-@dataclass(frozen=True)
-class Paused:
-    """A pipe that a run has paused; ``by_hand``: it was asked for that and has succeeded."""
-
-    pipe: str
-    run: int
-    by_hand: bool
-    until: datetime
 
 
 def elect(conn: Conn, environments: Sequence[str], *, every_s: float) -> list[str]:
@@ -77,13 +64,6 @@ def remember(conn: Conn, environment: str, changed: Mapping[str, Mapping[str, An
             )
     if subjects := list(gone):
         conn.execute(_sql["forget"], {"environment": environment, "subjects": subjects})
-
-
-def pauses(conn: Conn, environment: str) -> Sequence[Paused]:
-    """The pipes that runs have paused and not resumed, the later of two of one pipe behind the other."""
-    with conn.cursor(row_factory=row_of(Paused)) as cursor:
-        values = {"environment": environment, "otherwise_s": PAUSED_S}
-        return cursor.execute(_sql["pauses"], values).fetchall()
 
 
 def _seen(conn: Conn, query: str, environment: str) -> datetime | None:

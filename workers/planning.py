@@ -39,7 +39,7 @@ def plan_for(context: Context, request: Mapping[str, Any], site: Site) -> Propos
 
 
 def _of_a_copy(conn: Conn, asked: Request, site: Site) -> Request:
-    """The request with whose pause of it stands. A copy that an open run has stopped, or runs itself, is that run's
+    """The request with who had it stopped. A copy that an open run has stopped, or runs itself, is that run's
     until its end: raises ``Refused``."""
     job = asked.job
     assert isinstance(job, CopyDeed)
@@ -49,8 +49,8 @@ def _of_a_copy(conn: Conn, asked: Request, site: Site) -> Request:
         what = {"run": "run", "pause": "paused", "resume": "resumed"}[job.deed]
         then = f"it can be {what} when that run is over"
         raise Refused(f"Run {held.run} has the copy pipe `{job.pipe}` in its hands{until}; {then}.")
-    pause = pauses.standing(conn, site.environment).get(job.pipe)
-    stopped = Stopped(run=pause.run, at=pause.at, note=redact(pause.note)) if pause else None
+    known = pauses.stopped(conn, site.environment).get(job.pipe)
+    stopped = Stopped(run=known.run, at=known.at, note=redact(known.note)) if known else None
     return asked.model_copy(update={"job": job.model_copy(update={"stopped": stopped})})
 
 

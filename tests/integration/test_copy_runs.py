@@ -165,15 +165,15 @@ def test_a_schedule_is_stopped_and_started_again(sandbox: Sandbox, people: Peopl
     assert "is stopped already, so there is nothing to pause: run 1 stopped it at " in said
     assert "(“its source is wrong”)" in said
     with drive.product.pool.connection() as conn:
-        pause = pauses.standing(conn, "sandbox")[PIPE]
-        assert (pause.run, pause.note) == (run, "its source is wrong")
-        assert pause.actor.startswith("slack:")
+        known = pauses.stopped(conn, "sandbox")[PIPE]
+        assert (known.run, known.note) == (run, "its source is wrong")
+        assert known.actor.startswith("slack:")
     back = asked(drive, people.ben, f"/tb copy {PIPE} resume")
     drive.until(back, "succeeded")
     assert status(sandbox, PIPE) == "running"
     assert "run 1 stopped it at" in str((drive.view(back).run.plan or {})["strategy"]["reasons"])
     with drive.product.pool.connection() as conn:
-        assert pauses.standing(conn, "sandbox") == {}
+        assert pauses.stopped(conn, "sandbox") == {}
     assert "there is nothing to resume" in refused(drive, people.chen, f"/tb copy {PIPE} resume")
 
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 from config.watch import PipeLimits, WatchSettings
 from ledger.incidents import Found, Incident
+from ledger.pauses import Pause
 from systems.tinybird_logs import LoggedJob, LoggedWrite
 from workers.watch.judging import judged, limits_of
 from workers.watch.memory import Memory
@@ -27,7 +28,7 @@ from workers.watch.reconcile import (
     reconcile,
 )  # fmt: skip
 from workers.watch.recovery import recovered
-from workers.watch.seen import CopyPipe, Look, Pause
+from workers.watch.seen import CopyPipe, Look
 
 T0 = datetime(2026, 11, 3, tzinfo=UTC)
 ENVIRONMENT = "staging"

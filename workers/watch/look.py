@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from config.log import logger
 from config.settings import Environment
-from ledger import incidents, silences, watches
+from ledger import incidents, pauses, silences, watches
 from ledger.connection import Conn
 from ledger.incidents import Found, Incident
 from systems.checkin import check_in
@@ -26,7 +26,7 @@ from workers.watch.judging import judged, limits_of
 from workers.watch.memory import Memory
 from workers.watch.reconcile import Bearings, Change, key_of, reconcile
 from workers.watch.recovery import recovered
-from workers.watch.seen import Look, Pause
+from workers.watch.seen import Look
 from workers.watch.telling import tell
 
 # So much later another look may have been asked. What is further ahead was read from a clock that was set back since.
@@ -65,10 +65,10 @@ class _Watch:
         """Raises ``SystemsError`` where the platform cannot be looked at."""
         with self._context.pool.connection() as conn:
             until, memory = self._known(conn)
-            pauses = _pauses(conn, self._name)
+            paused = pauses.excusing(conn, self._name)
             opened = self._opened(conn)
         answer = asked(self._tinybird, self._name, until, self._settings.watch.overlap_s)
-        look = replace(answer.look, pauses=pauses, newest=self._newest(answer.look, memory))
+        look = replace(answer.look, pauses=paused, newest=self._newest(answer.look, memory))
         below = _Lazily(lambda: Below(self._name, look.now, answer.pipes, self._tinybird.datasources()))
         after, faults = self._judged(look, memory)
         if len(faults) > 1 and {key_of(fault) for fault in faults} - {key_of(incident) for incident in opened}:
@@ -191,13 +191,3 @@ class _Lazily:
             _log.warning("what follows from what is not known", why=str(error))
             self._unknown = True
             return False
-
-
-def _pauses(conn: Conn, environment: str) -> dict[str, Pause]:
-    """Of several of one pipe the one that lasts longest."""
-    found: dict[str, Pause] = {}
-    for paused in watches.pauses(conn, environment):
-        known = found.get(paused.pipe)
-        if known is None or known.until < paused.until:
-            found[paused.pipe] = Pause(paused.pipe, paused.run, paused.until, paused.by_hand)
-    return found

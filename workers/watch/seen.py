@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
+from ledger.pauses import Pause
 from systems.tinybird_logs import LoggedJob, LoggedWrite
 
 SKEW_S = 120.0  # clocks of the platform's parts may differ so much (facts/anchors.md §3, row 11)
@@ -19,17 +20,6 @@ class CopyPipe:
     running: bool
     mode: str  # append | replace
     target: str
-
-
-@dataclass(frozen=True)
-class Pause:
-    """A pipe that a run of ours has paused. Until ``until`` nobody misses it; ``by_hand``: the run was asked for that
-    and no more, and has succeeded."""
-
-    pipe: str  # its name: steps know pipes by it
-    run: int
-    until: datetime
-    by_hand: bool = False
 
 
 @dataclass(frozen=True)

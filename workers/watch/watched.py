@@ -5,8 +5,9 @@ from typing import Any
 
 from config.watch import PipeLimits
 from ledger.incidents import Detail, Found, Kind
+from ledger.pauses import Pause
 from workers.watch.history import History, Ran
-from workers.watch.seen import CopyPipe, Pause
+from workers.watch.seen import CopyPipe
 from workers.watch.words import clock, moment
 
 _GRACE_S = 300.0  # the least: rows of a log come minutes late

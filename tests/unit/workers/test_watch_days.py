@@ -13,10 +13,11 @@ from datetime import UTC, datetime
 import pytest
 
 from ledger.incidents import Kind
+from ledger.pauses import Pause
 from tests.support.timetable import Line, Plan, Timetable, copies, follows
 from tests.support.watching import T0, Stage, at
 from workers.watch.reconcile import Became, Closed, Opened, Reopened
-from workers.watch.seen import CopyPipe, Pause
+from workers.watch.seen import CopyPipe
 
 DAY, HOUR, LOOK = 86_400.0, 3600.0, 60.0
 LEARNT = 14 * DAY

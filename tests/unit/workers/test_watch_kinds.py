@@ -6,10 +6,10 @@ from datetime import timedelta
 import pytest
 
 from config.watch import WatchedPipe, WatchSettings
+from ledger.pauses import Pause
 from systems.tinybird_logs import LoggedWrite
 from tests.support.watching import HOUR, Stage, at, job, pipe, wrote
 from workers.watch.reconcile import Became, Closed, Opened, Reopened
-from workers.watch.seen import Pause
 
 A = pipe()
 QUOTA = "You have reached the maximum number of copy jobs (12)"
