@@ -8,9 +8,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from runbooks.facts import copy_past, in_git, live
-from runbooks.facts.copy_past import CopyPast
-from runbooks.facts.live import with_copy_runs
+from runbooks.facts import copy_runs, in_git, live
+from runbooks.facts.copy_runs import RecentRuns
+from runbooks.facts.live import with_copy_figures
 from runbooks.facts.model import Datasource, Facts, Pipe, ProjectFiles
 from runbooks.history import in_order, newest_about
 from runbooks.names import ProjectNames
@@ -116,18 +116,18 @@ class InProject:
 
 
 @dataclass(frozen=True)
-class CopyHistory:
-    """How the copies ran of late."""
+class FiguresOfCopies:
+    """How long the copies take, and how they ran of late: of all of them."""
 
-    key: str = "copy runs"
+    key: str = "copy figures"
 
 
 @dataclass(frozen=True)
-class CopyRuns:
-    """How each of these copy pipes ran lately: (name, id)."""
+class RecentRunsOf:
+    """The newest runs of each of these copy pipes: (name, id)."""
 
     pipes: tuple[tuple[str, str], ...]
-    key: str = "copies"
+    key: str = "recent runs"
 
 
 Question = (
@@ -140,8 +140,8 @@ Question = (
     | Formatting
     | Green
     | InProject
-    | CopyHistory
-    | CopyRuns
+    | FiguresOfCopies
+    | RecentRunsOf
 )
 
 
@@ -159,7 +159,7 @@ def answered(
     where it matters. Raises ``SystemsError`` where a system is away."""
     answers = dict(facts.answers)
     shapes = dict(facts.topics)
-    copies = dict(facts.copies)
+    recent = dict(facts.recent_runs)
     project, elsewhere, history = facts.project, facts.elsewhere, facts.history
     for question in questions:
         match question:
@@ -186,14 +186,20 @@ def answered(
                 project = replace(project, formatted={**project.formatted, **made})
             case InProject() if hub is not None:
                 history = _in_project(question, hub)
-            case CopyHistory() if tinybird is not None:
-                facts = with_copy_runs(facts, tinybird)
-            case CopyRuns() if tinybird is not None:
-                copies |= _copied(question, tinybird)
+            case FiguresOfCopies() if tinybird is not None:
+                facts = with_copy_figures(facts, tinybird)
+            case RecentRunsOf() if tinybird is not None:
+                recent |= _recent_runs(question, tinybird)
             case _:
                 pass
     return replace(
-        facts, answers=answers, topics=shapes, project=project, elsewhere=elsewhere, history=history, copies=copies
+        facts,
+        answers=answers,
+        topics=shapes,
+        project=project,
+        elsewhere=elsewhere,
+        history=history,
+        recent_runs=recent,
     )
 
 
@@ -211,10 +217,10 @@ def _resources(workspace: "Tinybird") -> "Mapping[str, Datasource | Pipe] | None
         return None
 
 
-def _copied(question: CopyRuns, tinybird: "Tinybird") -> dict[str, CopyPast]:
+def _recent_runs(question: RecentRunsOf, tinybird: "Tinybird") -> dict[str, RecentRuns]:
     """Nothing where the logs are not what they should be: what hangs on them is then not done."""
     try:
-        return copy_past.read(tinybird, question.pipes)
+        return copy_runs.read(tinybird, question.pipes)
     except SystemsError as error:
         if error.retryable:
             raise

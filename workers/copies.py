@@ -12,8 +12,8 @@ from cronsim import CronSim
 from ledger.values import Json
 from runbooks.copies import doctor
 from runbooks.facts import live
-from runbooks.facts.copy_past import CopyRun
-from runbooks.facts.copy_runs import CopyRuns
+from runbooks.facts.copy_figures import CopyFigures
+from runbooks.facts.copy_runs import CopyRun
 from runbooks.facts.model import Facts, Pipe
 from runbooks.schedules import runs_by_the_clock
 from runbooks.site import Site
@@ -41,7 +41,7 @@ def copies(site: Site, asked: Json) -> dict[str, Any]:
 
 
 def _copy(pipe: Pipe, facts: Facts, incident: int | None) -> dict[str, Any]:
-    runs = (facts.copy_runs or {}).get(pipe.name)
+    runs = (facts.copy_figures or {}).get(pipe.name)
     scheduled = runs_by_the_clock(pipe.output.schedule)
     paused = scheduled and pipe.schedule_status == "shutdown"
     return {
@@ -56,7 +56,7 @@ def _copy(pipe: Pipe, facts: Facts, incident: int | None) -> dict[str, Any]:
     }
 
 
-def _state(scheduled: bool, paused: bool, runs: CopyRuns | None, incident: int | None) -> str:
+def _state(scheduled: bool, paused: bool, runs: CopyFigures | None, incident: int | None) -> str:
     """What somebody must know of it first."""
     if runs and runs.last.live:
         return "waiting" if runs.last.status == "waiting" else "working"
@@ -71,7 +71,7 @@ def _state(scheduled: bool, paused: bool, runs: CopyRuns | None, incident: int |
     return "fine" if runs else "never ran"
 
 
-def _ran(runs: CopyRuns | None) -> Mapping[str, Any]:
+def _ran(runs: CopyFigures | None) -> Mapping[str, Any]:
     if runs is None:
         return {"last": None, "day": []}
     last = runs.last

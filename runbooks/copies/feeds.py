@@ -43,7 +43,7 @@ def timed(facts: Facts) -> dict[str, Timed]:
 
 def lasting_s(pipe: str, facts: Facts) -> int | None:
     """How long nearly all of its runs take, in seconds; None where it did not run of late."""
-    runs = (facts.copy_runs or {}).get(pipe)
+    runs = (facts.copy_figures or {}).get(pipe)
     return runs.p95_s if runs else None
 
 

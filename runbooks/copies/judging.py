@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from runbooks.copies.clocks import Asked, asked
 from runbooks.copies.trace import Trace, trace_of
-from runbooks.facts.copy_past import CopyPast
+from runbooks.facts.copy_runs import RecentRuns
 from runbooks.facts.model import Datasource, Facts, Pipe
 from runbooks.lineage import Bound, Lineage
 from runbooks.schedules import runs_by_the_clock
@@ -36,7 +36,7 @@ def scheduled(pipe: Pipe) -> bool:
 
 
 def judged(pipe: Pipe, facts: Facts, lineage: Lineage) -> Judged:
-    """How it ran lately is asked of ``facts.copies`` where it matters: for copies that look back."""
+    """How it ran lately is asked of ``facts.recent_runs`` where it matters: for copies that look back."""
     target = facts.datasources.get(pipe.output.target or "")
     if target is None:
         return Judged(False, f"its target {pipe.output.target} is not there")
@@ -140,7 +140,7 @@ def _looking_back(pipe: Pipe, moments: Asked, absorbed: str, facts: Facts, linea
         why = f"how far it looks back is not certain ({moments.bounding[0]}): a late run may leave a gap"
         return Judged(False, why)
     look_back = timedelta(seconds=min(each or 0 for each in seconds))
-    good = facts.copies.get(pipe.name, CopyPast()).good
+    good = facts.recent_runs.get(pipe.name, RecentRuns()).good
     if good is None:
         return Judged(
             False, f"it looks back {_span(look_back)}, and no log says when its last good run was: there may be a gap"

@@ -43,7 +43,7 @@ class Offers:
 
 
 def offers(facts: Facts, pipe: str, lineage: Lineage | None = None) -> Offers:
-    """What is safe for ``pipe``, which is a copy pipe of ``facts``. How it ran lately is asked of ``facts.copies``,
+    """What is safe for ``pipe``, a copy pipe of ``facts``. How it ran lately is asked of ``facts.recent_runs``
     where it matters: for copies that look back."""
     lineage = lineage or Lineage.of(facts)
     copy = facts.pipes[pipe]

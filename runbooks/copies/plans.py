@@ -8,7 +8,7 @@ from runbooks.errors import Refused
 from runbooks.facts.model import Facts, Pipe
 from runbooks.lineage import Lineage
 from runbooks.plan import Plan
-from runbooks.questions import CopyRuns, Count, Question
+from runbooks.questions import Count, Question, RecentRunsOf
 from runbooks.request import CopyDeed, Request
 
 
@@ -28,8 +28,8 @@ def questions_of(job: CopyDeed, facts: Facts) -> tuple[Question, ...]:
     """How the copies ran lately; then, where rows are to be deleted, how many. Raises ``Refused`` as the plan does."""
     pipe, lineage = _pipe(job, facts), Lineage.of(facts)
     names = (pipe.name, *(lineage.copies_behind(pipe.name) if job.onward else ()))
-    if pipe.name not in facts.copies:
-        return (CopyRuns(tuple((name, facts.pipes[name].id) for name in names)),)
+    if pipe.name not in facts.recent_runs:
+        return (RecentRunsOf(tuple((name, facts.pipes[name].id) for name in names)),)
     if job.deed != "run" or not job.clear:
         return ()
     trace, last = running.cleared(pipe, offers(facts, pipe.name, lineage), facts)

@@ -17,7 +17,7 @@ from runbooks.hazards import in_order
 from runbooks.layout import in_one_block
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Estimate, Hazard, MovedCopy, Plan
-from runbooks.questions import CopyHistory, Question
+from runbooks.questions import FiguresOfCopies, Question
 from runbooks.request import Request, Timetable
 from runbooks.steps.copy_schedule import CheckSchedules, KeepSchedules, SetSchedule
 from runbooks.words import counted
@@ -28,7 +28,7 @@ _STEP_S = 3
 
 def questions_of() -> tuple[Question, ...]:
     """How long each copy takes."""
-    return (CopyHistory(),)
+    return (FiguresOfCopies(),)
 
 
 def plan_of(request: Request, job: Timetable, facts: Facts) -> Plan:

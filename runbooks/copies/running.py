@@ -10,7 +10,7 @@ from runbooks.copies.laid import laid_out
 from runbooks.copies.offers import Offers, offers
 from runbooks.copies.trace import Trace
 from runbooks.errors import Refused
-from runbooks.facts.copy_past import CopyPast, CopyRun
+from runbooks.facts.copy_runs import CopyRun, RecentRuns
 from runbooks.facts.model import Facts, Pipe
 from runbooks.hazards import found
 from runbooks.lineage import Lineage
@@ -73,12 +73,12 @@ def _clearing(pipe: Pipe, offered: Offers, facts: Facts) -> Iterator[ClearRun]:
 
 def cleared(pipe: Pipe, offered: Offers, facts: Facts) -> tuple[Trace, CopyRun | None]:
     """How the rows of the last run are known, and which run that is; None where it never ran. Raises ``Refused``."""
-    trace, past = offered.clear, facts.copies.get(pipe.name, CopyPast())
+    trace, past = offered.clear, facts.recent_runs.get(pipe.name, RecentRuns())
     if trace is None:
         instead = f"Type `copy {pipe.name} run`." if offered.run else offered.instead
         why = "needs no clearing" if offered.run else "cannot be cleared and run"
         raise Refused(f"`{pipe.name}` {why}. {offered.why} {instead}".rstrip(), pipe.name)
-    if pipe.name not in facts.copies:
+    if pipe.name not in facts.recent_runs:
         raise Refused(f"No log says when `{pipe.name}` ran last, so its rows are not known.", pipe.name)
     if past.under_way is not None:
         raise Refused(
@@ -99,7 +99,7 @@ def cleared(pipe: Pipe, offered: Offers, facts: Facts) -> tuple[Trace, CopyRun |
 
 
 def _reasons(job: CopyDeed, offered: Offers, clear: Sequence[ClearRun], facts: Facts) -> Iterator[str]:
-    last = facts.copies.get(offered.pipe, CopyPast()).last
+    last = facts.recent_runs.get(offered.pipe, RecentRuns()).last
     if not job.clear:
         yield offered.why.rstrip(".")
     elif clear:
@@ -117,12 +117,12 @@ def _reasons(job: CopyDeed, offered: Offers, clear: Sequence[ClearRun], facts: F
 
 
 def _took(facts: Facts, name: str) -> int:
-    seconds = facts.copies.get(name, CopyPast()).seconds
+    seconds = facts.recent_runs.get(name, RecentRuns()).seconds
     return _UNKNOWN_S if seconds is None else max(1, seconds)
 
 
 def _formula(names: Sequence[str], took: Sequence[int], facts: Facts) -> str:
-    known = sum(facts.copies.get(name, CopyPast()).seconds is not None for name in names)
+    known = sum(facts.recent_runs.get(name, RecentRuns()).seconds is not None for name in names)
     if not known:
         return f"{_UNKNOWN_S} s for each: no log has a good run" if len(names) > 1 else "no log has a good run of it"
     if len(names) == 1:

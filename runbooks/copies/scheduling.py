@@ -8,7 +8,7 @@ from cronsim import CronSim
 from runbooks.copies.judging import by_schedule, scheduled
 from runbooks.copies.laid import laid_out
 from runbooks.errors import Refused
-from runbooks.facts.copy_past import CopyPast
+from runbooks.facts.copy_runs import RecentRuns
 from runbooks.facts.model import Facts, Pipe
 from runbooks.gaps import look_back_s
 from runbooks.hazards import found
@@ -74,7 +74,7 @@ def resume(request: Request, job: CopyDeed, pipe: Pipe, facts: Facts, lineage: L
 def _of_resume(pipe: Pipe, facts: Facts, lineage: Lineage) -> Iterator[Hazard]:
     """What came while it was paused, and is older than it looks back, is never taken (facts/procedures.md §2.7)."""
     seconds = look_back_s(lineage, pipe.name)
-    good = facts.copies.get(pipe.name, CopyPast()).good
+    good = facts.recent_runs.get(pipe.name, RecentRuns()).good
     if pipe.output.mode != "append" or not seconds:
         return
     if good is None or facts.now - timedelta(seconds=seconds) > (good.started or good.created):

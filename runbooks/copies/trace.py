@@ -10,7 +10,7 @@ from typing import Literal
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from runbooks.facts.copy_past import CopyRun
+from runbooks.facts.copy_runs import CopyRun
 from runbooks.facts.model import Column, Datasource, Facts, Pipe
 from runbooks.lineage import Lineage
 from runbooks.lineage.sql import trees_of

@@ -1,120 +1,119 @@
-"""How copies ran, from Tinybird's own logs: two queries, however many pipes there are.
+"""The newest runs of some copy pipes, one by one: what to run, clear or resume one of them is judged by.
 
-``tinybird.jobs_log`` knows every job and no rows, ``tinybird.datasources_ops_log`` the rows; the Jobs API keeps a
-hundred jobs and would forget most of a busy day (facts/tinybird.md §5, §8).
+From Tinybird's own logs, which keep more than the Jobs API. ``copy_figures`` says of all copies how long they take.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
+from statistics import median
 from typing import TYPE_CHECKING, Any
-
-from runbooks.facts.copy_past import CopyRun
-from systems.errors import SystemsError
 
 if TYPE_CHECKING:
     from systems.tinybird import Tinybird
 
-DAYS = 14  # looked at: a week, and the week before
-LIVE = ("waiting", "working", "cancelling")
-_UNKNOWN_COLUMN = 400  # the columns of the log of rows are not certain (facts/tinybird.md §8)
-
-# A job may have several lines, one for each change of its state. Only runs that ended well say how long one takes.
-_RUNS = f"""
-SELECT pipe, argMax(job_id, created) AS last_job, argMax(state, created) AS last_state,
-       toUnixTimestamp(max(created)) AS last_created,
-       toUnixTimestamp(argMax(started, created)) AS last_started, toUnixTimestamp(argMax(ended, created)) AS last_ended,
-       argMax(why, created) AS last_why,
-       countIf(recent) AS week, round(quantileExactIf(0.5)(took, recent)) AS p50,
-       round(quantileExactIf(0.95)(took, recent)) AS p95,
-       countIf(past) AS week_before, round(quantileExactIf(0.5)(took, past)) AS p50_before,
-       round(quantileExactIf(0.95)(took, past)) AS p95_before,
-       groupArrayIf(toUnixTimestamp(created), today) AS day_created,
-       groupArrayIf(toUnixTimestamp(started), today) AS day_started,
-       groupArrayIf(toUnixTimestamp(ended), today) AS day_ended, groupArrayIf(state, today) AS day_state,
-       groupArrayIf(job_id, today) AS day_job
-FROM (
-    SELECT *, toUnixTimestamp(ended) - toUnixTimestamp(started) AS took,
-           state = 'done' AND begun AND created > now() - INTERVAL 7 DAY AS recent,
-           state = 'done' AND begun AND created <= now() - INTERVAL 7 DAY AS past,
-           ended > now() - INTERVAL 1 DAY OR state IN {LIVE} AS today
-    FROM (
-        SELECT job_id, any(pipe_id) AS pipe, argMax(status, updated_at) AS state, min(created_at) AS created,
-               max(started_at) IS NOT NULL AS begun, coalesce(max(started_at), max(updated_at)) AS started,
-               max(updated_at) AS ended, coalesce(argMax(error, updated_at), '') AS why
-        FROM tinybird.jobs_log WHERE job_type = 'copy' AND created_at > now() - INTERVAL {DAYS} DAY GROUP BY job_id
-    )
-)
-GROUP BY pipe"""
-
-_ROWS = f"""
-SELECT pipe_id AS pipe, argMax(written_rows, timestamp) AS last, quantileExact(0.5)(written_rows) AS usual
-FROM tinybird.datasources_ops_log
-WHERE event_type = 'copy' AND result = 'ok' AND timestamp > now() - INTERVAL {DAYS} DAY GROUP BY pipe"""
+OVER = ("done", "error", "cancelled")
+KEPT = 12  # runs of each that are looked at
+_DAYS = 40  # a copy of each month has run in them
+_AT_ONCE = 100  # ids in one query, which may have 8 KB
 
 
 @dataclass(frozen=True)
-class CopyRuns:
-    """How one copy pipe ran in ``DAYS`` days. Durations are in seconds, without the time in the queue: the median and
-    the 95th percentile of a week's runs, and the median of the week before; None where none ended well. ``rows`` and
-    ``usual_rows`` are those written by the last run and by one in the middle."""
+class CopyRun:
+    """One run. ``created`` is when it was asked for, or its tick; ``ended`` when it was last heard of; ``rows`` are
+    those that it wrote, None where no log says so."""
 
-    last: CopyRun
-    error: str = ""
-    p50_s: int | None = None
-    p95_s: int | None = None
-    before_s: int | None = None
+    id: str
+    status: str  # waiting | working | done | error | cancelling | cancelled
+    created: datetime
+    started: datetime | None
+    ended: datetime
     rows: int | None = None
-    usual_rows: int | None = None
-    day: tuple[CopyRun, ...] = ()  # those of the last 24 hours, oldest first
+
+    @property
+    def live(self) -> bool:
+        return self.status not in OVER
+
+    @property
+    def seconds(self) -> float:
+        return (self.ended - (self.started or self.created)).total_seconds()
 
 
-def read(tinybird: Tinybird) -> dict[str, CopyRuns]:
-    """By the pipe's id; one that did not run is not there. Raises ``SystemsError``."""
-    rows = _rows(tinybird)
-    return {str(row["pipe"]): _of(row, rows.get(str(row["pipe"]))) for row in tinybird.sql(_RUNS)}
+@dataclass(frozen=True)
+class RecentRuns:
+    """Of one copy pipe: ``KEPT`` at most, the newest first."""
+
+    runs: tuple[CopyRun, ...] = ()
+
+    @property
+    def last(self) -> CopyRun | None:
+        """The newest that is over, however it ended."""
+        return next((run for run in self.runs if run.status in OVER), None)
+
+    @property
+    def good(self) -> CopyRun | None:
+        """The newest that copied what it was to."""
+        return next((run for run in self.runs if run.status == "done"), None)
+
+    @property
+    def under_way(self) -> CopyRun | None:
+        return next((run for run in self.runs if run.live), None)
+
+    @property
+    def seconds(self) -> int | None:
+        """How long a good one takes."""
+        took = [run.seconds for run in self.runs if run.status == "done"]
+        return round(median(took)) if took else None
 
 
-def _rows(tinybird: Tinybird) -> Mapping[str, tuple[int, int]]:
-    """Empty where the log has no such columns: a list without them is still one."""
-    try:
-        return {str(row["pipe"]): (int(row["last"]), int(row["usual"])) for row in tinybird.sql(_ROWS)}
-    except SystemsError as error:
-        if error.status != _UNKNOWN_COLUMN:
-            raise
-        return {}
+def read(tinybird: Tinybird, pipes: Sequence[tuple[str, str]]) -> dict[str, RecentRuns]:
+    """Of each of ``pipes`` (name, id), by name; of one that no log knows, none. Raises ``SystemsError``."""
+    names = {known: name for name, known in pipes if known.replace("_", "").isalnum()}
+    ids, found = sorted(names), dict[str, list[CopyRun]]()
+    for first in range(0, len(ids), _AT_ONCE):
+        for pipe, run in _runs(tinybird, ids[first : first + _AT_ONCE]):
+            found.setdefault(names[pipe], []).append(run)
+    return {name: RecentRuns(tuple(found.get(name, ()))) for name, _ in pipes}
 
 
-def _of(row: Mapping[str, Any], rows: tuple[int, int] | None) -> CopyRuns:
-    recent, past = int(row["week"]) > 0, int(row["week_before"]) > 0
-    last = str(row["last_state"])
-    return CopyRuns(
-        last=_run(row["last_job"], last, row["last_created"], row["last_started"], row["last_ended"]),
-        error=str(row["last_why"]) if last == "error" else "",
-        p50_s=_whole(row["p50"]) if recent else None,
-        p95_s=_whole(row["p95"]) if recent else _whole(row["p95_before"]) if past else None,
-        before_s=_whole(row["p50_before"]) if past else None,
-        rows=rows[0] if rows else None,
-        usual_rows=rows[1] if rows else None,
-        day=_day(row["day_job"], row["day_state"], row["day_created"], row["day_started"], row["day_ended"]),
+def _runs(tinybird: Tinybird, ids: Sequence[str]) -> Iterator[tuple[str, CopyRun]]:
+    """Each change of a job is a row of ``jobs_log``, which has no rows written; ``datasources_ops_log`` has."""
+    among = ", ".join(f"'{each}'" for each in ids)
+    jobs = tinybird.sql(
+        "SELECT pipe_id AS pipe, job_id AS job, argMax(status, updated_at) AS last, "
+        f"{_ms('min(created_at)')} AS created, {_ms('max(started_at)')} AS started, {_ms('max(updated_at)')} AS ended "
+        f"FROM tinybird.jobs_log WHERE job_type = 'copy' AND pipe_id IN ({among}) AND created_at > now() - "
+        f"INTERVAL {_DAYS} DAY GROUP BY pipe_id, job_id ORDER BY created DESC, job LIMIT {KEPT} BY pipe"
     )
+    written = tinybird.sql(
+        "SELECT job_id AS job, toString(sum(rows)) AS n FROM tinybird.datasources_ops_log "
+        f"WHERE event_type = 'copy' AND result = 'ok' AND pipe_id IN ({among}) AND timestamp > now() - "
+        f"INTERVAL {_DAYS} DAY GROUP BY job ORDER BY max(timestamp) DESC LIMIT {KEPT * len(ids)}"
+    )
+    rows = {str(row["job"]): int(row["n"]) for row in written}
+    for row in jobs:
+        started = _at(row["started"])
+        run = CopyRun(
+            id=str(row["job"]),
+            status=str(row["last"]),
+            created=_moment(row["created"]),
+            started=started,
+            ended=_moment(row["ended"]),
+            rows=rows.get(str(row["job"])),
+        )
+        yield str(row["pipe"]), run
 
 
-def _day(jobs: Sequence[Any], states: Sequence[Any], *moments: Sequence[Any]) -> tuple[CopyRun, ...]:
-    found = (_run(job, str(state), *at) for job, state, *at in zip(jobs, states, *moments, strict=True))
-    return tuple(sorted(found, key=lambda run: (run.created, run.ended)))
+def _ms(column: str) -> str:
+    """A time as whole milliseconds, whatever type the log keeps it in; 0 for none."""
+    return f"toString(ifNull(toUnixTimestamp64Milli(toDateTime64({column}, 3)), 0))"
 
 
-def _run(job: Any, status: str, created: Any, started: Any, ended: Any) -> CopyRun:
-    begun = None if status == "waiting" else _moment(started)
-    return CopyRun(str(job), status, _moment(created), begun, _moment(ended))
+def _at(value: Any) -> datetime | None:
+    return _moment(value) if int(value) > 0 else None
 
 
-def _whole(seconds: Any) -> int:
-    return round(float(seconds))
-
-
-def _moment(seconds: Any) -> datetime:
-    return datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=int(seconds))
+def _moment(value: Any) -> datetime:
+    return datetime.fromtimestamp(int(value) / 1000, UTC)

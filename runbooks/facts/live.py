@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from runbooks.facts import copy_runs, model
+from runbooks.facts import copy_figures, model
 from runbooks.site import Site
 from systems import postgres_model, sequin_model, tinybird_model
 from systems.errors import SystemsError
@@ -72,7 +72,7 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
 def of_copies(site: Site) -> model.Facts:
     """The workspace alone, and how its copies ran: six calls to Tinybird, and nobody else need answer. Raises
     ``SystemsError``."""
-    return with_copy_runs(read_copies(site), site.tinybird)
+    return with_copy_figures(read_copies(site), site.tinybird)
 
 
 def read_copies(site: Site) -> model.Facts:
@@ -92,11 +92,11 @@ def read_copies(site: Site) -> model.Facts:
     )
 
 
-def with_copy_runs(facts: model.Facts, workspace: Tinybird) -> model.Facts:
-    """The facts with how the copies ran, in two calls. Raises ``SystemsError``."""
+def with_copy_figures(facts: model.Facts, workspace: Tinybird) -> model.Facts:
+    """The facts with the figures of all copies, in two calls. Raises ``SystemsError``."""
     named = {p.id: p.name for p in facts.pipes.values()}
-    runs = {named[known]: found for known, found in copy_runs.read(workspace).items() if known in named}
-    return replace(facts, copy_runs=runs)
+    figures = {named[known]: found for known, found in copy_figures.read(workspace).items() if known in named}
+    return replace(facts, copy_figures=figures)
 
 
 def _in_flight(site: Site) -> dict[str, str]:

@@ -10,8 +10,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Literal
 
-from runbooks.facts.copy_past import CopyPast
-from runbooks.facts.copy_runs import CopyRuns
+from runbooks.facts.copy_figures import CopyFigures
+from runbooks.facts.copy_runs import RecentRuns
 from runbooks.facts.project import Project
 from runbooks.names import Names
 from systems.kafka_model import TopicShape
@@ -244,10 +244,10 @@ class Facts:
     project: Project | None = None  # the datafiles in git, where a request is about them
     # by environment the resources of the project's other workspaces, by file name; None for one that is away
     elsewhere: "Mapping[str, Mapping[str, Datasource | Pipe] | None] | None" = None
-    # how copy pipes ran lately, of those that one request is about: see runbooks/questions.py
-    copies: Mapping[str, CopyPast] = field(default_factory=dict[str, CopyPast])
+    # by copy pipe, of those that one request is about: see runbooks/questions.py
+    recent_runs: Mapping[str, RecentRuns] = field(default_factory=dict[str, RecentRuns])
     history: ProjectFiles | None = None  # what the project's branch holds; None: its repository was not asked
-    copy_runs: Mapping[str, CopyRuns] | None = None  # by copy pipe: how those that ran did; None: nobody asked
+    copy_figures: Mapping[str, CopyFigures] | None = None  # by copy pipe, of those that ran; None: nobody asked
 
     def sink_of(self, datasource: str) -> Sink | None:
         """The Sequin sink whose topic is this datasource: topic = datasource = table name (facts/estate.md §5)."""

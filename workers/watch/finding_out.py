@@ -12,7 +12,7 @@ from ledger.connection import Conn
 from ledger.incidents import Detail, Incident, incident_ref
 from runbooks.copies.judging import scheduled
 from runbooks.copies.offers import Offers, offers
-from runbooks.facts.copy_past import KEPT, CopyPast, CopyRun
+from runbooks.facts.copy_runs import KEPT, CopyRun, RecentRuns
 from runbooks.facts.model import Facts, Pipe
 from runbooks.lineage import Lineage
 from workers.watch.below import Below
@@ -31,8 +31,8 @@ def find_out(conn: Conn, asked: Sequence[Incident], below: Below, past: Mapping[
     """Add what is known of each to what its card shows; the messages to ring ``publish`` for after the transaction.
     ``past`` is what is remembered of each pipe, by id."""
     pipes = {pipe.id: pipe for pipe in below.facts.pipes.values()}
-    copies = {pipes[known].name: _past(history) for known, history in past.items() if known in pipes}
-    facts = replace(below.facts, copies=copies)
+    recent = {pipes[known].name: _recent(history) for known, history in past.items() if known in pipes}
+    facts = replace(below.facts, recent_runs=recent)
     for incident in asked:
         pipe = pipes.get(incident.subject)
         if pipe is not None:
@@ -69,7 +69,7 @@ def _offered(safe: Offers, pipe: Pipe) -> Iterator[str]:
         yield "pause"
 
 
-def _past(history: History) -> CopyPast:
+def _recent(history: History) -> RecentRuns:
     runs = (
         CopyRun(
             id=run.id,
@@ -81,4 +81,4 @@ def _past(history: History) -> CopyPast:
         )
         for run in reversed(history.runs)
     )
-    return CopyPast(tuple(runs)[:KEPT])
+    return RecentRuns(tuple(runs)[:KEPT])

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from runbooks.copies.doctor import better, findings
-from runbooks.facts.copy_past import CopyRun
-from runbooks.facts.copy_runs import CopyRuns
+from runbooks.facts.copy_figures import CopyFigures
+from runbooks.facts.copy_runs import CopyRun
 from runbooks.facts.model import Facts, Limits
 from runbooks.plan import Hazard
 from tests.support.estate import FILES, NOW, PEOPLE_SORTED, from_files, of_seed
@@ -27,14 +27,14 @@ COPY_SCHEDULE 10 * * * *
 """
 
 
-def ran(seconds: int) -> CopyRuns:
-    return CopyRuns(CopyRun("job", "done", NOW, NOW, NOW + timedelta(seconds=seconds)), p50_s=seconds, p95_s=seconds)
+def ran(seconds: int) -> CopyFigures:
+    return CopyFigures(CopyRun("job", "done", NOW, NOW, NOW + timedelta(seconds=seconds)), p50_s=seconds, p95_s=seconds)
 
 
 def facts(behind: str = BEHIND, target: str = PEOPLE_SORTED, **seconds: int) -> Facts:
     """The people with one more copy, which reads at minute 10 what people_copy begins to write at minute 8."""
     made = from_files({**FILES, "behind.datasource": target, "behind_copy.pipe": behind})
-    return replace(made, copy_runs={pipe: ran(each) for pipe, each in seconds.items()})
+    return replace(made, copy_figures={pipe: ran(each) for pipe, each in seconds.items()})
 
 
 def one(of: Facts) -> Hazard:

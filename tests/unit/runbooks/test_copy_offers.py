@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from runbooks.copies import Offers, offers
-from runbooks.facts.copy_past import CopyPast, CopyRun
+from runbooks.facts.copy_runs import CopyRun, RecentRuns
 from runbooks.facts.folder import read_folder
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage
@@ -38,7 +38,7 @@ def ran(ago: timedelta, status: str = "done", rows: int | None = 1) -> CopyRun:
     return CopyRun("job", status, began, began, began + timedelta(minutes=2), rows)
 
 
-def of_one(sql: str, *, mode: str = "append", engine: str = "MergeTree", past: CopyPast | None = None) -> Offers:
+def of_one(sql: str, *, mode: str = "append", engine: str = "MergeTree", past: RecentRuns | None = None) -> Offers:
     """A copy of one node, from ``events`` into ``made``."""
     files = {
         "events.datasource": "SCHEMA >\n    `id` String,\n    `at` DateTime\n\nENGINE MergeTree\n",
@@ -48,7 +48,7 @@ def of_one(sql: str, *, mode: str = "append", engine: str = "MergeTree", past: C
         f"TARGET_DATASOURCE made\nCOPY_MODE {mode}\nCOPY_SCHEDULE 0 * * * *\n",
     }  # fmt: skip
     facts = from_files(files)
-    return offers(replace(facts, copies={} if past is None else {"one": past}), "one")
+    return offers(replace(facts, recent_runs={} if past is None else {"one": past}), "one")
 
 
 REPLACING = "ReplacingMergeTree\nENGINE_SORTING_KEY id\nENGINE_VER at"
@@ -197,18 +197,18 @@ def test_an_append_into_a_target_that_adds_up_is_never_offered(engine: str) -> N
 def test_an_append_that_looks_back_may_run_while_it_reaches_its_last_good_run() -> None:
     sql = "SELECT id, at FROM events WHERE at > now() - INTERVAL 3 HOUR"
     failed = ran(timedelta(minutes=10), "error", None)
-    reaches = of_one(sql, engine=REPLACING, past=CopyPast((failed, ran(timedelta(hours=2, minutes=59)))))
+    reaches = of_one(sql, engine=REPLACING, past=RecentRuns((failed, ran(timedelta(hours=2, minutes=59)))))
     assert reaches.run
     assert "it looks back 3 hours, which reaches its last good run of 09:01 UTC" in reaches.why
-    late = of_one(sql, engine=REPLACING, past=CopyPast((failed, ran(timedelta(hours=3, minutes=1)))))
+    late = of_one(sql, engine=REPLACING, past=RecentRuns((failed, ran(timedelta(hours=3, minutes=1)))))
     assert not late.run
     assert "its last good run began at 2026-11-22 08:59 UTC" in late.why
     assert not of_one(sql, engine=REPLACING).run
-    assert not of_one(sql, engine=REPLACING, past=CopyPast((failed,))).run
+    assert not of_one(sql, engine=REPLACING, past=RecentRuns((failed,))).run
 
 
 def test_how_far_a_look_back_reaches_must_be_certain() -> None:
-    good = CopyPast((ran(timedelta(minutes=1)),))
+    good = RecentRuns((ran(timedelta(minutes=1)),))
     found = of_one("SELECT id, at FROM events WHERE at > toStartOfMonth(now())", engine=REPLACING, past=good)
     assert not found.run
     assert "ow far it looks back is not certain" in found.why

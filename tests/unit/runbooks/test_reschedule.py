@@ -8,13 +8,13 @@ import pytest
 
 from runbooks.datafile.schedule import schedule_of, with_schedule
 from runbooks.errors import Refused
-from runbooks.facts.copy_past import CopyRun
-from runbooks.facts.copy_runs import CopyRuns
+from runbooks.facts.copy_figures import CopyFigures
+from runbooks.facts.copy_runs import CopyRun
 from runbooks.facts.model import Facts, ProjectFiles
 from runbooks.names import Names, ProjectNames
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
-from runbooks.questions import CopyHistory
+from runbooks.questions import FiguresOfCopies
 from runbooks.request import Propose, Request, Timetable
 from runbooks.rest import Made
 from runbooks.steps.pull_request import blob_sha
@@ -34,16 +34,16 @@ COPY_SCHEDULE 10 * * * * # behind people
 """
 
 
-def ran(seconds: int) -> CopyRuns:
+def ran(seconds: int) -> CopyFigures:
     last = CopyRun("job", "done", NOW, NOW, NOW + timedelta(seconds=seconds))
-    return CopyRuns(last, p50_s=seconds, p95_s=seconds)
+    return CopyFigures(last, p50_s=seconds, p95_s=seconds)
 
 
 def facts(seconds: int = 400, **changes: Any) -> Facts:
     """people_copy at minute 8 takes so long; behind_copy reads at minute 10 what it writes."""
     made = from_files({**FILES, "behind.datasource": PEOPLE_SORTED, "behind_copy.pipe": BEHIND})
     runs = {"people_copy": ran(seconds), "behind_copy": ran(20)}
-    return replace(made, copy_runs=runs, names=Names(project=PROJECT), **changes)
+    return replace(made, copy_figures=runs, names=Names(project=PROJECT), **changes)
 
 
 def planned(of: Facts, pattern: str | None = None) -> Plan:
@@ -76,7 +76,7 @@ def test_a_step_a_copy_one_click_and_the_reason_why() -> None:
 
 def test_durations_are_asked_for_and_are_not_bound() -> None:
     asked = questions_of(Request(text="copies reschedule", job=Timetable()), facts())
-    assert asked == (CopyHistory(),)
+    assert asked == (FiguresOfCopies(),)
     assert planned(facts(400)).hash == planned(facts(410)).hash, "seconds more change no minute"
     assert planned(facts(400)).hash != planned(facts(500)).hash
 
@@ -86,7 +86,7 @@ def test_those_that_read_are_moved_before_what_they_read() -> None:
     first = {"behind.pipe": BEHIND.replace("10 *", "8 *").replace("behind\n", "second\n")}
     files = {**FILES, "second.datasource": PEOPLE_SORTED, "third.datasource": PEOPLE_SORTED, **first}
     files["last_copy.pipe"] = BEHIND.replace("people_sorted", "second").replace("behind\n", "third\n")
-    made = replace(from_files(files), copy_runs={"people_copy": ran(300), "behind": ran(300)})
+    made = replace(from_files(files), copy_figures={"people_copy": ran(300), "behind": ran(300)})
     plan = planned(made)
     assert [row.pipe for row in plan.timetable] == ["behind", "last_copy"]
     assert [step.params.get("pipe") for step in plan.steps[:2]] == ["last_copy", "behind"]
@@ -107,7 +107,7 @@ def test_a_paused_copy_is_neither_moved_nor_waited_for() -> None:
 
 
 def test_what_did_not_run_of_late_is_said() -> None:
-    unknown = replace(facts(), copy_runs={"people_copy": ran(400)})
+    unknown = replace(facts(), copy_figures={"people_copy": ran(400)})
     assert planned(unknown).inferred == ("behind_copy did not run well in the last 14 days: a minute is taken",)
 
 
