@@ -14,9 +14,9 @@ from pydantic import BaseModel, ConfigDict
 from ledger import messages, stored
 from ledger.connection import Conn, row_of
 from ledger.queries import load
+from systems.tinybird_causes import Cause
 
 Kind = Literal["failed", "late", "missing", "queued", "long", "few", "stale", "quarantine", "watch"]
-Cause = Literal["memory", "timeout", "quota", "schema", "missing table", "permission", "unknown"]
 What = Literal[
     "opened", "changed", "closed", "reopened", "folded",
     "acked", "assigned", "snoozed", "woken", "run",

@@ -6,7 +6,8 @@ forgotten after two days.
 """
 
 from ledger.incidents import Found
-from runbooks.copies.causes import cause_of, why
+from runbooks.copies.causes import why
+from systems.tinybird_causes import cause_of
 from workers.watch.history import Ran
 from workers.watch.watched import Watched
 

@@ -4,7 +4,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ledger.incidents import Cause, Found
+from ledger.incidents import Found
+from systems.tinybird_causes import Cause
 
 _BECAUSE: dict[Cause, str] = {
     "memory": "for want of memory",

@@ -13,8 +13,9 @@ from bot.cards.check import characters, troubles
 from bot.cards.incident_buttons import Pressed, read_value
 from bot.incident_offers import offered
 from ledger.incident_views import IncidentView, Listed
-from ledger.incidents import Cause, Event, Incident, Kind
+from ledger.incidents import Event, Incident, Kind
 from ledger.silences import Silence
+from systems.tinybird_causes import Cause
 from tests.support.incident_story import PIPE, SAID, detail
 
 pytestmark = pytest.mark.unit

@@ -2,7 +2,8 @@
 
 import pytest
 
-from runbooks.copies.causes import cause_of, why
+from runbooks.copies.causes import why
+from systems.tinybird_causes import cause_of
 
 TEXTS = [
     ("memory", "Code: 241. DB::Exception: Memory limit (for query) exceeded. (MEMORY_LIMIT_EXCEEDED)"),
