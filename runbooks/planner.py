@@ -28,6 +28,7 @@ from runbooks.request import (
     Replicate,
     Request,
     Retire,
+    Revert,
     Timetable,
     Unreplicate,
 )
@@ -73,15 +74,16 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         case CopyDeed() as job:
             return copies.plan_of(request, job, facts)
         case Migrate() as job if len(job.datasources) > 1:
-            return several.merged(request, tuple(make_plan(one, facts) for one in several.apart(request, job)))
-        case _:
-            return _of_change(request, facts)
+            apart = (request.model_copy(update={"job": one}) for one in several.apart(job))
+            return several.merged(request, tuple(make_plan(one, facts) for one in apart))
+        case Migrate() | Revert() as job:
+            return _of_change(request, job, facts)
 
 
-def _of_change(request: Request, facts: Facts) -> Plan:
+def _of_change(request: Request, job: Migrate | Revert, facts: Facts) -> Plan:
     """A table's change, by the strategy that costs least or the one that was asked for."""
     lineage = Lineage.of(facts)
-    change, inferred = resolve(request.job, facts, lineage)
+    change, inferred = resolve(job, facts, lineage)
     assessed = {name: strategy.assess(change, facts) for name, strategy in strategies().items()}
     chosen = _choose(request.strategy, assessed)
     assessment = assessed[chosen]
@@ -147,26 +149,25 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
                 return reschedule.questions_of()
             case CopyDeed() as job:
                 return copies.questions_of(job, facts)
-            case _:
-                return _of_what_is_asked(request, facts)
+            case Finish() as job:
+                made = finish.what_is_left(request, job, facts)
+                return questions_of(made, facts) if isinstance(made, Request) else ()
+            case Retire():
+                return ()
+            case Migrate() as job if len(job.datasources) > 1:
+                lineage = Lineage.of(facts)
+                changes = tuple(resolve(one, facts, lineage)[0] for one in several.apart(job))
+                return _in_project(changes, facts)
+            case Migrate() | Revert() as job:
+                return _of_one(request, job, facts)
     except Refused:
         return ()
 
 
-def _of_what_is_asked(request: Request, facts: Facts) -> tuple[Question, ...]:
-    """Of a table's change, or of what a run left of one. Raises ``Refused``."""
-    job = request.job
-    made = finish.what_is_left(request, job, facts) if isinstance(job, Finish) else request
-    if isinstance(made, Plan):
-        return ()
-    if made is not request:
-        return questions_of(made, facts)
-    lineage = Lineage.of(facts)
-    if isinstance(made.job, Migrate) and len(made.job.datasources) > 1:
-        each = several.apart(made, made.job)
-        return _in_project(tuple(resolve(one.job, facts, lineage)[0] for one in each), facts)
-    change = resolve(made.job, facts, lineage)[0]
-    of_strategy = gone.questions(change) if made.strategy == "recreate" else ()
+def _of_one(request: Request, job: Migrate | Revert, facts: Facts) -> tuple[Question, ...]:
+    """Raises ``Refused``."""
+    change = resolve(job, facts, Lineage.of(facts))[0]
+    of_strategy = gone.questions(change) if request.strategy == "recreate" else ()
     return (*change.questions, *of_strategy, *_in_project((change,), facts))
 
 
@@ -188,9 +189,8 @@ def _choose(asked: str | None, assessed: dict[str, Assessment]) -> str:
             near = next(iter(difflib.get_close_matches(asked, NAMES, n=1)), None)
             hint = f"; did you mean `{near}`?" if near else f"; there are {', '.join(NAMES)}."
             raise Refused("There is no such strategy" + hint, asked, near)
-        if asked not in assessed or not assessed[asked].eligible:
-            why = assessed[asked].reason if asked in assessed else "it is not carried out yet"
-            raise Refused(f"`{asked}` cannot carry this out: {why}.", asked)
+        if not assessed[asked].eligible:
+            raise Refused(f"`{asked}` cannot carry this out: {assessed[asked].reason}.", asked)
         return asked
     able = [name for name, assessment in assessed.items() if assessment.eligible]
     if not able:

@@ -17,8 +17,8 @@ TOGETHER = "alter"
 _PHASES = ("tinybird.datasource.", "postgres.", "sequin.tables.refresh")  # what comes in this order, for all of them
 
 
-def apart(request: Request, job: Migrate) -> tuple[Request, ...]:
-    """The same request for each data source alone. Raises ``Refused``."""
+def apart(job: Migrate) -> tuple[Migrate, ...]:
+    """The same for each data source alone. Raises ``Refused``."""
     if not isinstance(job.change, AddFields):
         raise Refused(
             f"`{job.change.kind}` is carried out for one data source at a time: ask for one after the other.",
@@ -27,8 +27,7 @@ def apart(request: Request, job: Migrate) -> tuple[Request, ...]:
     twice = next((name for name in job.datasources if job.datasources.count(name) > 1), None)
     if twice:
         raise Refused(f"`{twice}` is there twice.", twice)
-    ones = (job.model_copy(update={"datasources": (name,)}) for name in job.datasources)
-    return tuple(request.model_copy(update={"job": one}) for one in ones)
+    return tuple(job.model_copy(update={"datasources": (name,)}) for name in job.datasources)
 
 
 def merged(request: Request, plans: tuple[Plan, ...]) -> Plan:

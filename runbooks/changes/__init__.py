@@ -11,18 +11,16 @@ from runbooks.changes.target import target_of
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage
-from runbooks.request import AddFields, AddIndex, ChangeType, Job, Migrate, RemoveFields, Revert, SetDefault, SortBy
+from runbooks.request import AddFields, AddIndex, ChangeType, Migrate, RemoveFields, Revert, SetDefault, SortBy
 from runbooks.strategies import PlannedChange
 
 __all__ = ["resolve"]
 
 
-def resolve(job: Job, facts: Facts, lineage: Lineage) -> tuple[PlannedChange, list[str]]:
+def resolve(job: Migrate | Revert, facts: Facts, lineage: Lineage) -> tuple[PlannedChange, list[str]]:
     """The change with everything inferred, and the sentences on what was. Raises ``Refused``."""
     if isinstance(job, Revert):
         return revert(job, facts, lineage)
-    if not isinstance(job, Migrate):
-        raise Refused(f"`{job.kind}` is understood, but not carried out yet; nothing was changed.", job.kind)
     if len(job.datasources) != 1:
         raise Refused("A change is planned for one data source at a time: ask for one after the other.")
     target = target_of(job.datasources[0], job.change.kind, facts, lineage)

@@ -148,4 +148,4 @@ def strategies() -> Mapping[str, Strategy]:
     """Every strategy of this folder by name, in the order of ``NAMES``."""
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    return {name: _registry[name] for name in NAMES if name in _registry}
+    return {name: _registry[name] for name in NAMES}

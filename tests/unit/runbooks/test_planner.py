@@ -6,13 +6,11 @@ from datetime import timedelta
 
 import pytest
 
-from runbooks.changes import resolve
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts, Slot, Token
-from runbooks.lineage import Lineage
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
-from runbooks.request import AddFields, Migrate, NewField, Rename, Request
+from runbooks.request import AddFields, Migrate, NewField, Request
 from runbooks.strategies import NAMES, strategies
 from tests.support.estate import FILES, PEOPLE_SINK, PEOPLE_TABLE, from_files, live
 
@@ -176,11 +174,6 @@ def test_another_environments_facts_are_not_planned_on() -> None:
     job = Migrate(datasources=("people",), change=AddFields(fields=(NICK,)))
     with pytest.raises(Refused, match="The facts are of `staging`"):
         make_plan(Request(text="…", job=job, environment="production"), live())
-
-
-def test_what_is_understood_but_not_carried_out_is_said_so() -> None:
-    with pytest.raises(Refused, match="`rename` is understood, but not carried out yet"):
-        resolve(Rename(datasource="people", to="persons"), live(), Lineage.of(live()))  # the planner has its own way
 
 
 def test_a_data_source_that_is_shared_between_workspaces_is_refused() -> None:
