@@ -5,8 +5,7 @@ Exception
     ├── NoSuchRun       there is no run of that number
     ├── NoSuchIncident  there is no incident of that number
     ├── NotThatState    a transition was asked for that its state does not allow; nothing was changed
-    ├── AlreadyBegun    a plan cannot be replaced: the run has had an effect
-    └── NotMigrated     the database's schema is older than this code
+    └── AlreadyBegun    a plan cannot be replaced: the run has had an effect
 """
 
 
@@ -40,9 +39,3 @@ class AlreadyBegun(LedgerError):
     def __init__(self, run: int) -> None:
         self.run = run
         super().__init__(f"run {run} has had an effect: its plan stays as it is")
-
-
-class NotMigrated(LedgerError):
-    def __init__(self, pending: list[str]) -> None:
-        self.pending = pending
-        super().__init__(f"the ledger lacks {', '.join(pending)}: run `tbops init-db`")

@@ -18,7 +18,7 @@ from systems.tinybird_causes import Cause
 
 Kind = Literal["failed", "late", "missing", "queued", "long", "few", "stale", "quarantine", "watch"]
 What = Literal[
-    "opened", "changed", "closed", "reopened", "folded",
+    "opened", "changed", "closed", "reopened",
     "acked", "assigned", "snoozed", "woken", "run",
     "reminded", "silenced", "lifted", "intended", "calm",
 ]  # fmt: skip
@@ -148,15 +148,6 @@ def untold(conn: Conn, environment: str) -> list[int]:
     """The open incidents that should have a card of their own and have none: not listed on another's, and of nothing
     that people have silenced."""
     return [row["id"] for row in conn.execute(_sql["untold"], {"environment": environment})]
-
-
-def fold(conn: Conn, incident: int, under: int, said: str) -> bool:
-    """Show it, and what is shown with it, on the card of ``under`` from now on. False: it is so already."""
-    if not conn.execute(_sql["fold"], {"id": incident, "under": under}).fetchall():
-        return False
-    note(conn, incident, "folded", said)
-    messages.touch(conn, incident_ref(incident), incident_ref(under))
-    return True
 
 
 def note(conn: Conn, incident: int, what: What, said: str, *, actor: str | None = None) -> int:

@@ -41,10 +41,9 @@ class Allowed:
 
 @dataclass(frozen=True)
 class Denied:
-    """``sentence`` is for the actor; ``who_may`` are the rule's entries, empty when nobody may."""
+    """``sentence`` is for the actor."""
 
     sentence: str
-    who_may: tuple[str, ...] = ()
 
 
 def person(actor: str) -> str:
@@ -77,7 +76,7 @@ def authorize(rules: Rules, actor: Actor, action: Action, run: Run | None, *, no
                 others = tuple(entry for entry in rules.approve if entry != (actor.user or actor.id))
                 if isinstance(_among(rules, actor, alone, _verb(action), now), Allowed):
                     return Allowed()
-                return Denied(f"You asked for this run, so somebody else must {action} it: {names(others)}.", others)
+                return Denied(f"You asked for this run, so somebody else must {action} it: {names(others)}.")
             return _among(rules, actor, (*rules.approve, *alone), _verb(action), now)
         case "reject" | "pause" | "resume" | "abort" | "retry" | "restore":
             # stopping and going on with one's own run needs no more than having been allowed to ask for it
@@ -133,7 +132,7 @@ def _among(rules: Rules, actor: Actor, entries: Sequence[str], verb: str, now: d
     groups = {entry for entry in entries if entry.startswith("S")}
     if groups and not _fresh(actor, rules.group_age_s, now):
         who = names(sorted(groups))
-        return Denied(f"Whether you are in {who} is not known at the moment, so nothing was done; try again.", entries)
+        return Denied(f"Whether you are in {who} is not known at the moment, so nothing was done; try again.")
     return Allowed() if groups & actor.groups else _denied(entries, verb)
 
 
@@ -142,7 +141,7 @@ def _fresh(actor: Actor, most_s: int, now: datetime) -> bool:
 
 
 def _denied(entries: tuple[str, ...], verb: str) -> Denied:
-    return Denied(f"You may not {verb}; those who may: {names(entries)}.", entries)
+    return Denied(f"You may not {verb}; those who may: {names(entries)}.")
 
 
 def _verb(action: Action) -> str:

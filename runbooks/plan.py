@@ -12,7 +12,6 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 SCHEMA_VERSION = 1
-BOUND = {"op", "params", "gate", "block", "hold"}  # of a step, by the hash: its title is prose
 
 Level = Literal["error", "warning", "note"]
 Gate = Literal["none", "approve", "strong"]  # strong: destructive, see the policy's rule

@@ -23,7 +23,6 @@ class PlatformClock:
             raise ValueError(f"the clock's speed must be above 0, not {speed}")
         self._wall = wall
         self._lock = threading.Lock()
-        self._moved = threading.Condition(self._lock)
         self.listeners: list[Callable[[], None]] = []
         self.speed = speed
         self.started = wall()
@@ -39,12 +38,11 @@ class PlatformClock:
         return datetime.fromtimestamp(self.time(), UTC)
 
     def advance(self, seconds: float) -> datetime:
-        """Move the platform on at once; never backwards. Wakes whoever waits in ``wait_until``."""
+        """Move the platform on at once; never backwards."""
         if seconds < 0:
             raise ValueError("the platform clock only goes forward")
-        with self._moved:
+        with self._lock:
             self.advanced_s += seconds
-            self._moved.notify_all()
         self._tell()
         return self.now()
 
@@ -52,19 +50,17 @@ class PlatformClock:
         """Let platform time run at another pace from here on."""
         if speed <= 0:
             raise ValueError(f"the clock's speed must be above 0, not {speed}")
-        with self._moved:
+        with self._lock:
             self.origin, self.started = self.time() - self.advanced_s, self._wall()
             self.speed = speed
-            self._moved.notify_all()
         self._tell()
 
     def restart(self, *, speed: float) -> None:
         """Begin anew at the machine's time, nothing advanced: a reset of the sandbox."""
-        with self._moved:
+        with self._lock:
             self.started = self.origin = self._wall()
             self.advanced_s = 0.0
             self.speed = speed
-            self._moved.notify_all()
         self._tell()
 
     def _tell(self) -> None:
@@ -74,14 +70,3 @@ class PlatformClock:
     def wall_seconds_until(self, when: datetime) -> float:
         """How long by the machine's clock until the platform's reads ``when`` (0 if it is past)."""
         return max(0.0, (when - self.now()) / timedelta(seconds=1) / self.speed)
-
-    def wait_until(self, when: datetime, *, at_most_wall_s: float = 1.0) -> bool:
-        """Block this thread until ``when``, an ``advance`` past it, or ``at_most_wall_s``; True when reached."""
-        deadline = self._wall() + at_most_wall_s
-        with self._moved:
-            while self.now() < when:
-                left = min(deadline - self._wall(), self.wall_seconds_until(when))
-                if left <= 0:
-                    return self.now() >= when
-                self._moved.wait(left)
-        return True

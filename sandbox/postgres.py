@@ -22,7 +22,6 @@ SOURCE = "cm"
 SOURCE_TEMPLATE = "cm_seed"
 LEDGER = "tbops"
 SLOT = "sequin_slot"
-PUBLICATION = "sequin_pub"
 START_PATIENCE_S = 20.0
 
 _SETTINGS = {

@@ -126,7 +126,7 @@ class Repository:
         return commit
 
     def open_pull(self, branch: str, base: str, title: str, body: str) -> PullInfo:
-        """422 if the branch has one or holds nothing new: ``is_open_pull``, ``is_without_commits``."""
+        """422 if the branch has one or holds nothing new: ``is_open_pull``."""
         asked = {"title": title, "head": branch, "base": base, "body": body, "draft": False}
         return _pull(self._change("POST", "/pulls", asked))
 

@@ -124,11 +124,6 @@ def is_open_pull(error: SystemsError) -> bool:
     return error.status == 422 and "A pull request already exists" in error.said
 
 
-def is_without_commits(error: SystemsError) -> bool:
-    """Whether a pull request was refused because the branch holds nothing new."""
-    return error.status == 422 and "No commits between" in error.said
-
-
 def is_unmergeable(error: SystemsError) -> bool:
     """Whether a merge was refused by checks, reviews, rules or a conflict; ``said`` has GitHub's words."""
     return error.status == 405

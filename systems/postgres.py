@@ -21,7 +21,6 @@ from systems.redact import redact
 SYSTEM = "postgres"
 CONNECT_S = 5
 READ_S = 20.0
-LOCK_NOT_AVAILABLE = "55P03"
 
 # May go better later: lock and statement timeouts, deadlock, serialization, too many connections, shutting down.
 _LATER = ("55P03", "57014", "40P01", "40001", "53300", "57P01", "57P02", "57P03", "25P03")
@@ -187,11 +186,6 @@ class Postgres:
     def _words(self, exc: psycopg.Error) -> str:
         state = f" (SQLSTATE {exc.sqlstate})" if exc.sqlstate else ""
         return redact(_PASSWORD.sub("password=***", str(exc)), (self._dsn,)) + state
-
-
-def is_lock_timeout(error: SystemsError) -> bool:
-    """Whether a migration gave up waiting for a lock: nothing was changed, again later."""
-    return error.system == SYSTEM and f"SQLSTATE {LOCK_NOT_AVAILABLE}" in error.said
 
 
 _Rows = Sequence[tuple[Any, ...]]

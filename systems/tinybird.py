@@ -16,7 +16,6 @@ from systems.tinybird_model import (
     Job,
     NewDatasource,
     PipeInfo,
-    Scope,
     TagInfo,
     TokenInfo,
     Workspace,
@@ -216,10 +215,6 @@ class Tinybird:
     def copy_resume(self, pipe: str) -> None:
         self._http.change("POST", f"/v0/pipes/{segment(pipe)}/copy/resume")
 
-    def copy_cancel(self, pipe: str) -> None:
-        """Cancels waiting and working jobs and pauses the schedule [unverified]."""
-        self._http.change("POST", f"/v0/pipes/{segment(pipe)}/copy/cancel")
-
     def cancel_job(self, job_id: str) -> None:
         self._http.change("POST", f"/v0/jobs/{segment(job_id)}/cancel")
 
@@ -270,11 +265,3 @@ class Tinybird:
             if error.status == 404:
                 return None
             raise
-
-
-def scope_of(text: str) -> Scope:
-    """``DATASOURCES:APPEND:members[:filter]`` or ``ADMIN`` as a value."""
-    parts = text.split(":", 3)
-    if len(parts) < 3:
-        return Scope(text, None, None)
-    return Scope(":".join(parts[:2]), parts[2], parts[3] if len(parts) > 3 else None)

@@ -17,7 +17,6 @@ OWN = "tb:incident:"  # how the action ids of all of them begin
 
 Deed = Literal["take", "snooze", "silence", "lift", "intend", "error", "owner", "offer"]
 
-HOUR_S = 3600
 TOMORROW = "tomorrow"  # the next 09:00 UTC
 SNOOZES = (("For 1 hour", "3600"), ("For 4 hours", "14400"), ("Until tomorrow, 09:00 UTC", TOMORROW))
 

@@ -52,12 +52,6 @@ UPDATE ledger.incident SET state = 'closed', closed_at = ledger.now(), ended = %
 WHERE id = %(id)s AND state = 'open'
 RETURNING *
 
--- fold --
--- Show it on another one's card; what was shown on its own card goes there too
-UPDATE ledger.incident SET under = %(under)s
-WHERE (id = %(id)s OR under = %(id)s) AND id <> %(under)s AND under IS DISTINCT FROM %(under)s
-RETURNING *
-
 -- get --
 -- One incident
 SELECT * FROM ledger.incident WHERE id = %(id)s

@@ -11,7 +11,6 @@ from cronsim import CronSim
 from runbooks.copies.judging import Judged, by_schedule, judged, scheduled
 from runbooks.copies.trace import Trace
 from runbooks.facts.model import Facts, Pipe
-from runbooks.gaps import look_back_s
 from runbooks.lineage import Lineage
 
 
@@ -27,9 +26,8 @@ class LeftOut:
 class Offers:
     """What may be offered for a copy pipe. ``run``: it may be run as it is. ``clear``: it may be run once the rows of
     its last run are deleted, which are told apart by this. ``why`` is a plain sentence in either case; ``instead``,
-    what to do where ``run`` is not offered, is one too. ``looks_back_s`` is 0 where it does not, or where how far is
-    not certain. ``onward`` are the copies that depend on its target, in the order to run them in; ``left_out`` those
-    that are not to be run with it."""
+    what to do where ``run`` is not offered, is one too. ``onward`` are the copies that depend on its target, in the
+    order to run them in; ``left_out`` those that are not to be run with it."""
 
     pipe: str
     target: str
@@ -37,7 +35,6 @@ class Offers:
     why: str
     instead: str = ""
     clear: Trace | None = None
-    looks_back_s: int = 0
     onward: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
@@ -56,7 +53,6 @@ def offers(facts: Facts, pipe: str, lineage: Lineage | None = None) -> Offers:
         why=_sentence(found.why),
         instead="" if found.run else _instead(copy, found, facts),
         clear=found.clear,
-        looks_back_s=look_back_s(lineage, pipe),
         onward=onward,
         left_out=left_out,
     )

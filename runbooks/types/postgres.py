@@ -109,7 +109,3 @@ def integer_span(pg_type: str) -> tuple[int, int] | None:
     """The least and the greatest value of an integer type; None for others."""
     bits = _INTEGER_SPANS.get(pg_type)
     return (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if bits else None
-
-
-def is_textlike(pg_type: str) -> bool:
-    return to_clickhouse(pg_type, default=True) == Type("String")

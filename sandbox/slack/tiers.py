@@ -19,7 +19,6 @@ class Rate:
     by_channel: bool = False
 
 
-TIER_1 = Rate(1, 1)
 TIER_2 = Rate(20, 20)
 TIER_3 = Rate(50, 50)
 TIER_4 = Rate(100, 100)

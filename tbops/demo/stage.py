@@ -17,8 +17,6 @@ from typing import Any
 import psycopg
 from psycopg.rows import tuple_row
 
-START_S = 60
-
 
 class DemoFailed(Exception):
     """The demo could not go on, or what it promised did not come true."""

@@ -72,19 +72,17 @@ def test_an_update_tells_its_card_only_when_something_changed(conn: Conn) -> Non
     assert incidents.update(conn, one.id, "other", one.told) is None
 
 
-def test_what_follows_from_it_is_listed_on_its_card_with_all_that_follows_from_that(conn: Conn) -> None:
-    cause, follows, last = (incidents.open_incident(conn, "staging", found(s)) for s in ("t_1", "t_2", "t_3"))
+def test_what_is_listed_on_its_card_has_that_card_sent_anew(conn: Conn) -> None:
+    cause = incidents.open_incident(conn, "staging", found("t_1"))
     assert cause
-    assert follows
-    assert last
-    incidents.fold(conn, last.id, follows.id, "It reads what that one writes.")
     card = messages.want(conn, "incident", incidents.incident_ref(cause.id), "C1")
 
-    assert incidents.fold(conn, follows.id, cause.id, "It reads what that one writes.")
+    first, last = (incidents.open_incident(conn, "staging", found(s), under=cause.id) for s in ("t_2", "t_3"))
 
-    assert [i.id for i in incidents.folded(conn, cause.id)] == [follows.id, last.id]
-    assert not incidents.fold(conn, follows.id, cause.id, "It reads what that one writes.")
+    assert first
+    assert last
+    assert [i.id for i in incidents.folded(conn, cause.id)] == [first.id, last.id]
     incidents.close(conn, last.id, ended=AT, said="It ran again.")
     message = messages.get(conn, card)
     assert message is not None
-    assert message.wanted_rev == 3
+    assert message.wanted_rev == 4

@@ -75,8 +75,7 @@ def test_a_denial_names_who_may() -> None:
     ben = Actor(BEN.id, frozenset(), NOW)
     answer = authorize(Rules(approve=("UCHEN", "S1", "cli:ops")), ben, "unfreeze", None, now=NOW)
     assert answer == Denied(
-        "You may not unfreeze this environment; those who may: <@UCHEN>, <!subteam^S1> or ops on the command line.",
-        ("UCHEN", "S1", "cli:ops"),
+        "You may not unfreeze this environment; those who may: <@UCHEN>, <!subteam^S1> or ops on the command line."
     )
     assert names([]) == "nobody, by the rules of this environment"
 

@@ -184,8 +184,6 @@ def test_a_merge_names_the_head_that_was_seen() -> None:
         (422, {"message": "Reference already exists"}, "is_known_branch"),
         (422, {"message": "Validation Failed", "errors": [{"message": "A pull request already exists for acme:b."}]},
          "is_open_pull"),
-        (422, {"message": "Validation Failed", "errors": [{"message": "No commits between main and b"}]},
-         "is_without_commits"),
         (405, {"message": "Pull Request is not mergeable"}, "is_unmergeable"),
         (409, {"message": "Head branch was modified."}, "is_moved"),
     ],
@@ -193,7 +191,7 @@ def test_a_merge_names_the_head_that_was_seen() -> None:
 def test_refusals_are_told_apart(status: int, body: Any, knows: str) -> None:
     with pytest.raises(SystemsError) as refused:
         Far().says(f"POST {HERE}/pulls", body, status).repository().open_pull("b", "main", "t", "")
-    known = ["is_known_branch", "is_open_pull", "is_without_commits", "is_unmergeable", "is_moved"]
+    known = ["is_known_branch", "is_open_pull", "is_unmergeable", "is_moved"]
     assert [name for name in known if getattr(github_model, name)(refused.value)] == [knows]
     assert refused.value.retryable is (status == 409)
 
