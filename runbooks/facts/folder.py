@@ -7,7 +7,7 @@ from pathlib import Path
 
 from runbooks.datafile import read_datasource, read_pipe, unrolled
 from runbooks.errors import DatafileError
-from runbooks.facts import files
+from runbooks.facts import on_disk
 from runbooks.facts.model import Connector, Datasource, Facts, Limits, Node, PgTable, Pipe, Sink
 
 SEQUIN_DATABASE, CONNECTOR = "cm-local", "tinybird-sink"  # as in runbooks.site.Names
@@ -31,7 +31,7 @@ def read_folder(
     if not folder.is_dir():
         said = "this is a file, and a folder of datafiles is needed" if folder.exists() else "there is no such folder"
         raise DatafileError(str(path), 0, said)
-    found = files.below(folder)
+    found = on_disk.below(folder)
     if not found.files and not found.odd:
         raise DatafileError(str(path), 0, "there is no .datasource and no .pipe file in it or below it")
     broken = dict(found.odd)
@@ -62,8 +62,8 @@ def _assumed_sink(name: str) -> Sink:
     return Sink(f"{name}_sink", f"public.{name}", name, "active", "healthy", SEQUIN_DATABASE)
 
 
-def _datasources(found: tuple[files.Datafile, ...], broken: dict[str, str]) -> Iterator[tuple[str, Datasource]]:
-    seen: dict[str, files.Datafile] = {}
+def _datasources(found: tuple[on_disk.Datafile, ...], broken: dict[str, str]) -> Iterator[tuple[str, Datasource]]:
+    seen: dict[str, on_disk.Datafile] = {}
     for file in found:
         if file.kind != "datasource":
             continue
@@ -76,9 +76,9 @@ def _datasources(found: tuple[files.Datafile, ...], broken: dict[str, str]) -> I
             broken[file.label] = str(exc)
 
 
-def _pipes(folder: Path, found: tuple[files.Datafile, ...], broken: dict[str, str]) -> dict[str, Pipe]:
+def _pipes(folder: Path, found: tuple[on_disk.Datafile, ...], broken: dict[str, str]) -> dict[str, Pipe]:
     pipes: dict[str, Pipe] = {}
-    seen: dict[str, files.Datafile] = {}
+    seen: dict[str, on_disk.Datafile] = {}
     for file in found:
         if file.kind != "pipe":
             continue
@@ -88,23 +88,23 @@ def _pipes(folder: Path, found: tuple[files.Datafile, ...], broken: dict[str, st
             pipes[file.name] = replace(known, nodes=(*_unread(file).nodes, *known.nodes))
             continue
         try:
-            pipes[file.name] = read_pipe(file.name, unrolled(file.label, _checked(file), files.beside(folder, file)))
+            pipes[file.name] = read_pipe(file.name, unrolled(file.label, _checked(file), on_disk.beside(folder, file)))
         except DatafileError as exc:
             broken[file.label] = str(exc)
             pipes[file.name] = _unread(file)
     return pipes
 
 
-def _checked(file: files.Datafile) -> str:
+def _checked(file: on_disk.Datafile) -> str:
     if not file.whole:
         raise DatafileError(file.label, 0, "it is not UTF-8 text")
     return file.text
 
 
-def _unread(file: files.Datafile) -> Pipe:
+def _unread(file: on_disk.Datafile) -> Pipe:
     """A pipe that nobody understands: its text, whole, stands where SQL would, and names what it may read."""
     return Pipe(file.name, (Node(file.path, file.text),))
 
 
-def _twice(first: files.Datafile, second: files.Datafile) -> str:
+def _twice(first: on_disk.Datafile, second: on_disk.Datafile) -> str:
     return f"{second.path} has the name of {first.path}, and a workspace has a name once: the first was read"

@@ -7,7 +7,8 @@ from runbooks.errors import DatafileError
 from runbooks.facts.model import Facts
 from runbooks.facts.project import Project
 from runbooks.plan import DriftRow
-from runbooks.resources.texts import Difference, Resource, alike_in_lists, matches, read, written
+from runbooks.resources.alike import Resource, alike_in_lists
+from runbooks.resources.differences import Difference, matches, read, written
 
 SAME, DIFFERS, ABSENT, ONLY, UNKNOWN = "same", "differs", "absent", "only here", "not known"
 

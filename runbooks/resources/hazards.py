@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from runbooks.facts.model import Datasource, Facts, Pipe
 from runbooks.plan import Hazard, Level
 from runbooks.resources import tables
+from runbooks.resources.differences import Difference
 from runbooks.resources.pipes import unwritable
-from runbooks.resources.texts import Difference
 from runbooks.words import counted
 
 

@@ -1,7 +1,7 @@
 """Which pipes a push can bring about."""
 
 from runbooks.facts.model import Pipe
-from runbooks.resources.texts import Difference
+from runbooks.resources.differences import Difference
 
 _OUTPUTS = ("copy", "materialized", "sink")
 

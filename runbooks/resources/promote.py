@@ -7,8 +7,9 @@ from runbooks.facts.model import Facts
 from runbooks.plan import Hazard, Plan
 from runbooks.questions import Datafiles, Green, OwnTexts, Question
 from runbooks.request import Promote, Request
+from runbooks.resources.alike import alike
+from runbooks.resources.differences import Difference, matches, project_of, read, read_project, resources
 from runbooks.resources.push import planned
-from runbooks.resources.texts import Difference, alike, matches, project_of, read, read_project, resources
 from runbooks.rest import Passed
 from runbooks.steps.pull_request import blob_sha
 

@@ -12,7 +12,7 @@ from runbooks.plan import Choice, Estimate, Hazard, Plan
 from runbooks.questions import Formatting, Question
 from runbooks.request import Pull, Request
 from runbooks.resources import drift
-from runbooks.resources.texts import Difference, differences, project_of, questions, read_project, written
+from runbooks.resources.differences import Difference, differences, project_of, questions, read_project, written
 from runbooks.step import Step
 from runbooks.steps.pull_merge import AwaitChecks, MergePull
 from runbooks.steps.pull_request import CommitFiles, DeleteBranch, LabelPull, OpenPull, blob_sha

@@ -13,10 +13,10 @@ from runbooks.plan import Choice, Estimate, Hazard, Plan
 from runbooks.questions import Green, Question
 from runbooks.request import Push, Request
 from runbooks.resources import drift, tables
+from runbooks.resources.differences import Difference, differences, project_of, questions, read_project
 from runbooks.resources.hazards import found_in
 from runbooks.resources.pipes import kind_of, unwritable
 from runbooks.resources.pull import asked
-from runbooks.resources.texts import Difference, differences, project_of, questions, read_project
 from runbooks.step import Step
 from runbooks.steps.pipe_write import AskPushed, CheckPushed, PipeText, WritePipe
 from runbooks.words import counted

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from runbooks.facts.model import Column, Datasource, Index
 from runbooks.guards import digest_of_schema
-from runbooks.resources.texts import Difference
+from runbooks.resources.differences import Difference
 from runbooks.step import Step
 from runbooks.steps.datasource_alter import AlterDatasource, NewColumn
 from runbooks.steps.datasource_modify import AddSkipIndex, SetColumnDefault

@@ -14,7 +14,7 @@ from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Datafiles, Elsewhere, Formatting, OwnTexts
 from runbooks.request import Promote, Pull, Push, Request
-from runbooks.resources.texts import read, written
+from runbooks.resources.differences import read, written
 from runbooks.rest import Passed
 from runbooks.steps.pull_request import blob_sha
 
