@@ -8,7 +8,8 @@ class ColumnInfo:
     name: str
     type: str  # format_type
     nullable: bool
-    default: str | None
+    default: str | None  # or what it is generated from
+    generated: bool = False
 
 
 @dataclass(frozen=True)

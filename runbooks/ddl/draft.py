@@ -1,15 +1,19 @@
 """A table as statements make it, one after another: what the catalog will say of it once they have run."""
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
+from runbooks.ddl.objects import Index, columns_of, included, index_of, inner, mentioned
+from runbooks.ddl.outline import Outline, Unclear
 from runbooks.ddl.statements import Statement, behind, body_of, mentions, name_of, statements
 from runbooks.errors import RunbooksError
 from runbooks.facts.model import PgColumn, PgTable
 from runbooks.types.declared import format_type, serial
 
 _ROWS = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy)
+_IN_PARTS = ("ATTACH", "DETACH")
 _PLAIN_ACTIONS = ("REPLICA", "OWNER", "ENABLE", "DISABLE", "CLUSTER", "VALIDATE")  # of ALTER TABLE: no column changes
 _OF_OTHERS = ("FUNCTION", "PROCEDURE", "VIEW", "MATERIALIZED", "EXTENSION", "SEQUENCE")
 _BESIDE = ("PUBLICATION", "POLICY", "TRIGGER", "RULE", "STATISTICS")  # about a table, and no column changes
@@ -17,14 +21,16 @@ _UPKEEP = ("ANALYZE", "VACUUM", "LOCK", "COMMENT", "GRANT", "REVOKE", "SET")
 _OPENS = ("BEGIN", "THEN", "ELSE", "LOOP")  # behind each of them a statement of a block begins
 _DYNAMIC = ("EXECUTE", "PERFORM", "CALL")
 _SHOWN = 50  # characters of a statement
-_IDLE = (exp.CheckColumnConstraint, exp.Reference, exp.CollateColumnConstraint, exp.CommentColumnConstraint)
+_IDLE = (exp.CollateColumnConstraint, exp.CommentColumnConstraint)
+_COPIES = ("DEFAULTS", "GENERATED", "INDEXES")  # of LIKE: what matters here; NOT NULL always comes with a column
 
 
 class NotClear(RunbooksError):
-    """A statement is about the table, and what it does to it is not understood. ``str`` is its beginning."""
+    """A statement is about the table, and what it does to it is not understood. ``str`` is its beginning, and ``why``
+    where more can be said."""
 
-    def __init__(self, statement: Statement) -> None:
-        super().__init__(beginning(statement.text))
+    def __init__(self, statement: Statement, why: str = "") -> None:
+        super().__init__(beginning(statement.text) + (f", where {why}" if why else ""))
 
 
 @dataclass(frozen=True)
@@ -38,18 +44,25 @@ class Part:
     uses: tuple[str, ...] = ()
 
 
-@dataclass
-class Draft:
-    """The table so far; None before a statement makes it, and after one that drops it."""
+def _nothing(schema: str, name: str) -> Outline | None:
+    return None
 
-    schema: str
-    name: str
-    table: PgTable | None = None
-    _indexes: dict[str, tuple[tuple[str, ...], bool]] = field(default_factory=dict[str, "tuple[tuple[str, ...], bool]"])
+
+@dataclass
+class Draft(Outline):
+    """``known`` finds another table as it is at that point, by schema and name; None where that is not certain."""
+
+    known: Callable[[str, str], Outline | None] = _nothing
 
     def take(self, statement: Statement) -> Part | None:
         """None for a statement that does not matter to the table. Raises ``NotClear``."""
-        if not statement.may_name(self.name, *self._indexes):
+        try:
+            return self._taken(statement)
+        except Unclear as exc:
+            raise NotClear(statement, str(exc)) from exc
+
+    def _taken(self, statement: Statement) -> Part | None:
+        if not statement.may_name(self.name, *self.indexes):
             return None
         tree = statement.tree
         if tree is None or isinstance(tree, exp.Command):
@@ -75,203 +88,244 @@ class Draft:
             return Part(statement.text, shapes=False, again=bool(tree.args.get("replace")))
         if kind == "INDEX" and isinstance(tree.this, exp.Index) and self._is(tree.this.args.get("table")):
             return self._indexed(tree, tree.this, statement)
-        if kind != "TABLE" or not self._is(tree.this) or tree.find(exp.TemporaryProperty):
+        if kind != "TABLE" or tree.find(exp.TemporaryProperty):
             return None
+        whole = tree.find(exp.PartitionedOfProperty)
+        if whole is not None and self._is(whole.this):
+            return self._divided(tree, statement)
+        return self._made(tree, whole, statement) if self._is(tree.this) else None
+
+    def _made(self, tree: exp.Create, whole: exp.PartitionedOfProperty | None, statement: Statement) -> Part:
         if self.table is not None:
             if not tree.args.get("exists"):
-                raise NotClear(statement)
+                raise Unclear
             return Part(statement.text, shapes=True, again=True)
-        if not isinstance(tree.this, exp.Schema) or tree.args.get("expression") is not None:
-            raise NotClear(statement)
-        if tree.find(exp.LikeProperty, exp.InheritsProperty, exp.PartitionedOfProperty):
-            raise NotClear(statement)
-        partitioned = tree.find(exp.PartitionedByProperty) is not None
-        self.table, self._indexes = PgTable(self.schema, self.name, (), partitioned=partitioned), {}
+        if tree.args.get("expression") is not None or tree.find(exp.InheritsProperty):
+            raise Unclear
+        self.begin(PgTable(self.schema, self.name, (), partitioned=tree.find(exp.PartitionedByProperty) is not None))
+        if whole is not None:
+            of = whole.this.this if isinstance(whole.this, exp.Schema) else whole.this
+            self.partition_of = name_of(of.this)
+            return Part(statement.text, shapes=True, again=False)
+        if not isinstance(tree.this, exp.Schema):
+            raise Unclear
+        copied: list[Index] = []
         for each in tree.this.expressions:
-            self._defined(each, statement)
-        return Part(statement.text, True, bool(tree.args.get("exists")) and not partitioned, self._used_by(tree))
+            if isinstance(each, exp.LikeProperty):
+                copied += self._like(each)
+            else:
+                self._defined(each)
+        self.merge()
+        for index in copied:
+            self.copy(index)
+        return Part(statement.text, True, bool(tree.args.get("exists")), self._used_by(tree))
+
+    def _divided(self, tree: exp.Create, statement: Statement) -> Part | None:
+        """One of its partitions, which has its columns and indexes. Whether there will be room for rows in one that is
+        divided again is not known before those are made."""
+        if self.table is None:
+            return None
+        if not self.table.partitioned:
+            raise Unclear
+        named = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
+        self.partitions = (*self.partitions, name_of(named.this))
+        again = bool(tree.args.get("exists")) and tree.find(exp.PartitionedByProperty) is None
+        return Part(statement.text, shapes=True, again=again)
+
+    def _like(self, each: exp.LikeProperty) -> tuple[Index, ...]:
+        """The columns of another table as it is now; its indexes are copied behind those of the table's own."""
+        name = name_of(each.this.this)
+        other = self.known(self._schema_of(each.this), name)
+        if other is None or other.table is None:
+            raise Unclear(f"what {name} is at that point is not certain")
+        copies: set[str] = set()
+        for option in each.expressions:
+            word = option.args["value"].name.upper()
+            words = _COPIES if word == "ALL" else (word,)
+            copies = copies.union(words) if option.name.upper() == "INCLUDING" else copies.difference(words)
+        for column in other.table.columns:
+            if self.column(column.name) is not None:
+                raise Unclear
+            kept = ("GENERATED" if column.generated else "DEFAULTS") in copies
+            self.put(column if kept else replace(column, default=None, generated=False))
+        return tuple(other.indexes.values()) if "INDEXES" in copies else ()
+
+    def _replaced(self, schema: str, name: str, statement: Statement) -> Part:
+        """Another table gets this one's name and place. One that Postgres has may be replicated by its old name."""
+        other = self.known(schema, name)
+        if other is None or other.deployed:
+            raise Unclear
+        self.become(other)
+        return Part(statement.text, shapes=True, again=False)
 
     def _indexed(self, tree: exp.Create, index: exp.Index, statement: Statement) -> Part | None:
         if self.table is None:
             return None
         name, params = name_of(index.this), index.args.get("params")
         if not isinstance(params, exp.IndexParameters):
-            raise NotClear(statement)
-        where = params.args.get("where")
-        if name not in self._indexes:
-            listed = tuple(name_of(_inner(each)) for each in params.args.get("columns") or ())
-            self._index(name, listed, unique=bool(tree.args.get("unique")) and where is None)
+            raise Unclear
+        if name not in self.indexes:
+            unique = bool(tree.args.get("unique")) and params.args.get("where") is None
+            self.index(name, index_of(params, unique=unique))
         again = bool(tree.args.get("exists")) and not tree.args.get("concurrently")
         return Part(statement.text, shapes=True, again=again)
 
     def _dropped(self, tree: exp.Drop, statement: Statement) -> Part | None:
         kind, names = str(tree.args.get("kind")).upper(), tree.args.get("tables") or ()
-        if kind == "TABLE" and any(self._is(each) for each in names):
-            self.table = None
+        if kind == "TABLE":
+            if any(self._is(each) for each in names):
+                self.begin(None)
+            self.partitions = tuple(p for p in self.partitions if p not in {name_of(each.this) for each in names})
             return None
-        known = [name for each in names if (name := name_of(each.this)) in self._indexes]
-        if kind != "INDEX" or self.table is None or not known:
+        if kind != "INDEX" or self.table is None:
             return None
-        self._indexes = {name: index for name, index in self._indexes.items() if name not in known}
+        known = [name for each in names if (name := name_of(each.this)) in self.indexes]
+        if not known:
+            self.require_named()
+            return None
+        if any(self.indexes[name].label != "idx" for name in known):
+            raise Unclear
+        self.indexes = {name: index for name, index in self.indexes.items() if name not in known}
         self._keep()
         return Part(statement.text, shapes=True, again=False)
 
     def _altered(self, tree: exp.Alter, statement: Statement) -> Part | None:
-        kind, actions = str(tree.args.get("kind")).upper(), tree.args.get("actions") or ()
-        if kind == "INDEX" and isinstance(tree.this, exp.Table) and name_of(tree.this.this) in self._indexes:
-            raise NotClear(statement)
+        kind, actions = str(tree.args.get("kind")).upper(), list(tree.args.get("actions") or [])
+        if kind == "INDEX" and isinstance(tree.this, exp.Table) and name_of(tree.this.this) in self.indexes:
+            return self._index_renamed(name_of(tree.this.this), actions, statement)
         if kind != "TABLE":
             return None
+        renamed = next((action for action in actions if isinstance(action, exp.AlterRename)), None)
         if not self._is(tree.this):
-            if any(isinstance(action, exp.AlterRename) and self._is(action.this) for action in actions):
-                raise NotClear(statement)  # another table becomes this one
+            if renamed is not None and self._is(renamed.this):
+                return self._replaced(self._schema_of(tree.this), name_of(tree.this.this), statement)
             return None
-        if any(isinstance(action, exp.AlterRename) for action in actions):
-            self.table = None
+        if renamed is not None:
+            self.begin(None)
             return None
         if self.table is None:
             return None
-        again = [self._action(action, statement) for action in actions]
+        # Postgres drops first, wherever in the list that stands
+        again = [self._action(action) for action in sorted(actions, key=lambda a: not _drops(a))]
         return Part(statement.text, shapes=True, again=all(again), uses=self._used_by(tree))
 
-    def _action(self, action: exp.Expr, statement: Statement) -> bool:
+    def _index_renamed(self, name: str, actions: list[exp.Expr], statement: Statement) -> Part:
+        match actions:
+            case [exp.AlterRename() as renamed]:
+                new = name_of(renamed.this.this)
+                self.indexes = {new if known == name else known: index for known, index in self.indexes.items()}
+                return Part(statement.text, shapes=True, again=False)
+            case _:
+                raise Unclear
+
+    def _action(self, action: exp.Expr) -> bool:
         """Of an ALTER TABLE; whether it may run again."""
         if isinstance(action, exp.ColumnDef):
-            if action.args.get("exists") and self._column(name_of(action.this)) is not None:
+            if action.args.get("exists") and self.column(name_of(action.this)) is not None:
                 return True
-            self._defined(action, statement)
+            self._defined(action)
             return bool(action.args.get("exists"))
         if isinstance(action, exp.AddConstraint):
             for each in action.expressions:
-                self._defined(each, statement)
+                self._defined(each)
             return False
         if isinstance(action, exp.AlterSet):
             return True
         if isinstance(action, exp.AlterColumn):
-            return self._changed(action, statement)
-        if isinstance(action, exp.Drop) and str(action.args.get("kind")).upper() == "COLUMN":
-            for each in action.args.get("tables") or ():
-                self._remove(name_of(each.this), statement)
-            return False
+            return self._changed(action)
+        if isinstance(action, exp.Drop):
+            return self._less(action)
         if isinstance(action, exp.RenameColumn):
-            self._rename(name_of(_inner(action.this)), name_of(_inner(action.args.get("to"))), statement)
+            self.rename(name_of(inner(action.this)), name_of(inner(action.args.get("to"))))
             return False
-        raise NotClear(statement)
+        raise Unclear
 
-    def _changed(self, action: exp.AlterColumn, statement: Statement) -> bool:
-        column = self._column(name_of(action.this))
+    def _less(self, action: exp.Drop) -> bool:
+        kind, exists = str(action.args.get("kind")).upper(), bool(action.args.get("exists"))
+        for each in action.args.get("tables") or ():
+            name = name_of(each.this)
+            if kind == "COLUMN" and (self.column(name) is not None or not exists):
+                self.remove(name, cascades=bool(action.args.get("cascade")))
+            elif kind == "CONSTRAINT":
+                self.unconstrain(name, exists=exists)
+            elif kind != "COLUMN":
+                raise Unclear
+        return exists
+
+    def _changed(self, action: exp.AlterColumn) -> bool:
+        column = self.column(name_of(action.this))
         if column is None:
-            raise NotClear(statement)
+            raise Unclear
         kind, nullable, default = (action.args.get(part) for part in ("dtype", "allow_null", "default"))
         if isinstance(kind, exp.DataType):
-            self._put(replace(column, type=format_type(kind)))
+            self.put(replace(column, type=format_type(kind)))
         elif nullable is not None:
-            self._put(replace(column, nullable=bool(nullable)))
+            self.put(replace(column, nullable=bool(nullable)))
         elif isinstance(default, exp.Expr):
-            self._put(replace(column, default=default.sql("postgres")))
+            self.put(replace(column, default=_default(default)))
         elif action.args.get("drop"):
-            self._put(replace(column, default=None))
+            self.put(replace(column, default=None))
         else:
-            raise NotClear(statement)
+            raise Unclear
         return kind is None
 
     # -- what stands between the brackets
 
-    def _defined(self, each: exp.Expr, statement: Statement, name: str = "") -> None:
+    def _defined(self, each: exp.Expr, name: str = "") -> None:
         if isinstance(each, exp.ColumnDef):
-            self._add(each, statement)
+            self._add(each)
         elif isinstance(each, exp.Constraint):
             for inner in each.expressions:
-                self._defined(inner, statement, name_of(each.this))
+                self._defined(inner, name_of(each.this))
         elif isinstance(each, exp.PrimaryKey):
-            self._key(tuple(name_of(_inner(column)) for column in each.expressions), name)
+            self.key(columns_of(each.expressions), name, beside=included(each))
         elif isinstance(each, exp.UniqueColumnConstraint) and isinstance(each.this, exp.Schema):
-            self._index(name, tuple(name_of(_inner(column)) for column in each.this.expressions), unique=True)
-        elif not isinstance(each, (exp.ForeignKey, exp.CheckColumnConstraint, exp.ExcludeColumnConstraint)):
-            raise NotClear(statement)
+            self.index(name, Index.over(columns_of(each.this.expressions), "key", beside=included(each)))
+        elif isinstance(each, exp.ExcludeColumnConstraint) and isinstance(each.this, exp.IndexParameters):
+            self.index(name, replace(index_of(each.this, unique=False), label="excl"))
+        elif isinstance(each, exp.ForeignKey):
+            self.restrict(name, columns_of(each.expressions), "fkey")
+        elif isinstance(each, exp.CheckColumnConstraint):
+            self.restrict(name, mentioned(each), "check")
+        else:
+            raise Unclear
 
-    def _add(self, column: exp.ColumnDef, statement: Statement) -> None:
+    def _add(self, column: exp.ColumnDef) -> None:
         name, kind = name_of(column.this), column.args.get("kind")
-        if not name or not isinstance(kind, exp.DataType) or self._column(name) is not None:
-            raise NotClear(statement)
+        if not name or not isinstance(kind, exp.DataType) or self.column(name) is not None:
+            raise Unclear
         counts = serial(kind)
         made = PgColumn(name, format_type(kind), not counts, f"nextval({name})" if counts else None)
         keys: list[tuple[str, bool]] = []
         for constraint in column.args.get("constraints") or ():
-            kept = constraint.args.get("kind")
+            kept, called = constraint.args.get("kind"), name_of(constraint.this)
             if isinstance(kept, exp.NotNullColumnConstraint):
                 made = replace(made, nullable=bool(kept.args.get("allow_null")))
+                self.never_null.update({called} - {""})
             elif isinstance(kept, exp.GeneratedAsIdentityColumnConstraint):
                 made = replace(made, nullable=False)
             elif isinstance(kept, (exp.DefaultColumnConstraint, exp.ComputedColumnConstraint)):
-                made = replace(made, default=kept.this.sql("postgres"))
+                generated = isinstance(kept, exp.ComputedColumnConstraint)
+                made = replace(made, default=_default(kept.this), generated=generated)
             elif isinstance(kept, (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint)):
-                keys.append((name_of(constraint.this), isinstance(kept, exp.PrimaryKeyColumnConstraint)))
+                keys.append((called, isinstance(kept, exp.PrimaryKeyColumnConstraint)))
+            elif isinstance(kept, exp.Reference):
+                self.restrict(called, (name,), "fkey")
+            elif isinstance(kept, exp.CheckColumnConstraint):
+                self.restrict(called, mentioned(kept), "check")
             elif not isinstance(kept, _IDLE):
-                raise NotClear(statement)
-        self._put(made)
+                raise Unclear
+        self.put(made)
         for named, primary in keys:
             if primary:
-                self._key((name,), named)
+                self.key((name,), named)
             else:
-                self._index(named, (name,), unique=True)
-
-    def _key(self, columns: tuple[str, ...], name: str) -> None:
-        if self.table is not None:
-            self.table = replace(self.table, primary_key=columns)
-        for column in columns:
-            if (known := self._column(column)) is not None:
-                self._put(replace(known, nullable=False))
-        self._index(name or f"{self.name}_pkey", columns, unique=True)
-
-    def _index(self, name: str, columns: tuple[str, ...], *, unique: bool) -> None:
-        """One over an expression is no key, and the catalog does not count it."""
-        self._indexes[name or f"({len(self._indexes)})"] = (columns, unique)
-        self._keep()
-
-    def _keep(self) -> None:
-        if self.table is None:
-            return
-        whole = [(columns, unique) for columns, unique in self._indexes.values() if columns and all(columns)]
-        self.table = replace(
-            self.table,
-            indexes=tuple(columns for columns, _ in whole),
-            unique=tuple(columns for columns, unique in whole if unique),
-        )
-
-    def _column(self, name: str) -> PgColumn | None:
-        return self.table.column(name) if self.table else None
-
-    def _put(self, column: PgColumn) -> None:
-        if self.table is None:
-            return
-        columns = {known.name: known for known in self.table.columns} | {column.name: column}
-        self.table = replace(self.table, columns=tuple(columns.values()))
-
-    def _remove(self, name: str, statement: Statement) -> None:
-        if self.table is None or name in self.table.primary_key:
-            raise NotClear(statement)
-        self.table = replace(self.table, columns=tuple(c for c in self.table.columns if c.name != name))
-        self._indexes = {key: index for key, index in self._indexes.items() if name not in index[0]}
-        self._keep()
-
-    def _rename(self, old: str, new: str, statement: Statement) -> None:
-        if self.table is None or self._column(old) is None or not new:
-            raise NotClear(statement)
-
-        def called(name: str) -> str:
-            return new if name == old else name
-
-        columns = tuple(replace(c, name=called(c.name)) for c in self.table.columns)
-        key = tuple(called(name) for name in self.table.primary_key)
-        self.table = replace(self.table, columns=columns, primary_key=key)
-        self._indexes = {k: (tuple(called(n) for n in names), u) for k, (names, u) in self._indexes.items()}
-        self._keep()
+                self.index(named, Index.over((name,), "key"))
 
     # -- statements of which sqlglot knows the first word
 
     def _half_understood(self, statement: Statement) -> Part | None:
-        if not mentions(statement.text, self.name):
+        if not any(mentions(statement.text, name) for name in (self.name, *self.indexes)):
             return None
         first, *rest = statement.words or ("",)
         what = next((word for word in rest if word not in ("OR", "REPLACE", "UNIQUE", "TEMP", "TEMPORARY")), "")
@@ -283,30 +337,51 @@ class Draft:
             return self._alter_in_words(statement)
         if first == "DO":
             return self._block(statement)
-        raise NotClear(statement)
+        raise Unclear
 
-    def _alter_in_words(self, statement: Statement) -> None:
+    def _alter_in_words(self, statement: Statement) -> Part | None:
         words = [word for word in statement.words[2:] if word not in ("IF", "EXISTS", "ONLY", "*")]
-        named = words[:3:2] if words[1:2] == ["."] else ["", *words[:1]]
+        qualified = words[1:2] == ["."]
+        named, action = (words[:3:2], words[3:]) if qualified else (["", *words[:1]], words[1:])
         schema, table = ([*named, "", ""])[:2]
-        # in capitals here, whatever their case was; one in quotes is as it stands
-        if table not in (self.name, self.name.upper()) or schema not in ("", self.schema, self.schema.upper()):
-            return
-        action = words[3 if words[1:2] == ["."] else 1 :]
-        if action[:1] == [] or action[0] not in _PLAIN_ACTIONS or "," in action:
-            raise NotClear(statement)
+        mine = self._spelt(table, self.name)
+        if mine and action[:2] == ["SET", "SCHEMA"] and len(action) == 3:
+            return self._moved(schema, action[2], statement)
+        if not mine or (schema and not self._spelt(schema, self.schema)):
+            if action[:2] == ["ATTACH", "PARTITION"] and self.table is not None and self._names_me(action[2:]):
+                self.partition_of = table if table in statement.text else table.lower()
+            return None
+        if action[:1] == [] or action[0] not in (*_PLAIN_ACTIONS, *_IN_PARTS) or "," in action[:-1]:
+            raise Unclear
+        return Part(statement.text, shapes=False, again=False) if action[0] in _IN_PARTS else None
+
+    def _moved(self, schema: str, to: str, statement: Statement) -> Part | None:
+        """From one schema to another: out of sight, or here."""
+        if self._spelt(to, self.schema) and schema and not self._spelt(schema, self.schema):
+            return self._replaced(schema.lower(), self.name, statement)
+        if not schema or self._spelt(schema, self.schema):
+            self.begin(None)
+        return None
+
+    def _names_me(self, words: list[str]) -> bool:
+        table = words[2:3] if words[1:2] == ["."] else words[:1]
+        return bool(table) and self._spelt(table[0], self.name)
+
+    def _spelt(self, word: str, name: str) -> bool:
+        """In capitals here, whatever its case was; one in quotes is as it stands."""
+        return word in (name, name.upper())
 
     def _block(self, statement: Statement) -> Part:
         """Of PL/pgSQL: each of its statements that names the table must be one that changes no column. Whether the
         block may run again is not known."""
         inner = [*statements(body_of(statement))]
         if not inner or any(word in _DYNAMIC for each in inner for word in each.words):
-            raise NotClear(statement)
-        tried = replace(self, _indexes=dict(self._indexes))
+            raise Unclear
+        tried = replace(self, indexes=dict(self.indexes), idle={*self.idle}, never_null={*self.never_null})
         for each in (opened for whole in inner for opened in behind(whole, _OPENS)):
             part = tried.take(each)
             if tried.table != self.table or (part is not None and part.shapes):
-                raise NotClear(statement)
+                raise Unclear
         return Part(statement.text, shapes=False, again=False)
 
     # -- names
@@ -316,6 +391,9 @@ class Draft:
         if not isinstance(table, exp.Table) or name_of(table.this) != self.name:
             return False
         return not table.db or name_of(table.args["db"]) == self.schema
+
+    def _schema_of(self, table: exp.Expr) -> str:
+        return name_of(table.args.get("db")) or self.schema
 
     def _used_by(self, tree: exp.Expr) -> tuple[str, ...]:
         tables = (name_of(table.this) for table in tree.find_all(exp.Table) if not self._is(table))
@@ -329,8 +407,9 @@ def beginning(text: str) -> str:
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN].rstrip()} …"
 
 
-def _inner(of: object) -> object:
-    """The identifier of a column that stands alone, or in an order."""
-    while isinstance(of, (exp.Column, exp.Ordered, exp.Opclass)):
-        of = of.this
-    return of
+def _default(of: exp.Expr) -> str | None:
+    return None if isinstance(of, exp.Null) else of.sql("postgres")
+
+
+def _drops(action: exp.Expr) -> bool:
+    return isinstance(action, exp.Drop)

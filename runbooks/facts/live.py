@@ -204,7 +204,7 @@ def table(info: postgres_model.TableInfo) -> model.PgTable:
     return model.PgTable(
         schema=info.schema,
         name=info.name,
-        columns=tuple(model.PgColumn(c.name, c.type, c.nullable, c.default) for c in info.columns),
+        columns=tuple(model.PgColumn(c.name, c.type, c.nullable, c.default, c.generated) for c in info.columns),
         primary_key=info.primary_key,
         unique=info.unique,
         indexes=info.indexes,

@@ -121,7 +121,8 @@ class PgColumn:
     name: str
     type: str  # format_type: "text", "timestamp with time zone", "character varying(255)", "text[]"
     nullable: bool
-    default: str | None = None
+    default: str | None = None  # or what it is generated from
+    generated: bool = False
 
 
 @dataclass(frozen=True)

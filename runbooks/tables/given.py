@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runbooks import history
-from runbooks.ddl import Draft, NotClear, Part, beginning, statements
+from runbooks.ddl import Draft, NotClear, Past, Told, beginning
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts, PgTable, ProjectFiles
 from runbooks.hazards import found
@@ -72,12 +72,14 @@ def given(name: str, facts: Facts) -> Given | None:
     if held is None or project is None:
         return None
     schema = next((table.schema for table in (facts.tables or {}).values()), _PUBLIC)
-    draft = Draft(schema, name)
-    parts, unclear = _read(draft, held, project)
-    if unclear is not None:
-        raise unclear
+    told = _past(schema, held, project, facts).of_table(name)
+    if told.unclear is not None:
+        raise _not_understood(*told.unclear, name, project)
+    draft, parts = told.draft, told.parts
     if draft.table is None:
         return None
+    if draft.partition_of:
+        raise _partition(parts[0][0], draft, project)
     shaping = [(path, part) for path, part in parts if part.shapes]
     _require_all_read(shaping[0][0], name, held, project)
     return Given(
@@ -85,34 +87,35 @@ def given(name: str, facts: Facts) -> Given | None:
         repository=project.repository,
         files=tuple(dict.fromkeys(path for path, _ in shaping)),
         sql=tuple(part.text for _, part in shaping),
-        waits=next(_hindrances(parts, facts), ""),
+        waits=next(_hindrances(told, facts), ""),
     )
 
 
-def _read(draft: Draft, held: ProjectFiles, project: ProjectNames) -> tuple[list[tuple[str, Part]], Refused | None]:
-    """What matters to the table as it was made last, by the path it is in; and what of it is not understood."""
-    parts: list[tuple[str, Part]] = []
-    unclear: Refused | None = None
-    for path in history.in_order(project.migrations, held.texts):
-        for statement in statements(held.texts[path]):
-            before, part = draft.table, None
-            try:
-                part = draft.take(statement)
-            except NotClear as error:
-                unclear = unclear or _not_understood(path, draft.name, project, error)
-                continue
-            if (before is None) != (draft.table is None):  # made, or dropped: what was before does not matter
-                parts, unclear = [], None
-            if part is not None and draft.table is not None:
-                parts.append((path, part))
-    return parts, unclear
+def _past(schema: str, held: ProjectFiles, project: ProjectNames, facts: Facts) -> Past:
+    order = history.in_order(project.migrations, held.shas)
+
+    def whole(first: str, last: str) -> bool:
+        between = order[order.index(first) : order.index(last)] if first in order and last in order else []
+        return all(path in held.texts for path in between)
+
+    texts = [(path, held.texts[path]) for path in history.in_order(project.migrations, held.texts)]
+    return Past.of(schema, texts, whole, facts.tables or {})
 
 
-def _not_understood(path: str, name: str, project: ProjectNames, error: NotClear) -> Refused:
+def _not_understood(path: str, error: NotClear, name: str, project: ProjectNames) -> Refused:
     return Refused(
         f"Postgres has no table `{name}`, and what `{path.rpartition('/')[2]}` of {project.repository} does to it is "
         f"not understood (“{error}”). Deploy it, then ask again: the plan is then made from what Postgres has.",
         name,
+    )
+
+
+def _partition(path: str, draft: Draft, project: ProjectNames) -> Refused:
+    """Sequin and the publication know its changes as those of the table that it is part of."""
+    return Refused(
+        f"`{draft.name}` will be a partition of `{draft.partition_of}`, by `{path.rpartition('/')[2]}` of "
+        f"{project.repository}: its rows are sent as those of `{draft.partition_of}`. Replicate that one.",
+        draft.name,
     )
 
 
@@ -129,14 +132,16 @@ def _require_all_read(first: str, name: str, held: ProjectFiles, project: Projec
         )
 
 
-def _hindrances(parts: list[tuple[str, Part]], facts: Facts) -> Iterator[str]:
+def _hindrances(told: Told, facts: Facts) -> Iterator[str]:
     """Why somebody who runs it now would be in the way of the deploy, or could not."""
     tables = facts.tables or {}
     there = {*tables, *(column.type.removesuffix("[]") for table in tables.values() for column in table.columns)}
-    for path, part in parts:
+    for path, part in told.parts:
         file = path.rpartition("/")[2]
         if not part.again:
             yield f"“{beginning(part.text)}” could not run a second time"
         lacking = [each for each in part.uses if each not in there]
         if lacking:
             yield f"{file} names {' and '.join(lacking)}, which Postgres does not have yet"
+    if told.draft.table is not None and told.draft.table.partitioned and not told.draft.partitions:
+        yield f"no migration that was read makes a partition of {told.draft.name}"

@@ -118,13 +118,18 @@ def test_the_newest_word_counts() -> None:
 @pytest.mark.parametrize(
     "sql",
     [
-        "CREATE TABLE orders (LIKE people);",
+        "CREATE TABLE orders (LIKE nowhere);",
         "CREATE TABLE orders AS SELECT 1 AS id;",
         "CREATE TABLE orders (id int) INHERITS (people);",
         "ALTER TABLE old RENAME TO orders;",
-        f"{MAKES} ALTER TABLE orders SET SCHEMA other;",
+        "ALTER TABLE other.orders SET SCHEMA public;",
+        "CREATE TABLE orders (id int); DROP TABLE orders; ALTER TABLE people RENAME TO orders;",
         f"{MAKES} ALTER TABLE orders ADD COLUMN x int, OWNER TO somebody;",
-        f"{MAKES} ALTER TABLE orders DROP CONSTRAINT orders_pkey;",
+        f"{MAKES} ALTER TABLE orders DROP CONSTRAINT unheard_of;",
+        f"{MAKES} ALTER TABLE orders DROP CONSTRAINT IF EXISTS orders_amount_not_null;",
+        f"{MAKES} CREATE INDEX ON orders (lower(id::text)); DROP INDEX orders_lower_idx;",
+        f"{MAKES} CREATE INDEX ix ON orders (amount); DROP INDEX IF EXISTS ix, iy;",
+        f"{MAKES} CREATE INDEX ix ON ONLY orders (amount);",
         f"{MAKES} ALTER TABLE orders ALTER COLUMN amount ADD GENERATED ALWAYS AS IDENTITY;",
         f"{MAKES} DO $$ BEGIN IF true THEN ALTER TABLE orders ADD COLUMN x int; END IF; END $$;",
         f"{MAKES} DO $$ BEGIN IF true THEN DROP TABLE orders; END IF; END $$;",
@@ -138,6 +143,78 @@ def test_what_is_not_understood_is_refused_and_nothing_is_guessed(sql: str) -> N
     said = refusal(given(V5__makeOrders=sql))
     assert "`V5__makeOrders.sql` of acme/platform does to it is not understood" in said
     assert said.endswith("Deploy it, then ask again: the plan is then made from what Postgres has.")
+
+
+def test_one_made_like_another_is_as_postgres_has_that_one() -> None:
+    facts = given(V5__makeOrders="CREATE TABLE IF NOT EXISTS orders (LIKE people INCLUDING ALL);")
+    made = plan(facts)
+    assert ops(made)[0] == "postgres.table.make"
+    people = (facts.tables or {})["people"]
+    assert [c["name"] for c in made.steps[0].params["of"]["columns"]] == [c.name for c in people.columns]
+    assert tuple(made.steps[0].params["of"]["key"]) == people.primary_key
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        "ALTER TABLE people ADD COLUMN newest text;",  # deployed or not, nobody knows
+        "ALTER TABLE people DROP CONSTRAINT unheard_of;",
+        "CREATE TABLE people (id int PRIMARY KEY);",  # and Postgres has another one
+        "DROP TABLE people;",
+    ],
+)
+def test_one_like_a_table_that_may_be_otherwise_by_then_is_refused(before: str) -> None:
+    said = refusal(given(V4__before=before, V5__makeOrders="CREATE TABLE orders (LIKE people INCLUDING ALL);"))
+    assert "what people is at that point is not certain" in said
+
+
+def test_one_like_a_table_of_the_migrations_waits_for_that_one() -> None:
+    lines = 'CREATE TABLE lines (id bigint PRIMARY KEY, "updatedAt" timestamptz NOT NULL DEFAULT now());'
+    like = "CREATE TABLE IF NOT EXISTS orders (LIKE lines INCLUDING ALL); ALTER TABLE lines ADD COLUMN later int;"
+    made = plan(given(V4__lines=lines, V5__makeOrders=like))
+    assert ops(made)[0] == "postgres.table.await"
+    assert [c["name"] for c in made.steps[0].params["of"]["columns"]] == ["id", "updatedAt"], "as it was at that point"
+    assert "names lines, which Postgres does not have yet" in notes(made)[0]
+    unread = given("V5__unread", V4__lines=lines, V6__makeOrders=like)
+    assert "what lines is at that point is not certain" in refusal(unread)
+
+
+def test_a_partitioned_table_is_made_with_its_partitions() -> None:
+    parent = MAKES.replace("id uuid PRIMARY KEY", "id uuid").replace(
+        "\n);", ", PRIMARY KEY (id)) PARTITION BY HASH (id);"
+    )
+    first = "CREATE TABLE IF NOT EXISTS orders_0 PARTITION OF orders FOR VALUES WITH (MODULUS 1, REMAINDER 0);"
+    made = plan(given(V5__makeOrders=f"{parent} {first}"))
+    assert ops(made)[0] == "postgres.table.make"
+    assert made.steps[0].params["sql"] == [parent.rstrip(";"), first.rstrip(";")]
+    alone = plan(given(V5__makeOrders=parent))
+    assert "no migration that was read makes a partition of orders" in notes(alone)[0]
+    once = plan(given(V5__makeOrders=f"{parent} {first.replace('IF NOT EXISTS ', '')}"))
+    assert ops(once)[0] == "postgres.table.await"
+    attached = plan(given(V5__makeOrders=f"{parent} {first} ALTER TABLE orders ATTACH PARTITION x DEFAULT;"))
+    assert ops(attached)[0] == "postgres.table.await"
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE orders PARTITION OF people FOR VALUES IN (1);",
+        f"{MAKES} ALTER TABLE people ATTACH PARTITION orders FOR VALUES IN (1);",
+    ],
+)
+def test_a_partition_is_refused_and_its_table_named(sql: str) -> None:
+    said = refusal(given(V5__makeOrders=sql))
+    assert "`orders` will be a partition of `people`" in said
+    assert said.endswith("Replicate that one.")
+
+
+def test_a_table_that_leaves_the_schema_is_not_there() -> None:
+    gone = given(V1__makeOrders=MAKES, V2__away="ALTER TABLE orders SET SCHEMA attic;")
+    assert "no migration of acme/platform" in refusal(gone)
+    back = "ALTER TABLE attic.orders SET SCHEMA public;"
+    assert "is not understood" in refusal(given(V1__makeOrders=MAKES, V2__away=back))
+    made = plan(given(V1__old=MAKES.replace("orders", "old"), V2__renamed="ALTER TABLE old RENAME TO orders;"))
+    assert ops(made)[0] == "postgres.table.await"
 
 
 def test_a_block_that_only_publishes_is_understood() -> None:
@@ -184,8 +261,8 @@ def test_a_name_is_folded_as_postgres_does() -> None:
         assert draft.table is not None
         assert [column.name for column in draft.table.columns] == ["id"]
     with pytest.raises(NotClear):
-        Draft("public", "Orders").take(next(iter(statements('ALTER TABLE public."Orders" SET SCHEMA x'))))
-    assert Draft("public", "Orders").take(next(iter(statements("ALTER TABLE Orders_ SET SCHEMA x")))) is None
+        Draft("public", "Orders").take(next(iter(statements('ALTER TABLE public."Orders" ALTER COLUMN a x'))))
+    assert Draft("public", "Orders").take(next(iter(statements("ALTER TABLE Orders_ ALTER COLUMN a x")))) is None
 
 
 def _texts(facts: Facts) -> dict[str, str]:
