@@ -15,7 +15,16 @@ from psycopg.pq.abc import PGconn
 from systems import postgres_sql as questions
 from systems.errors import SystemsError
 from systems.permit import Permit
-from systems.postgres_model import Blocker, ColumnInfo, IndexInfo, ReplicationInfo, SlotInfo, TableInfo
+from systems.postgres_model import (
+    Blocker,
+    ColumnInfo,
+    IndexInfo,
+    PartitionIndex,
+    PartitionInfo,
+    ReplicationInfo,
+    SlotInfo,
+    TableInfo,
+)
 from systems.redact import redact
 
 SYSTEM = "postgres"
@@ -99,6 +108,17 @@ class Postgres:
         with self._reading(f"the unique indexes of {table}") as connection:
             row = connection.execute(questions.UNIQUE_INDEX, asked).fetchone()
         return row[0] if row else None
+
+    def partitions(self, table: str, columns: Sequence[str]) -> tuple[PartitionInfo, ...]:
+        """A partitioned table, first, and all its partitions, with their indexes over exactly these columns; empty if
+        there is no partitioned table of that name."""
+        asked = {"schema": self._schema, "table": table, "columns": list(columns)}
+        with self._reading(f"the partitions of {table}") as connection:
+            rows = connection.execute(questions.PARTITIONS, asked).fetchall()
+            of = {**asked, "ids": [row[0] for row in rows]}
+            indexes = connection.execute(questions.PARTITION_INDEXES, of).fetchall()
+        mine = ((row, tuple(PartitionIndex(*index[1:]) for index in indexes if index[0] == row[0])) for row in rows)
+        return tuple(PartitionInfo(*row, indexes=found) for row, found in mine)
 
     def slot(self, name: str) -> SlotInfo | None:
         with self._reading(f"slot {name}") as connection:

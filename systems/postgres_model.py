@@ -78,3 +78,30 @@ class IndexInfo:
     valid: bool
     blocks_done: int | None
     blocks_total: int | None
+
+
+@dataclass(frozen=True)
+class PartitionIndex:
+    """One over exactly the columns that were asked for. ``under``: the id of the index of the table above that it is
+    attached to."""
+
+    id: int
+    name: str
+    valid: bool
+    under: int | None
+
+
+@dataclass(frozen=True)
+class PartitionInfo:
+    """A partitioned table or one of its partitions, at any depth. ``kind`` as ``relkind``: p has partitions itself, f
+    is a foreign table. ``blocks_done`` is None when nobody builds an index of it."""
+
+    id: int
+    schema: str
+    name: str
+    kind: str
+    parent: int | None
+    owned: bool
+    blocks_done: int | None
+    blocks_total: int | None
+    indexes: tuple[PartitionIndex, ...]

@@ -26,14 +26,15 @@ WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p') AND NOT c.relispartitio
 ORDER BY c.oid, a.attnum
 """
 
-# Only key columns count (INCLUDE columns do not), and an expression (attnum 0) makes an index unfit as a key.
+# Only key columns count (INCLUDE columns do not), and an expression (attnum 0) makes an index unfit as a key. One that
+# is not valid serves no query.
 INDEXES = """
-SELECT i.indrelid::bigint, i.indisprimary, i.indisunique AND i.indpred IS NULL AND i.indisvalid,
+SELECT i.indrelid::bigint, i.indisprimary, i.indisunique AND i.indpred IS NULL,
        array(SELECT coalesce(a.attname::text, '') FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
              LEFT JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND k.attnum > 0
              WHERE k.place <= i.indnkeyatts ORDER BY k.place)
 FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-WHERE n.nspname = %(schema)s
+WHERE n.nspname = %(schema)s AND i.indisvalid
 """
 
 # prattrs is null without a column list; FOR ALL TABLES has no pg_publication_rel row.
@@ -99,4 +100,28 @@ WHERE n.nspname = %(schema)s AND t.relname = %(table)s AND i.indisunique AND i.i
   AND %(columns)s::text[] = array(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
       JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum AND a.attnotnull ORDER BY k.place)
 ORDER BY 1 LIMIT 1
+"""
+
+# A partitioned table and all its partitions, from the top down.
+PARTITIONS = """
+SELECT c.oid::bigint, n.nspname, c.relname, c.relkind::text, t.parentrelid::oid::bigint,
+       pg_has_role(c.relowner, 'USAGE'), p.blocks_done::bigint, nullif(p.blocks_total, 0)::bigint
+FROM pg_class r JOIN pg_namespace rn ON rn.oid = r.relnamespace CROSS JOIN LATERAL pg_partition_tree(r.oid) t
+JOIN pg_class c ON c.oid = t.relid JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_stat_progress_create_index p ON p.relid = c.oid
+WHERE rn.nspname = %(schema)s AND r.relname = %(table)s AND r.relkind = 'p' ORDER BY t.level, n.nspname, c.relname
+"""
+
+# Those that Postgres takes for alike, so that one may be attached to the other: plain, of these columns in this order.
+PARTITION_INDEXES = """
+SELECT i.indrelid::bigint, i.indexrelid::bigint, x.relname, i.indisvalid, h.inhparent::oid::bigint
+FROM pg_index i JOIN pg_class x ON x.oid = i.indexrelid JOIN pg_am m ON m.oid = x.relam
+LEFT JOIN pg_inherits h ON h.inhrelid = i.indexrelid
+WHERE i.indrelid = ANY (%(ids)s::bigint[]) AND m.amname = 'btree' AND NOT i.indisunique AND i.indpred IS NULL
+  AND i.indexprs IS NULL AND i.indnatts = i.indnkeyatts
+  AND NOT EXISTS (SELECT FROM unnest(i.indoption::int2[]) o WHERE o <> 0)
+  AND NOT EXISTS (SELECT FROM unnest(i.indclass::oid[]) o JOIN pg_opclass k ON k.oid = o WHERE NOT k.opcdefault)
+  AND %(columns)s::text[] = array(SELECT a.attname::text FROM unnest(i.indkey::int2[]) WITH ORDINALITY k(attnum, place)
+      JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.attnum ORDER BY k.place)
+ORDER BY x.relname
 """

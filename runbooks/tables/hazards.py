@@ -7,7 +7,6 @@ from runbooks.hazards import found
 from runbooks.hazards.postgres_sql import judged
 from runbooks.hazards.source import unhealthy
 from runbooks.plan import Hazard
-from runbooks.proof.fields import pg_name
 from runbooks.strategies.parts import filling
 from runbooks.tables.route import Route, tracked
 
@@ -36,15 +35,6 @@ def _of_table(route: Route) -> Iterator[Hazard]:
             f"{table.name} gets a column {route.version.name}, and nothing moves it when a row changes: such a change "
             "would not win over the row that is there.",
             f"Have whatever updates {table.name} set {route.version.name} too, or a trigger do it.",
-        )
-    if route.lacks_index and table.partitioned:
-        listed = ", ".join(pg_name(column) for column in dict.fromkeys((route.version.name, *route.key)))
-        yield found(
-            "backfill-index-missing",
-            "warning",
-            table.name,
-            f"{table.name} is partitioned, so its index on {route.version.name} is not built here: a backfill sorts.",
-            f"CREATE INDEX CONCURRENTLY … ({listed}) on each partition.",
         )
 
 

@@ -23,6 +23,7 @@ from runbooks.steps.flow import CheckFlow
 from runbooks.steps.new_datasource import CreateNew
 from runbooks.steps.postgres_index import AddPrimaryKey, CreateIndex, index_name
 from runbooks.steps.postgres_migrate import MigratePostgres, PgField, RefreshTables
+from runbooks.steps.postgres_partitions import CreatePartitionedIndex
 from runbooks.steps.publication import Published, PublishTable
 from runbooks.steps.sink_create import CreateSink
 from runbooks.steps.standing import Standing
@@ -95,7 +96,7 @@ def lacking(route: Route, facts: Facts) -> Iterator[Step]:
         yield MigratePostgres(table=table.name, fields=(new,), sql=(_version_sql(route),))
     if route.lacks_key:
         yield AddPrimaryKey(schema_name=table.schema, table=table.name, columns=route.key)
-    if route.lacks_index and not table.partitioned:
+    if route.lacks_index:
         yield _index(route)
     if not route.published:
         yield PublishTable(of=_published(route, facts))
@@ -152,8 +153,10 @@ def _published(route: Route, facts: Facts) -> Published:
     )
 
 
-def _index(route: Route) -> CreateIndex:
+def _index(route: Route) -> CreateIndex | CreatePartitionedIndex:
     columns = tuple(dict.fromkeys((route.version.name, *route.key)))
+    if route.table.partitioned:
+        return CreatePartitionedIndex(table=route.table.name, columns=columns, feeds=route.name)
     return CreateIndex(schema_name=route.table.schema, table=route.table.name, columns=columns, feeds=route.name)
 
 
@@ -211,11 +214,20 @@ def _statements(route: Route, facts: Facts) -> Iterator[str]:
         yield _version_sql(route)
     if route.lacks_key:
         yield f"ALTER TABLE {_on(route)} ADD PRIMARY KEY USING INDEX …;  -- the unique one over {', '.join(route.key)}"
-    if route.lacks_index and not route.table.partitioned:
-        yield _index(route).statement
+    if route.lacks_index:
+        index = _index(route)
+        yield index.statement if isinstance(index, CreateIndex) else _in_parts(route, index)
     table = route.table
     yield from _published(route, facts).publishing(
         full=table.identity == "f", published=table.published, granted=table.granted
+    )
+
+
+def _in_parts(route: Route, index: CreatePartitionedIndex) -> str:
+    name, listed = index_name(route.table.name, index.columns), ", ".join(pg_name(column) for column in index.columns)
+    return (
+        f"CREATE INDEX IF NOT EXISTS {pg_name(name)} ON ONLY {_on(route)} ({listed});  -- then CONCURRENTLY on each "
+        "partition, each by ALTER INDEX … ATTACH PARTITION"
     )
 
 
@@ -225,11 +237,8 @@ def _history(route: Route, facts: Facts) -> tuple[str, ...]:
     columns = tuple(dict.fromkeys((route.version.name, *route.key)))
     add = next(of.publishing(full=True, published=False, granted=True))
     lines = [_version_sql(route)] if route.lacks_version else []
-    if not table.partitioned:
-        listed = ", ".join(pg_name(column) for column in columns)
-        lines.append(
-            f"CREATE INDEX IF NOT EXISTS {pg_name(index_name(table.name, columns))} ON {_on(route)} ({listed});"
-        )
+    listed = ", ".join(pg_name(column) for column in columns)
+    lines.append(f"CREATE INDEX IF NOT EXISTS {pg_name(index_name(table.name, columns))} ON {_on(route)} ({listed});")
     lines += [*of.publishing(full=False, published=True, granted=False)]
     member = (
         f"SELECT FROM pg_publication_tables WHERE pubname = {pg_literal(of.publication)} AND schemaname = "

@@ -122,6 +122,12 @@ def _nowhere(name: str, facts: Facts) -> Refused:
 
 def _unique(table: PgTable) -> tuple[str, ...]:
     """A key that a unique index could give; Sequin reads no table without one (facts/systems.md §1.4)."""
+    if table.partitioned:
+        raise Refused(
+            f"`{table.name}` has no primary key and is partitioned, and no index of a partitioned table can be made "
+            "one. Give it a key first (ALTER TABLE … ADD PRIMARY KEY): Sequin could not backfill it.",
+            table.name,
+        )
     for columns in table.unique:
         known = [table.column(column) for column in columns]
         if all(column is not None and not column.nullable for column in known):

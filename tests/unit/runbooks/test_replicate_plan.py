@@ -187,10 +187,14 @@ def test_when_all_is_there_nothing_is_to_do() -> None:
     assert "There is nothing to do" in refusal(there)
 
 
-def test_a_partitioned_table_gets_its_index_by_people() -> None:
+def test_a_partitioned_table_gets_its_index_partition_by_partition() -> None:
     made = plan(facts(replace(REPOS, partitioned=True)))
     assert "postgres.index.create" not in ops(made)
-    assert slugs(made)["backfill-index-missing"] == "warning"
+    assert "postgres.index.create-partitioned" in ops(made)
+    (index,) = (sql for sql in made.sql if "INDEX" in sql)
+    assert "ON ONLY" in index
+    keyless = replace(REPOS, partitioned=True, primary_key=(), unique=(("id",),))
+    assert "no index of a partitioned table can be made one" in refusal(facts(keyless))
 
 
 def test_names_that_mean_something_else_are_refused() -> None:
