@@ -37,14 +37,21 @@ def type_name(cursor: Cursor, what: str) -> str:
     """A type of ClickHouse or Postgres: one word with its parameters, or Postgres's several words."""
     if cursor.done or cursor.peek() == ",":
         raise Refused(missing(cursor, what))
-    first = cursor.peek()
+    first = _bare(cursor.peek())
     if len(first) > LONGEST_WORD or not _TYPE_HEAD.fullmatch(first):
         raise Refused(f"{shown(first)} is not a type; write one such as `text`, `Int64` or `Nullable(DateTime64(3))`")
-    words = [cursor.take().text]
+    cursor.take()
+    words = [first]
     if re.split(r"\W", first.lower())[0] in _SEVERAL_WORDS:
         while _MORE_TYPE.fullmatch(cursor.peek()):
             words.append(cursor.take().text)
     return " ".join(words)
+
+
+def _bare(word: str) -> str:
+    """Without the quotes that people put around what has brackets in it."""
+    quoted = len(word) > 2 and word[0] in "'\"" and word[-1] == word[0]
+    return word[1:-1] if quoted else word
 
 
 def literal(cursor: Cursor, what: str) -> str:
@@ -104,7 +111,7 @@ def new_field(cursor: Cursor, what: str) -> NewField:
     """``<name> [<type>] [default <literal>] [from <source>]``"""
     field = name(cursor, what)
     kind = None
-    if not cursor.done and cursor.peek() not in (",", "default", "from"):
+    if not cursor.done and cursor.peek().lower() not in (",", "default", "from"):
         kind = type_name(cursor, "the type")
     default, origin = None, None
     while cursor.peek().lower() in ("default", "from"):

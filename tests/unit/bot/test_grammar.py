@@ -39,6 +39,9 @@ def refused(line: str) -> str:
 MIGRATIONS = [
     ("migrate members add field nickname text", AddFields(fields=(NewField(name="nickname", type="text"),))),
     ("migrate members add field x", AddFields(fields=(NewField(name="x"),))),
+    ("migrate members add field x DEFAULT 0", AddFields(fields=(NewField(name="x", default="0"),))),
+    ("migrate members add field x \"Array(Nullable(String))\"",
+     AddFields(fields=(NewField(name="x", type="Array(Nullable(String))"),))),
     ("migrate members add field x default 0", AddFields(fields=(NewField(name="x", default="0"),))),
     ("migrate members add field x double precision default 0 from score / 2",
      AddFields(fields=(NewField(name="x", type="double precision", default="0", source="score / 2"),))),
