@@ -57,7 +57,7 @@ def converter(kind: str) -> Callable[[Any], Any]:
         return converter(wrapped[2])
     array = _ARRAY.match(kind)
     if array:
-        return _array(converter(array[1]))
+        return _array(array[1])
     integer = _INTEGER.match(kind)
     if integer:
         return _integer(kind, bool(integer[1]), int(integer[2]))
@@ -82,7 +82,15 @@ def _as_is(value: Any) -> Any:
     return value if isinstance(value, str | int | float | dict | list) else str(value)
 
 
-def _array(item: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def _array(kind: str) -> Callable[[Any], Any]:
+    """A NULL in it is the element type's empty value, as ClickHouse reads JSON, unless it is Nullable."""
+    item, empty = converter(kind), "" if kind.endswith("String)") or kind == "String" else 0
+
+    def fitted(part: Any) -> Any:
+        if part is None:
+            return None if takes_null(kind) else [] if _ARRAY.match(kind) else empty
+        return item(part)
+
     def convert(value: Any) -> list[Any]:
         if isinstance(value, str):  # as a CSV file writes it
             try:
@@ -91,7 +99,7 @@ def _array(item: Callable[[Any], Any]) -> Callable[[Any], Any]:
                 raise Misfit(f"The value '{_short(value)}' is not an array") from None
         if not isinstance(value, list):
             raise Misfit(f"The value '{_short(value)}' is not an array")
-        return [item(part) for part in value if part is not MISSING]
+        return [fitted(part) for part in value if part is not MISSING]
 
     return convert
 

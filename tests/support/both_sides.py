@@ -22,7 +22,7 @@ TABLE = """
 CREATE TABLE public."people" (
     id uuid PRIMARY KEY, "displayName" text, nickname text, "isBot" boolean, score smallint, big bigint,
     rate numeric(12,4), ratio double precision, slim real, born date, "seenAt" timestamptz, "leftAt" timestamptz,
-    tags text[], attributes jsonb, "updatedAt" timestamptz
+    code char(5), tags text[], attributes jsonb, "updatedAt" timestamptz
 )
 """
 SCHEMA = ",".join(
@@ -40,6 +40,7 @@ SCHEMA = ",".join(
         ("born", "Nullable(Date32)", "", ""),
         ("seenAt", "Nullable(DateTime64(6))", "", ""),
         ("leftAt", "Nullable(DateTime64(3))", "", ""),
+        ("code", "String", "", "''"),
         ("tags", "Array(String)", "tags[:]", ""),
         ("country", "String", "attributes.country.default", "''"),
         ("attributes", "String", "", "''"),
@@ -58,6 +59,7 @@ COMPARED = (
     "born",
     "seenAt",
     "leftAt",
+    "code",
     "tags",
     "country",
 )
@@ -93,7 +95,8 @@ def _person(dice: random.Random, number: int) -> dict[str, Any]:
         "born": dice.choice([early.date(), None]),
         "seenAt": dice.choice([early, at, None]),
         "leftAt": dice.choice([early, at, None]),
-        "tags": dice.choice([["a", "b"], [], ["ü,'"]]),
+        "code": dice.choice(["ab   ", " abcd", "     ", None]),
+        "tags": dice.choice([["a", "b"], [], ["ü,'"], ["a", None]]),
         "attributes": {"country": {"default": dice.choice(["Österreich", ""])}} if number % 3 else {},
         "updatedAt": at,
     }
