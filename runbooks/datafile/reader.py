@@ -109,7 +109,7 @@ class _Read:
             except ValueError as exc:
                 raise DatafileError(self.file, directive.line, str(exc)) from exc
         else:
-            self.rest.append((keyword.upper(), _text(directive)))
+            self.rest.append((keyword.upper(), _text(directive) if keyword == "include" else value))
 
 
 def _text(directive: Directive) -> str:

@@ -54,6 +54,8 @@ ENGINE_VER    updatedAt
 ENGINE_TTL "toDateTime(d) + toIntervalDay(3)"
 ENGINE_PARTITION_KEY ""
 ENGINE_SETTINGS index_granularity=8192
+KAFKA_CONNECTION_NAME "our own"
+KAFKA_TOPIC 'rows'
 SHARED_WITH >
     other_ws,
     third_ws
