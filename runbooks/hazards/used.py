@@ -81,7 +81,7 @@ def _names(at: Context, place: _Place, column: str) -> str:
         return ""
     if use is None:
         return "may read"
-    if column in use.qualified | _alone(at, place.use):
+    if column in use.qualified | use.sole | _alone(at, place.use):
         return "reads"
     if column in use.columns:
         return "may read" if _others_with(at, node, place.source, column) else "reads"

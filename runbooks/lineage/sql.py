@@ -42,6 +42,7 @@ class Use:
     emitted: bool = False  # all its columns come out of the text's outermost SELECT
     columns: frozenset[str] = frozenset()
     qualified: frozenset[str] = frozenset()  # those of them that the text itself gives to this table
+    sole: frozenset[str] = frozenset()  # those that a SELECT names which reads nothing else: they can only be its own
     prefixed: bool = False  # with a workspace's name before it: it may be another workspace's table
 
 
@@ -145,14 +146,17 @@ def _join(a: Use, b: Use) -> Use:
         a.emitted or b.emitted,
         a.columns | b.columns,
         a.qualified | b.qualified,
+        a.sole | b.sole,
         a.prefixed and b.prefixed,
     )
 
 
 def _uses(tree: exp.Expr) -> Iterator[Use]:
     emitted, told = _emitted(tree), set[str]()
+    others = _other_names(tree) | {c.name for c in _set_or_left_out(tree)}
     for select in tree.find_all(exp.Select):
-        tables = [t for t in _sources(select) if isinstance(t, exp.Table)]
+        sources = list(_sources(select))
+        tables = [t for t in sources if isinstance(t, exp.Table)]
         real = {_alias(t): t for t in tables if t.name and not _is_cte(t) and t.db not in _SERVICE}
         columns, stars = _columns_of(select)
         once = len(tables) == 1 and _keeps_one_row(select)
@@ -169,6 +173,7 @@ def _uses(tree: exp.Expr) -> Iterator[Use]:
                 emitted=table.name in emitted,
                 columns=frozenset(named),
                 qualified=frozenset() if prefixed else frozenset(qualified),
+                sole=frozenset(columns.get("", set()) - others) if len(sources) == 1 and not prefixed else frozenset(),
                 prefixed=prefixed,
             )
     yield from _named_elsewhere(tree)
@@ -295,17 +300,27 @@ def _columns_alone(trees: list[exp.Expr]) -> frozenset[str]:
         selects = list(tree.find_all(exp.Select, exp.With, exp.Join, exp.In))
         if len(selects) != 1 + sum(isinstance(s, exp.In) and s.args.get("field") is None for s in selects):
             return frozenset()
-        aliases = {e.alias for e in tree.find_all(exp.Alias, exp.Aliases)}
-        for node in tree.find_all(
-            exp.Lambda, exp.Anonymous, exp.DateDiff, exp.DateAdd, exp.DateSub, exp.TimestampTrunc
-        ):
-            aliases |= {i.name for i in node.find_all(exp.Identifier)} if _own_names(node) else set[str]()
-        settings = list(selects[0].args.get("settings") or ())
-        left_out = [e for star in tree.find_all(exp.Star) for e in star.args.get("except_") or ()]
-        others = {id(c) for e in (*settings, *left_out) for c in e.find_all(exp.Column)}
+        aliases = _other_names(tree)
+        others = {id(c) for c in _set_or_left_out(tree)}
         names = (c for c in tree.find_all(exp.Column) if not c.table and id(c) not in others)
         found |= {c.name for c in names if not isinstance(c.this, exp.Star)} - aliases - _CONSTANTS
     return frozenset(found)
+
+
+def _other_names(tree: exp.Expr) -> set[str]:
+    """Names that a text gives to something itself, and words that are no columns."""
+    found = {e.alias for e in tree.find_all(exp.Alias, exp.Aliases)}
+    for node in tree.find_all(exp.Lambda, exp.Anonymous, exp.DateDiff, exp.DateAdd, exp.DateSub, exp.TimestampTrunc):
+        found |= {i.name for i in node.find_all(exp.Identifier)} if _own_names(node) else set[str]()
+    return found
+
+
+def _set_or_left_out(tree: exp.Expr) -> Iterator[exp.Column]:
+    """What looks like columns in SETTINGS, and those that ``* EXCEPT`` does without."""
+    settings = [e for select in tree.find_all(exp.Select) for e in select.args.get("settings") or ()]
+    left_out = [e for star in tree.find_all(exp.Star) for e in star.args.get("except_") or ()]
+    for expression in (*settings, *left_out):
+        yield from expression.find_all(exp.Column)
 
 
 def _own_names(node: exp.Expr) -> bool:

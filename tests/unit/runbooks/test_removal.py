@@ -57,6 +57,14 @@ def test_who_names_it_forbids_it() -> None:
     assert [q.key for q in questions_of(request("karma"), live(WITH))] == ["views and triggers"]
 
 
+def test_who_names_it_in_a_select_of_its_own_forbids_it_whatever_else_has_such_a_column() -> None:
+    sql = "WITH best AS (SELECT id, sum(karma) AS s FROM people GROUP BY id) SELECT s FROM best JOIN other USING id"
+    facts = live({**WITH, "best.pipe": f"NODE page\nSQL >\n    {sql}\n"})
+    other = replace(facts.datasources["people"], name="other")
+    plan = planned("karma", facts=replace(facts, datasources={**facts.datasources, "other": other}))
+    assert [(h.slug, h.resource) for h in plan.blocked] == [("column-still-used", "people.karma")]
+
+
 def test_a_column_inside_jsonb_leaves_postgres_as_it_is() -> None:
     plan = planned("country")
     assert plan.sql == ()
