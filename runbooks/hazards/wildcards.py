@@ -14,22 +14,30 @@ _SOME_COLUMNS = re.compile(r"\b(?:EXCEPT|COLUMNS|REPLACE|APPLY)\b", re.IGNORECAS
 def wildcard_reader(at: Context) -> Iterator[Hazard]:
     change = at.planned
     for reader in change.readers:
-        if any(use.use and use.use.wildcard for use in change.lineage.uses(change.name) if use.pipe == reader.name):
+        if _takes_all(at, reader, change.name):
             if change.target.added:
-                yield from _more_columns(at, reader)
+                yield from _more_columns(at, reader, change.name)
             yield from _fewer_columns(at, reader)
+    for table in (altered.before.name for altered in change.targets):
+        for reader in change.lineage.readers(table):
+            if _takes_all(at, reader, table):
+                yield from _more_columns(at, reader, table)
 
 
-def _more_columns(at: Context, reader: Reader) -> Iterator[Hazard]:
-    change, takes = at.planned, f"{reader.name} takes every column of {at.planned.name}"
+def _takes_all(at: Context, reader: Reader, table: str) -> bool:
+    return any(use.use and use.use.wildcard for use in at.planned.lineage.uses(table) if use.pipe == reader.name)
+
+
+def _more_columns(at: Context, reader: Reader, table: str) -> Iterator[Hazard]:
+    change, takes = at.planned, f"{reader.name} takes every column of {table}"
     altered = {target.before.name for target in change.targets}
     reached = altered.intersection(change.lineage.targets(reader.name))
     if reader.kind == "copy" and reached:
         message = f"{takes}: its target gets the new ones first."
         yield found("wildcard-reader", "note", reader.name, message, "Nothing to do.")
     elif reader.kind == "copy":
-        yield from _target_unknown(at, reader)
-    elif reader.kind != "materialized" and not change.lineage.emits(reader.name, change.name):
+        yield from _target_unknown(at, reader, table)
+    elif reader.kind != "materialized" and not change.lineage.emits(reader.name, table):
         message = f"{takes} inside; its answers stay as they are."
         yield found("wildcard-reader", "note", reader.name, message, "Nothing to do.")
     elif reader.kind in ("endpoint", "pipe", "sink"):
@@ -60,11 +68,11 @@ def _fewer_columns(at: Context, reader: Reader) -> Iterator[Hazard]:
         yield found("wildcard-reader", "warning", reader.name, message, "Ask its callers first.")
 
 
-def _target_unknown(at: Context, reader: Reader) -> Iterator[Hazard]:
+def _target_unknown(at: Context, reader: Reader, table: str) -> Iterator[Hazard]:
     """A wildcard copy whose target nobody knows: it fails from the first run with a column more."""
     target = at.facts.pipes[reader.name].output.target or "its target"
-    if target not in at.facts.datasources and at.planned.lineage.emits(reader.name, at.planned.name):
-        message = f"{reader.name} takes every column of {at.planned.name}, and its target {target} is not known here."
+    if target not in at.facts.datasources and at.planned.lineage.emits(reader.name, table):
+        message = f"{reader.name} takes every column of {table}, and its target {target} is not known here."
         yield found("wildcard-reader", "error", reader.name, message, f"Bring {target} in, or name the columns.")
 
 

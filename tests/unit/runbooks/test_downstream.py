@@ -94,6 +94,14 @@ def test_targets_of_wildcard_copies_of_wildcard_copies_take_the_field_first() ->
     assert "cdp_member_segment_aggregates_ds" not in altered
 
 
+def test_who_takes_every_column_of_a_target_that_follows_is_told_too() -> None:
+    target = "activityRelations_deduplicated_cleaned_bucket_3_ds"
+    facts = with_pipe(estate(), "shown", f"SELECT * FROM {target}")
+    assert of(planned("activityRelations", facts), "wildcard-reader")["shown"] == "warning"
+    viewed = with_pipe(facts, "seen", f"SELECT * FROM {target}", kind="materialized", target="org_page_kpis_ds")
+    assert of(planned("activityRelations", viewed), "wildcard-reader")["seen"] == "warning"
+
+
 def test_a_backfill_that_sums_twice_is_found_at_the_end_of_a_chain() -> None:
     facts = filled(estate(), "activityRelations", "wanted")
     levels = of(planned("activityRelations", facts), "backfill-double-counts")
