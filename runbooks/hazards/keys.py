@@ -46,7 +46,9 @@ def new_sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
     if not _replaced(at) or not _replacing(at) or (change.table and _kept_unique(at, change.table, key)):
         return
     if change.replicated and change.table is None:
-        return  # Postgres was not asked, which the plan says
+        if not {*change.target.before.sorting_key} <= {*key}:
+            yield _not_asked(at, key)
+        return
     count = count_of(at.facts.answers, DUPLICATES)
     if count == 0 and not change.replicated:
         return
@@ -63,6 +65,17 @@ def new_sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
         at.subject.name,
         f"No unique index of {'Postgres' if change.replicated else 'a source'} makes {', '.join(key)} unique. {now}",
         _cure(change.table, key),
+    )
+
+
+def _not_asked(at: Context, key: tuple[str, ...]) -> Hazard:
+    """A plan of a folder: a key that holds the old one is as unique as that was, of any other nothing is known."""
+    return found(
+        "sorting-key-not-unique",
+        "warning",
+        at.subject.name,
+        f"Postgres was not asked whether rows share {', '.join(key)}: of those that do, one would be left.",
+        "Ask with --dsn, or in Slack: then they are counted.",
     )
 
 

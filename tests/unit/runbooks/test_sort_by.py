@@ -52,6 +52,12 @@ def test_what_was_not_counted_is_not_taken_for_none(answers: dict[str, None]) ->
     ]
 
 
+def test_a_folder_alone_does_not_tell_whether_rows_share_another_key() -> None:
+    alone = replace(live(), tables=None, live=False)
+    assert slugs(planned("name", facts=alone))["sorting-key-not-unique"] == "warning"
+    assert "sorting-key-not-unique" not in slugs(planned("name", "id", facts=alone))
+
+
 def test_that_it_is_unique_today_is_not_enough() -> None:
     plan = planned("name", facts=replace(live(), answers={"rows that share a key": 0}))
     assert [h for h in plan.blocked if "nothing keeps it so" in h.message]
