@@ -16,6 +16,7 @@ from runbooks.types.clickhouse import Type, UnknownType
 _BOOLEAN_NAME = re.compile(r"(?:is|has|can|was)[A-Z]\w*")
 _TIME_NAME = re.compile(r"\w+(?:At|_at)")
 LOW_CARDINALITY = frozenset({"type", "platform", "status", "label", "maturity"})  # facts/estate.md §8
+_BRACKETS = re.compile(r"\.?\['([^']*)'\]")
 _PATH = re.compile(r"\$(?:\.[A-Za-z_][A-Za-z0-9_]*)+(?:\[:\])?")
 
 
@@ -39,13 +40,18 @@ def where(datasource: Datasource, facts: Facts) -> Where:
 
 def root_of(datasource: Datasource) -> str:
     """The root that most JSON paths of the data source have; empty where there are no paths."""
-    paths = [c.jsonpath for c in datasource.columns if c.jsonpath and c.jsonpath != "$"]
+    paths = [dotted(c.jsonpath) for c in datasource.columns if c.jsonpath and c.jsonpath != "$"]
     if not paths:
         return ""
     if any(path.startswith("$.record.") for path in paths):
         paths = [path for path in paths if not beside_the_record(path)] or paths
     under = sum(path.startswith("$.record.") for path in paths)
     return "$.record." if under * 2 > len(paths) else "$."
+
+
+def dotted(path: str) -> str:
+    """``$['a-b']`` as ``$.a-b``: a name in brackets is a step like any other."""
+    return _BRACKETS.sub(r".\1", path)
 
 
 def beside_the_record(path: str) -> bool:
@@ -173,6 +179,13 @@ def _from_postgres(field: NewField, pg_type: str) -> Type:
 
 
 def _unknown_type(word: str) -> Refused:
+    if word.lower() in postgres.NOT_ADDED:
+        return Refused(
+            f"A field of the type `{shown(word)}` is not added here: take `text`, or add the column to Postgres by a "
+            "migration of its own and ask for the field without a type.",
+            word,
+            "text",
+        )
     near = nearest(word, clickhouse.NAMES | postgres.WORDS)
     hint = f"; did you mean `{near}`?" if near else ", neither in ClickHouse nor in Postgres."
     return Refused(f"There is no type `{shown(word)}`{hint}", word, near)

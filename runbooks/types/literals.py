@@ -41,7 +41,7 @@ def resolve(kind: Type, typed: str | None, pg_type: str | None = None) -> Defaul
     text = typed.strip()
     if text.upper() == "NULL":
         if not kind.nullable:
-            raise BadDefault(f"{kind} cannot hold NULL; did you mean Nullable({kind})?")
+            raise BadDefault(f"{kind} cannot hold NULL, and Nullable({kind}) can")
         return Default(None, None)
     if (pg_type or "").startswith("numeric") and kind.core.is_text and _FLOAT.fullmatch(text):
         exact = _at_scale(text, pg_type or "")
@@ -157,6 +157,8 @@ def _constant(core: Type, kind: Type, text: str) -> Default:
             raise BadDefault(f"only the empty array [] can be the default of {kind}")
         return Default("[]", "'{}'")
     value = _string(text)
+    if core.name in ("Enum8", "Enum16"):
+        return _one_of(core, value)
     if core.is_time:
         return _moment(core, kind, value)
     if core.is_text:
@@ -179,6 +181,13 @@ def _whole(core: Type, kind: Type, text: str) -> Default:
     if not least <= int(text) <= most:
         raise BadDefault(f"{text} does not fit into {kind}, which holds {least} to {most}")
     return Default(str(int(text)), str(int(text)))
+
+
+def _one_of(core: Type, value: str) -> Default:
+    names = [found[1].replace("''", "'") for part in core.arguments if (found := _QUOTED.match(part))]
+    if value not in names:
+        raise BadDefault(f"'{value}' is not among the values of {core}")
+    return Default(quoted(value), "'" + value.replace("'", "''") + "'")
 
 
 def _string(text: str) -> str:

@@ -66,6 +66,11 @@ _NEVER_NULL = ("String", "UInt8", "Array")  # the estate gives these a default, 
 
 WORDS = frozenset([*_ALIASES, *_TO_CLICKHOUSE])
 
+# Types that Postgres has, and that no field of theirs is added with here.
+_OF_BYTES = ("bytea", "bit", "xml", "oid", "tsvector", "hstore", "ltree")
+_OF_PLACES = ("inet", "cidr", "macaddr", "point", "box", "circle")
+NOT_ADDED = frozenset([*_OF_BYTES, *_OF_PLACES, "money", "interval", "time", "timetz"])
+
 _SHAPE = re.compile(r"([a-z][a-z0-9 ]*?)\s*(\(\s*\d+\s*(?:,\s*\d+\s*)?\))?(\s+with(?:out)? time zone)?\s*(\[\])?")
 
 
@@ -84,9 +89,9 @@ def normal(text: str) -> str | None:
 def to_clickhouse(pg_type: str, default: bool) -> Type:
     """The type for a column added to a table that has rows: Nullable, unless it has a default or needs none.
 
-    A type not known here (an enum, a domain) travels as text.
+    A type not known here (an enum, a domain) travels as text, and so does a list of such.
     """
-    if pg_type.endswith("[]"):
+    if pg_type.endswith("[]") and normal(pg_type):
         return Type("Array", (str(to_clickhouse(pg_type[:-2], default=True)),))
     core = _TO_CLICKHOUSE.get(re.sub(r"\(.*\)", "", pg_type), "String")
     name = core.partition("(")[0]

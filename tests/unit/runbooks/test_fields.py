@@ -6,6 +6,7 @@ from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Migrate, NewField, Request
+from runbooks.types import clickhouse, literals
 from tests.support.estate import FILES, from_files, live
 
 
@@ -140,6 +141,7 @@ def test_a_type_that_nothing_tells_is_asked_for() -> None:
         ("Strng", None, None, "did you mean `String`?"),
         ("Nullable(Strng)", None, None, "There is no type `Strng`; did you mean `String`?"),
         ("Nullable(Array(String))", None, None, "cannot be inside Nullable"),
+        ("bytea", None, None, "A field of the type `bytea` is not added here: take `text`"),
         ("DateTime64", None, None, "DateTime64 needs a number in brackets, such as DateTime64(3)"),
         ("Map(String, String)", None, None, "Postgres has no type for it"),
         ("x); DROP TABLE people", None, None, "is not understood"),
@@ -147,7 +149,7 @@ def test_a_type_that_nothing_tells_is_asked_for() -> None:
         ("integer", "'five'", None, "is not a whole number"),
         ("text", "five", None, "written in single quotes, like 'five'"),
         ("text", "'a\nb'", None, "control characters"),
-        ("Int32", "NULL", None, "did you mean Nullable(Int32)?"),
+        ("Int32", "NULL", None, "and Nullable(Int32) can"),
         ("timestamptz", "'soon'", None, "is not a date and time"),
         ("uuid", "'abc'", None, "is no uuid"),
         ("boolean", "2.5", None, "is not a whole number"),
@@ -169,6 +171,13 @@ def test_what_does_not_fit_is_refused_in_one_sentence(
     refused = refusal("extra", typed, default, source)
     assert said in str(refused)
     assert "\n" not in str(refused)
+
+
+def test_the_default_of_an_enum_is_one_of_its_values() -> None:
+    kind = clickhouse.parse("Enum8('a' = 1, 'it''s' = 2)")
+    assert literals.resolve(kind, "'it''s'") == literals.Default("'it''s'", "'it''s'")
+    with pytest.raises(literals.BadDefault, match="'b' is not among the values"):
+        literals.resolve(kind, "'b'")
 
 
 def test_without_postgres_the_plan_says_what_it_leaves_out() -> None:
