@@ -1,11 +1,13 @@
 """JSON paths of columns: the past's most frequent faults (facts/estate.md §8, "A lint that pays")."""
 
+import re
 from collections.abc import Iterator
 
 from runbooks.facts.model import Column
-from runbooks.fields import beside_the_record, nearest
+from runbooks.fields import beside_the_record, dotted, nearest
 from runbooks.hazards import Context, found, on_datasource
 from runbooks.plan import Hazard
+from runbooks.request import NAME
 
 
 @on_datasource
@@ -13,8 +15,9 @@ def json_path_root(at: Context) -> Iterator[Hazard]:
     root = at.place.root
     for column in at.columns:
         path = column.jsonpath
-        if path and root and not (root == "$.record." and beside_the_record(path)) and not _under(path, root):
-            tail = path.removeprefix("$.record.").removeprefix("$.")
+        below = dotted(path or "")
+        if path and root and not (root == "$.record." and beside_the_record(below)) and not _under(below, root):
+            tail = below.removeprefix("$.record.").removeprefix("$.")
             yield found(
                 "json-path-root",
                 "error",
@@ -28,8 +31,8 @@ def json_path_root(at: Context) -> Iterator[Hazard]:
 def path_name_mismatch(at: Context) -> Iterator[Hazard]:
     for column in at.columns:
         segments = _segments(at, column)
-        if len(segments) != 1 or segments[0] == column.name:
-            continue
+        if len(segments) != 1 or segments[0] == column.name or not re.fullmatch(NAME, segments[0]):
+            continue  # nor could a column have such a name
         other = at.table.column(column.name) if at.table else None
         if other is None and _alike(segments[0], column.name):
             continue
@@ -98,9 +101,10 @@ def _under(path: str, root: str) -> bool:
 def _segments(at: Context, column: Column) -> list[str]:
     """The path below its root, ``[:]`` left out; empty where there is none or where the root is another."""
     root = at.place.root
-    if not column.jsonpath or not root or not column.jsonpath.startswith(root):
+    path = dotted(column.jsonpath or "")
+    if not root or not path.startswith(root):
         return []
-    return column.jsonpath.removeprefix(root).replace("[:]", "").split(".")
+    return path.removeprefix(root).replace("[:]", "").split(".")
 
 
 def _name(at: Context, column: Column) -> str:

@@ -67,6 +67,7 @@ def test_each_fault_of_a_data_source_is_found(old: str, new: str, slug: str, lev
             NAME + ",\n    `op` String `json:$.action` DEFAULT '',\n    `at` String `json:$.metadata.commit_timestamp`",
         ),
         (NAME, NAME + ",\n    `raw` String `json:$`"),
+        (NAME, NAME + ",\n    `dashed` String `json:$.record['a-b']` DEFAULT ''"),
         (NAME, NAME + ",\n    `names` Array(String) `json:$.record.attributes[:].name` DEFAULT []"),
         (NAME, NAME + ",\n    `label` LowCardinality(Nullable(String)) `json:$.record.attributes.label`"),
     ],
