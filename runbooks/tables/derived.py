@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from runbooks.datafile import describe
 from runbooks.facts.model import Column, Datasource, PgColumn, PgTable
 from runbooks.fields import LOW_CARDINALITY
+from runbooks.request import NAME
 from runbooks.types import clickhouse, literals
 from runbooks.types.postgres import normal, to_clickhouse
 
@@ -32,7 +33,7 @@ def version_of(table: PgTable) -> PgColumn | None:
 def datasource_of(table: PgTable, name: str, version: PgColumn, key: tuple[str, ...]) -> Derived:
     """The data source that ``table`` will feed. Sorted by its primary key, which no two rows share; not partitioned,
     as a row whose partition column changes would stay twice (facts/procedures.md §2.16)."""
-    known = [column for column in table.columns if _travels(column)]
+    known = [column for column in table.columns if _travels(column) and _named(column)]
     columns = tuple(_column(column, plain=column.name in (*key, version.name)) for column in known)
     made = Datasource(
         name=name,
@@ -49,13 +50,17 @@ def _travels(column: PgColumn) -> bool:
     return re.sub(r"\(.*\)|\[\]", "", column.type) not in _NO_VALUE
 
 
+def _named(column: PgColumn) -> bool:
+    """Whether Tinybird takes the name: letters, digits and underscores."""
+    return re.fullmatch(NAME, column.name, re.ASCII) is not None
+
+
 def _column(column: PgColumn, *, plain: bool) -> Column:
     """``plain``: of a key or the version, which cannot be Nullable and need no default."""
-    array = column.type.endswith("[]")
-    path = f"{ROOT}{column.name}{'[:]' if array else ''}"
-    if plain and not array:
-        return Column(column.name, str(to_clickhouse(column.type, default=True)), path)
-    kind = to_clickhouse(column.type, default=not column.nullable)
+    kind = to_clickhouse(column.type, default=plain or not column.nullable)
+    path = f"{ROOT}{column.name}{'[:]' if kind.is_array else ''}"
+    if plain and not kind.is_array:
+        return Column(column.name, str(kind), path)
     if column.nullable and kind == clickhouse.parse("UInt8"):
         kind = clickhouse.parse("Nullable(UInt8)")  # not known is not false
     if column.name in LOW_CARDINALITY and kind == clickhouse.parse("String"):
@@ -67,9 +72,11 @@ def _column(column: PgColumn, *, plain: bool) -> Column:
 def _said(table: PgTable, made: Datasource, version: PgColumn, key: tuple[str, ...]) -> Iterator[str]:
     yield f"rows are kept apart by {', '.join(key)}, the primary key of {table.name}; the newest {version.name} wins"
     yield "no partition: a row whose partition changes would be there twice"
-    left_out = [f"{c.name} ({c.type})" for c in table.columns if made.column(c.name) is None]
-    if left_out:
-        yield f"left out, as JSON has no value for it: {', '.join(left_out)}"
+    left_out = [c for c in table.columns if made.column(c.name) is None]
+    if valueless := [f"{c.name} ({c.type})" for c in left_out if not _travels(c)]:
+        yield f"left out, as JSON has no value for it: {', '.join(valueless)}"
+    if unnamed := [c.name for c in left_out if _travels(c)]:
+        yield f"left out, as Tinybird takes no column of that name: {', '.join(unnamed)}"
     as_text = [c for c in table.columns if made.column(c.name) and normal(c.type) is None]
     if as_text:
         yield f"travels as text: {', '.join(f'{c.name} ({c.type})' for c in as_text)}"

@@ -7,16 +7,25 @@ from runbooks.hazards import found
 from runbooks.hazards.postgres_sql import judged
 from runbooks.hazards.source import unhealthy
 from runbooks.plan import Hazard
+from runbooks.proof.fields import pg_name
+from runbooks.questions import Count, count_of
 from runbooks.strategies.parts import filling
 from runbooks.tables.route import Route, tracked
 
+UNVERSIONED = "rows without a version"
 _LEVELS = ("error", "warning", "note")
 _BUILT = ("postgres/require-concurrent-index-creation",)  # beside writers by the run; in the file it is there already
 
 
 def of_route(route: Route, facts: Facts, migration: str) -> tuple[Hazard, ...]:
     """The gravest first."""
-    every = [*_of_table(route), *_of_twins(route, facts), *_of_platform(route, facts), *_of_time(route, facts)]
+    every = [
+        *_of_table(route),
+        *_of_version(route, facts),
+        *_of_twins(route, facts),
+        *_of_platform(route, facts),
+        *_of_time(route, facts),
+    ]
     if facts.live:
         every += unhealthy(facts.slot)
     every += (hazard for hazard in judged(migration, route.table.name) if hazard.slug not in _BUILT)
@@ -36,6 +45,33 @@ def _of_table(route: Route) -> Iterator[Hazard]:
             "would not win over the row that is there.",
             f"Have whatever updates {table.name} set {route.version.name} too, or a trigger do it.",
         )
+
+
+def version_questions(route: Route) -> tuple[Count, ...]:
+    """How many rows have no version, where there may be such: Tinybird takes none of them."""
+    if route.given or route.lacks_version or not route.version.nullable:
+        return ()
+    table = f"{pg_name(route.table.schema)}.{pg_name(route.table.name)}"
+    return (
+        Count(UNVERSIONED, "postgres", f"SELECT count(*) FROM {table} WHERE {pg_name(route.version.name)} IS NULL"),
+    )
+
+
+def _of_version(route: Route, facts: Facts) -> Iterator[Hazard]:
+    if not version_questions(route):
+        return
+    name, version = route.table.name, route.version.name
+    rows = count_of(facts.answers, UNVERSIONED)
+    if not rows and route.version.default:
+        return
+    now = f"{rows:,} {'row has' if rows == 1 else 'rows have'} none" if rows else "a row may come to have none"
+    yield found(
+        "version-column-missing",
+        "error" if rows else "warning",
+        name,
+        f"{version} of {name} may be NULL, and {now}: such rows go to quarantine and are never seen.",
+        f"Give each a value, then: ALTER TABLE {pg_name(name)} ALTER COLUMN {pg_name(version)} SET NOT NULL.",
+    )
 
 
 def _of_twins(route: Route, facts: Facts) -> Iterator[Hazard]:

@@ -82,7 +82,8 @@ def questions_of(job: Replicate, facts: Facts) -> tuple[Question, ...]:
     if of_git := given.questions(job.table, facts):
         return of_git
     route = route_of(job, facts)
-    return (Shapes("topics", (route.name, *((route.like.topic,) if route.like else ()))),)
+    topics = (route.name, *((route.like.topic,) if route.like else ()))
+    return (Shapes("topics", topics), *hazards.version_questions(route))
 
 
 def lacking(route: Route, facts: Facts) -> Iterator[Step]:

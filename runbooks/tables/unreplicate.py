@@ -89,6 +89,14 @@ def _there(job: Unreplicate, facts: Facts) -> _There:
             f"`/tb rename {first} to {second}` takes `{first}` away, and the other way round.",
             job.table,
         )
+    fed_by = next((s.table.rpartition(".")[2] for s in facts.sinks.values() if s.topic == job.table), job.table)
+    if not sending and fed_by != job.table:
+        raise Refused(
+            f"`{job.table}` is the data source that the table `{fed_by}` is sent to, and `unreplicate` takes the "
+            f"table's name; did you mean `{fed_by}`?",
+            job.table,
+            fed_by,
+        )
     sink = next(iter(sending), None)
     name = sink.topic if sink else job.table
     topics = facts.connector.topics if facts.connector else ()

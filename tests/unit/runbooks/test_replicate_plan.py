@@ -10,7 +10,7 @@ from runbooks.facts.model import Facts, PgColumn, PgTable, Sink, Token
 from runbooks.names import Names, PropertiesNames
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
-from runbooks.questions import Shapes
+from runbooks.questions import Count, Shapes
 from runbooks.request import Replicate, Request, Unreplicate
 from systems.kafka_model import TopicShape
 from tests.support.estate import live
@@ -56,6 +56,11 @@ def plan(known: Facts, table: str = "repos", name: str | None = None) -> Plan:
 
 def ops(made: Plan) -> list[str]:
     return [step.op.partition("/")[0] for step in made.steps]
+
+
+def counts(known: Facts) -> list[Count]:
+    asked = questions_of(Request(text="…", job=Replicate(table="repos")), known)
+    return [question for question in asked if isinstance(question, Count)]
 
 
 def refusal(known: Facts, table: str = "repos", name: str | None = None) -> str:
@@ -114,6 +119,31 @@ def test_the_data_source_is_derived_from_the_catalog() -> None:
     assert "raw" not in file
     assert any("raw (bytea)" in said for said in made.inferred)
     assert made.diffs["repos.datasource"].count("\n+") >= len(COLUMNS) - 1
+
+
+def test_what_tinybird_or_sequin_has_no_word_for_is_left_out_or_travels_as_text() -> None:
+    odd = (
+        PgColumn("my col", "text", nullable=True),
+        PgColumn("moods", "mood[]", nullable=True),
+        PgColumn("sizes", "integer[]", nullable=True),
+    )
+    made = plan(facts(replace(REPOS, columns=(*COLUMNS, *odd))))
+    file = made.datafiles["repos.datasource"]
+    assert "`moods` String `json:$.record.moods` DEFAULT ''" in file
+    assert "`sizes` Array(Int32) `json:$.record.sizes[:]` DEFAULT []" in file
+    assert "my col" not in file
+    assert "left out, as Tinybird takes no column of that name: my col" in made.inferred
+
+
+def test_rows_without_a_version_are_counted_and_forbid_it() -> None:
+    columns = tuple(replace(c, nullable=True) if c.name == "updatedAt" else c for c in COLUMNS)
+    known = facts(replace(REPOS, columns=columns))
+    asked = counts(known)
+    assert [q.sql for q in asked] == ['SELECT count(*) FROM "public"."repos" WHERE "updatedAt" IS NULL']
+    lost = plan(replace(known, answers={asked[0].key: 3}))
+    assert "3 rows have none" in next(h.message for h in lost.blocked if h.slug == "version-column-missing")
+    assert slugs(plan(replace(known, answers={asked[0].key: 0})))["version-column-missing"] == "warning"
+    assert counts(facts()) == []
 
 
 def test_the_topic_is_like_a_neighbours_and_only_made_where_kafka_makes_none() -> None:
@@ -275,3 +305,14 @@ def test_an_unreplicate_takes_the_way_down_from_its_beginning() -> None:
     assert "strong" in {step.gate for step in made.steps}
     with pytest.raises(Refused, match="nothing to do"):
         make_plan(Request(text="", job=Unreplicate(table="repos")), facts())
+
+
+def test_an_unreplicate_takes_the_tables_name_where_the_data_source_has_another() -> None:
+    known = facts()
+    assert known.connector is not None
+    sink = Sink("stores_sink", "public.repos", "stores", "active", "healthy", "main")
+    tracked = replace(known.connector, topics=(*known.connector.topics, "stores"))
+    there = replace(known, sinks={**known.sinks, sink.name: sink}, connector=tracked)
+    with pytest.raises(Refused, match=r"the table `repos` is sent to.*did you mean `repos`"):
+        make_plan(Request(text="unreplicate stores", job=Unreplicate(table="stores")), there)
+    assert make_plan(Request(text="unreplicate repos", job=Unreplicate(table="repos")), there).target == "stores"
