@@ -31,6 +31,11 @@ class Claim:
     fields: tuple[Compared, ...]
 
     @property
+    def nearly(self) -> "Claim":
+        """The same with the last bits of numbers cut elsewhere; itself where there are none."""
+        return replace(self, fields=tuple(field.nearly for field in self.fields))
+
+    @property
     def of_keys(self) -> "Claim":
         """The same of keys alone: any version and any values, NULL too. Its rows all have the version 0."""
         return replace(self, version_pg="0", version_ch="0", fields=())

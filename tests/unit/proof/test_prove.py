@@ -94,6 +94,21 @@ def test_every_kind_of_fault_is_found_and_named(served: Served, dsn: str, monkey
         assert said in seen.reason
 
 
+def test_the_last_bits_of_a_number_are_no_fault_and_its_digits_are(
+    served: Served, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prove, "PATIENCE_MACHINE_S", 0.0)
+    last = 2.0**-23  # of a Float32 between 1 and 2
+    people = [{**person, "slim": 1 + 511 * last} for person in rows(3)]  # one more, and the text is another
+    postgres, tinybird = source(dsn, people), target(served, [{**p, "slim": 1 + 512 * last} for p in people])
+    step = proof_of(tinybird, postgres, ("slim",))
+    assert isinstance(carried_out(step, site(tinybird, postgres)), Done)
+    send(served, [{**people[0], "slim": 1 + 1_600 * last}])
+    seen = carried_out(step, site(tinybird, postgres))
+    assert isinstance(seen, Astray)
+    assert "1 with another value" in seen.reason
+
+
 def test_rows_on_their_way_are_waited_for(served: Served, dsn: str) -> None:
     people = rows(500)
     postgres, tinybird = source(dsn, people), target(served, people[:400])
