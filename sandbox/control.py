@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from sandbox.asking import BadRequest, body_of, needed, plainly
+from sandbox.asking import BadRequest, Impossible, body_of, needed, plainly
 from sandbox.slack import Slack
 from sandbox.slack import control as slack_control
 from sandbox.standin import World
@@ -49,9 +49,21 @@ class WorldControl:
             raise BadRequest(f"unknown system {system!r}; known are {', '.join(SYSTEMS)}")
         try:
             made = self._world.faults.add(system, str(match), str(fault), int(body.get("times", 1)))
-        except ValueError as exc:
+        except (TypeError, ValueError) as exc:
             raise BadRequest(str(exc)) from exc
         return JSONResponse({"ok": True, **asdict(made)})
+
+    async def standing_faults(self, _: Request) -> Response:
+        """Those that are still to be served."""
+        return JSONResponse({"ok": True, "faults": [asdict(fault) for fault in self._world.faults.standing()]})
+
+    async def take_back(self, request: Request) -> Response:
+        """One fault is served no more; what it was is answered."""
+        number = request.path_params["number"]
+        fault = self._world.faults.remove(number)
+        if fault is None:
+            raise Impossible(f"there is no fault {number}: it was served to its end or never set; nothing was changed")
+        return JSONResponse({"ok": True, **asdict(fault)})
 
     async def reset(self, _: Request) -> Response:
         await self._reset()
@@ -121,6 +133,8 @@ def routes(
     return [
         Route("/sandbox/log", plainly(control.log)),
         Route("/sandbox/faults", plainly(control.faults), methods=["POST"]),
+        Route("/sandbox/faults", plainly(control.standing_faults)),
+        Route("/sandbox/faults/{number:int}", plainly(control.take_back), methods=["DELETE"]),
         Route("/sandbox/reset", plainly(control.reset), methods=["POST"]),
         Route("/sandbox/server", plainly(control.server), methods=["POST"]),
         Route("/sandbox/clock", plainly(control.clock), methods=["POST"]),

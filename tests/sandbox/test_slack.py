@@ -360,12 +360,26 @@ def test_a_fault_is_served_as_often_as_asked(workspace: Workspace, client: Any) 
     assert client.chat_postMessage(channel=MIGRATIONS, text="hi")["ok"]
 
 
+def test_one_fault_is_taken_back_and_the_others_stay(workspace: Workspace, client: Any) -> None:
+    first = workspace.post("faults", system="slack", match="POST /api/chat.*", fault="status:500", times=1000)
+    other = workspace.post("faults", system="slack", match="POST /api/auth.*", fault="status:500", times=2)
+    assert workspace.http.delete(f"/sandbox/faults/{first['id']}").json() == first
+    assert client.chat_postMessage(channel=MIGRATIONS, text="hi")["ok"]
+    assert workspace.get("faults")["faults"] == [{k: v for k, v in other.items() if k != "ok"}]
+
+    again = workspace.http.delete(f"/sandbox/faults/{first['id']}")
+    assert again.status_code == 404
+    assert f"there is no fault {first['id']}" in again.json()["error"]
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
         ("faults", {"system": "slack", "match": "POST", "fault": "html"}),
         ("faults", {"system": "slack", "match": "POST /x", "fault": "nonsense"}),
         ("faults", {"system": "nobody", "match": "POST /x", "fault": "html"}),
+        ("faults", {"system": "slack", "match": "POST /x", "fault": "html", "times": 0}),
+        ("faults", {"system": "slack", "match": "POST /x", "fault": "html", "times": None}),
         ("clock", {"advance_s": -1}),
         ("clock", {"advance_s": "soon"}),
         ("knobs", {"no.such.knob": 1}),

@@ -240,10 +240,14 @@ class Faults:
     def __init__(self, control: httpx.Client) -> None:
         self._control = control
 
-    def add(self, system: str, match: str, fault: str, *, times: int = 1) -> None:
-        """See ``sandbox/faults.py`` for the kinds."""
+    def add(self, system: str, match: str, fault: str, *, times: int = 1) -> int:
+        """Its number. See ``sandbox/faults.py`` for the kinds."""
         body = {"system": system, "match": match, "fault": fault, "times": times}
-        _ok(self._control.post("/sandbox/faults", json=body))
+        return int(_ok(self._control.post("/sandbox/faults", json=body))["id"])
+
+    def take_back(self, number: int) -> Json:
+        """It is served no more; what it was."""
+        return _ok(self._control.delete(f"/sandbox/faults/{number}"))
 
 
 class Clock:
