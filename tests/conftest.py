@@ -64,6 +64,12 @@ def sandbox(running_sandbox: Sandbox) -> Sandbox:
 
 
 @pytest.fixture
+def between_ticks(sandbox: Sandbox) -> None:
+    """No copy runs by its schedule for a while: for tests that say which runs there are (``Clock.between_ticks``)."""
+    sandbox.clock.between_ticks()
+
+
+@pytest.fixture
 def people(sandbox: Sandbox) -> People:
     return People(sandbox)
 

@@ -15,6 +15,8 @@ from tests.support.drive import Drive
 from tests.support.people import People, Person
 from tests.support.sandbox import Json, Sandbox
 
+pytestmark = pytest.mark.usefixtures("between_ticks")
+
 PIPE = "members_sorted_copy_pipe"
 HOURLY = "activityRelations_deduplicated_copy_pipe"
 BEHIND = (
@@ -101,7 +103,7 @@ def test_who_may_operate_runs_a_copy_alone(sandbox: Sandbox, people: People, dri
     card = drive.card(run)
     assert begun(sandbox, PIPE) == 1
     copied = rows(sandbox, "members_sorted")
-    assert f"{PIPE} copied {copied:,} rows into members_sorted." in card.text
+    assert f"{PIPE} copied {copied:,} rows into members_sorted" in card.text
     assert "step 1 approved by ben" in card.words
     assert not [label for label in card.buttons if label.startswith("Approve")]
     again = asked(drive, people.ben, f"/tb copy {PIPE} run")

@@ -123,6 +123,7 @@ def test_a_card_that_somebody_deleted_is_posted_once_more_while_it_is_open(
     assert [m for m in story.cards() if m.shown["blocks"]] == []
 
 
+@pytest.mark.usefixtures("between_ticks")
 def test_that_nobody_watches_is_an_incident_and_over_when_somebody_does(
     story: Story, people: People, sandbox: Sandbox
 ) -> None:

@@ -10,6 +10,8 @@ from tests.support.drive import Drive
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
 
+pytestmark = pytest.mark.usefixtures("between_ticks")
+
 PIPE = "members_sorted_copy_pipe"
 
 
@@ -48,7 +50,6 @@ def fail(sandbox: Sandbox, drive: Drive) -> Callable[[], None]:
 @pytest.fixture
 def look(drive: Drive) -> Callable[[], None]:
     """The watch looks once."""
-    drive.sandbox.clock.between_ticks()
 
     def _look() -> None:
         workers.context.configure(drive.worker)

@@ -22,6 +22,8 @@ from workers.watch import look as watching
 from workers.watch.reconcile import Bearings, reconcile
 from workers.watch.telling import tell
 
+pytestmark = pytest.mark.usefixtures("between_ticks")
+
 PIPE = "members_sorted_copy_pipe"
 HOUR = 3600.0
 Look = Callable[[], None]
@@ -30,7 +32,6 @@ Look = Callable[[], None]
 @pytest.fixture
 def look(drive: Drive) -> Look:
     """The watch looks once."""
-    drive.sandbox.clock.between_ticks()
 
     def _look() -> None:
         workers.context.configure(drive.worker)
