@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bot import channels, forms
+from bot import channels, forms, silencing
 from bot import grammar as g
 from bot.asking import UNCHANGED, groups, no_environment, request
 from bot.clicks import decide
 from bot.context import Context
-from bot.incident_clicks import typed, unsilence
+from bot.incident_clicks import typed
 from bot.incident_list import listed_incidents
 from bot.outcome import Outcome, Sender, rule, tell
 from ledger import decisions, freeze, messages, questions
@@ -45,9 +45,11 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
         case g.Incident(deed="ack"):
             return typed(ctx, conn, sender, "take", meant.incident)
         case g.Incident():
-            return typed(ctx, conn, sender, "snooze", meant.incident, for_s=meant.for_s)
+            return typed(ctx, conn, sender, "snooze", meant.incident, until=meant.until)
+        case g.Silence():
+            return silencing.silence(ctx, conn, sender, meant)
         case g.Unsilence():
-            return unsilence(ctx, conn, sender, meant.pipe, meant.environment)
+            return silencing.unsilence(ctx, conn, sender, meant)
         case g.Lineage():
             return _question(ctx, conn, row, sender, "lineage", meant.environment, resource=meant.resource)
         case g.Copies():

@@ -2,14 +2,16 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from bot.asking import UNCHANGED, Place, groups, no_environment, request
 from bot.cards.incident_buttons import TOMORROW, Pressed, read_value
 from bot.context import Context
 from bot.incident_offers import request_of
 from bot.outcome import NOT_MINE, Outcome, Ring, Sender, rule, tell
-from ledger import incident_decisions, incident_views, incidents, silences
+from ledger import incident_decisions, incident_views, incidents, silencing
 from ledger.connection import Conn, calendar
+from ledger.deciding import Verdict
 from ledger.incident_decisions import Deed
 from ledger.incidents import Incident
 from ledger.policy import Actor
@@ -27,6 +29,8 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
     match pressed.deed:
         case "error" | "owner":
             return Outcome(pressed.deed, answer={"kind": f"incident-{pressed.deed}", "incident": found.id})
+        case "silence" | "lift":
+            return _silenced(ctx, conn, sender, pressed.deed, found)
         case "offer":
             return _offer(ctx, conn, row, sender, found, pressed)
         case "snooze":
@@ -38,27 +42,28 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
             return _decided(ctx, conn, sender, deed, found, times=pressed.times, holder=pressed.argument)
 
 
-def typed(ctx: Context, conn: Conn, sender: Sender, deed: Deed, number: int, *, for_s: int | None = None) -> Outcome:
-    """``ack`` and ``snooze``: said to whoever typed it, for the card is elsewhere."""
+def typed(
+    ctx: Context, conn: Conn, sender: Sender, deed: Deed, number: int, *, until: int | str | None = None
+) -> Outcome:
+    """``ack`` and ``snooze``: said to whoever typed it, for the card is elsewhere. ``until``: in so many seconds, or
+    ``tomorrow``."""
     found = incidents.get(conn, number)
     if found is None:
         return tell(f"There is no incident {number}; `incidents` lists the open ones. {UNCHANGED}", said="no incident")
-    until = calendar(conn) + timedelta(seconds=for_s) if for_s is not None else None
-    return _decided(ctx, conn, sender, deed, found, until=until, answered=True)
+    at = _until(str(until), calendar(conn)) if until is not None else None
+    return _decided(ctx, conn, sender, deed, found, until=at, answered=True)
 
 
-def unsilence(ctx: Context, conn: Conn, sender: Sender, pipe: str, environment: str | None) -> Outcome:
-    """Lift a silence by the name of what is silent."""
-    name = environment or ctx.settings.default_environment
-    if name not in ctx.settings.environments:
-        return no_environment(ctx, name)
-    silent = next((s for s in silences.standing(conn, name) if s.name == pipe), None)
-    if silent is None:
-        return tell(f"`{pipe}` is not silenced in {name}. {UNCHANGED}", said="not silent")
-    found = incident_views.newest(conn, name, silent.subject)
-    if found is None:
-        return tell(f"`{pipe}` has no incident that it was silenced by. {UNCHANGED}", said="no incident")
-    return _decided(ctx, conn, sender, "lift", found, answered=True)
+def _silenced(ctx: Context, conn: Conn, sender: Sender, deed: Literal["silence", "lift"], of: Incident) -> Outcome:
+    """By its card: of the subject of this very incident, whatever card lists it."""
+    environment = ctx.settings.environments.get(of.environment)
+    if environment is None:
+        return no_environment(ctx, of.environment)
+    actor = _actor(ctx, sender, of.environment)
+    does = silencing.silence if deed == "silence" else silencing.lift
+    verdict = does(conn, environment.rules, actor, of.environment, of.subject, of.name)
+    rings: tuple[Ring, ...] = tuple(("publish", m) for m in silencing.behind(conn, of.environment, of.subject))
+    return outcome_of(verdict, f"{deed} of {of.name}", rings, told=False)
 
 
 def _decided(
@@ -72,13 +77,17 @@ def _decided(
         conn, environment.rules, _actor(ctx, sender, found.environment), deed, found.id,
         times=times, until=until, holder=holder,
     )  # fmt: skip
-    said = f"{deed} of incident {found.id}"
     card = incident_decisions.card_of(conn, found.id)
     rings: tuple[Ring, ...] = (("publish", card.id),) if card else ()
+    return outcome_of(verdict, f"{deed} of incident {found.id}", rings, told=answered)
+
+
+def outcome_of(verdict: Verdict, said: str, rings: tuple[Ring, ...], *, told: bool) -> Outcome:
+    """A refusal is answered to the person; what was done shows on the card, unless it was ``told`` from elsewhere."""
     if not verdict.accepted:
         refused = rule(f"{verdict.said} {UNCHANGED}", said=f"refused: {said}")
         return Outcome(refused.said, rings, refused.answer)
-    return Outcome(said, rings, {"kind": "rule", "text": verdict.said} if answered else None)
+    return Outcome(said, rings, {"kind": "rule", "text": verdict.said} if told else None)
 
 
 def _offer(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, found: Incident, pressed: Pressed) -> Outcome:

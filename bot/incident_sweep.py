@@ -1,7 +1,7 @@
 """What of incidents must be said though nobody did anything: it is still so, it is calm, nobody watches any more."""
 
 from config.settings import Environment, Settings
-from ledger import blind, incident_views, incidents, messages
+from ledger import blind, incident_views, incidents, messages, silencing
 from ledger.blind import Blind
 from ledger.connection import Conn
 from ledger.incidents import Detail, Found, Incident, incident_ref
@@ -13,6 +13,7 @@ LOOKS = 3  # as many of them may fail
 
 def once(conn: Conn, settings: Settings) -> None:
     """Whatever changes is then behind on Slack, and rung for by whoever sweeps messages."""
+    silencing.lapse(conn)
     incident_views.wake(conn)
     incident_views.calm(conn, after_s=CALM_S)
     for name, environment in settings.environments.items():

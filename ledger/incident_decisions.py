@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Literal
 
 from config.settings import Rules
-from ledger import approvals, audit, decisions, incident_views, incidents, messages, silences
+from ledger import approvals, audit, decisions, incident_views, incidents, messages
 from ledger.connection import Conn, calendar, row_of
 from ledger.deciding import Verdict
 from ledger.incidents import Incident, What, incident_ref
@@ -18,7 +18,7 @@ from ledger.policy import Actor, person
 from ledger.queries import load
 from ledger.values import Message
 
-Deed = Literal["take", "snooze", "silence", "lift", "intend"]
+Deed = Literal["take", "snooze", "intend"]
 
 INTENDABLE = ("missing",)  # what people may mean to be so: a pipe without a schedule, a paused one
 
@@ -55,7 +55,7 @@ def decide(
     if not may.accepted:
         return may
     with conn.transaction():
-        row = _locked(conn, incident, follow=deed not in ("silence", "lift"))  # those are about its own subject
+        row = _locked(conn, incident)
         if row is None:
             return Verdict(False, f"There is no incident {incident}; `incidents` lists the open ones.")
         if times is not None and times != row.times:
@@ -104,25 +104,6 @@ def _snooze(conn: Conn, click: Click) -> Verdict:
     return _kept(conn, click, "snoozed", said, {"until": until.isoformat()}, f"until {at}")
 
 
-def _silence(conn: Conn, click: Click) -> Verdict:
-    row = click.incident
-    if not silences.silence(conn, row.environment, row.subject, name=row.name, actor=click.actor):
-        return Verdict(False, f"{row.name} is silenced already in {row.environment}.")
-    said = f"{row.name} is silenced in {row.environment}: nobody hears of it until somebody presses *Lift the silence*"
-    return _kept(conn, click, "silenced", f"{said} or types `/tb unsilence {row.name}`.", {"subject": row.subject})
-
-
-def _lift(conn: Conn, click: Click) -> Verdict:
-    row = click.incident
-    if not silences.lift(conn, row.environment, row.subject):
-        return Verdict(False, f"{row.name} is not silenced in {row.environment}.")
-    for other in conn.execute(_sql["silenced"], {"environment": row.environment, "subject": row.subject}).fetchall():
-        if other["id"] != row.id:  # the thread in which it was silenced is spoken in again
-            incidents.note(conn, other["id"], "lifted", "", actor=click.actor)
-            messages.touch(conn, incident_ref(other["id"]))
-    return _kept(conn, click, "lifted", f"{row.name} is heard of again.", {"subject": row.subject})
-
-
 def _intend(conn: Conn, click: Click) -> Verdict:
     """It is meant to be so: over, and not found again until it has been otherwise (``incidents.intended``)."""
     row = click.incident
@@ -136,7 +117,7 @@ def _intend(conn: Conn, click: Click) -> Verdict:
 
 
 _DEEDS: dict[Deed, Callable[[Conn, Click], Verdict]] = {
-    "take": _take, "snooze": _snooze, "silence": _silence, "lift": _lift, "intend": _intend,
+    "take": _take, "snooze": _snooze, "intend": _intend,
 }  # fmt: skip
 
 
@@ -156,11 +137,11 @@ def _over(click: Click) -> Verdict:
     return Verdict(False, f"Incident {row.id} is over{at}; nothing was changed.")
 
 
-def _locked(conn: Conn, incident: int, *, follow: bool) -> Incident | None:
+def _locked(conn: Conn, incident: int) -> Incident | None:
     """The row, or the one it is listed under, locked until the transaction ends."""
     with conn.cursor(row_factory=row_of(Incident)) as cursor:
         row = cursor.execute(_sql["lock"], {"id": incident}).fetchone()
-    return _locked(conn, row.under, follow=True) if row and row.under and follow else row
+    return _locked(conn, row.under) if row and row.under else row
 
 
 def _user(actor: str) -> str:

@@ -89,6 +89,12 @@ def newest(conn: Conn, environment: str, subject: str, *, kind: Kind | None = No
         return cursor.execute(_sql["newest"], values).fetchone()
 
 
+def of_subject(conn: Conn, environment: str, subject: str) -> Sequence[Incident]:
+    """All incidents of a subject, in the order they were found."""
+    with conn.cursor(row_factory=row_of(Incident)) as cursor:
+        return cursor.execute(_sql["of_subject"], {"environment": environment, "subject": subject}).fetchall()
+
+
 def unfinished_run(conn: Conn, incident: int) -> int | None:
     """A run that was asked for on its card and has not ended."""
     row = conn.execute(_sql["unfinished_run"], {"ref": incident_ref(incident)}).fetchone()

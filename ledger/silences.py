@@ -48,6 +48,12 @@ def lift(conn: Conn, environment: str, subject: str) -> bool:
     return conn.execute(_sql["lift"], {"environment": environment, "subject": subject}).fetchone() is not None
 
 
+def lapse(conn: Conn) -> Sequence[Silence]:
+    """Those whose time is over, each told to one caller."""
+    with conn.cursor(row_factory=row_of(Silence)) as cursor:
+        return cursor.execute(_sql["lapse"]).fetchall()
+
+
 def of(conn: Conn, environment: str, subject: str) -> Silence | None:
     """What silences a subject now."""
     return next((s for s in standing(conn, environment) if s.subject == subject), None)

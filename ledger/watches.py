@@ -51,6 +51,11 @@ def histories(conn: Conn, environment: str, *, since: datetime | None = None) ->
     return {row["subject"]: row["history"] for row in conn.execute(_sql["histories"], values)}
 
 
+def names(conn: Conn, environment: str) -> dict[str, str]:
+    """The subjects of which something is remembered, by what they were called in the last look."""
+    return {row["name"]: row["subject"] for row in conn.execute(_sql["names"], {"environment": environment})}
+
+
 def remember(conn: Conn, environment: str, changed: Mapping[str, Mapping[str, Any]], gone: Iterable[str]) -> None:
     """What is remembered now of the subjects that changed; of those that are ``gone`` nothing is."""
     if changed:

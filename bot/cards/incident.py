@@ -68,7 +68,8 @@ def state(view: IncidentView, names: Names) -> str:
         lines.append(f"💤 Put off until {clock(row.snoozed_until, now)}{_by(view, 'snoozed', names)}")
     if view.silence:
         until = f"until {clock(view.silence.until, now)}" if view.silence.until else "until it is lifted"
-        lines.append(f"🔕 Silenced by {person(view.silence.actor, names)} {until}")
+        why = f" (“{cut(prose(view.silence.reason), 300)}”)" if view.silence.reason else ""
+        lines.append(f"🔕 Silenced by {person(view.silence.actor, names)} {until}{why}")
     if (flaps := view.flaps()) >= FLAPS:
         lines.append(f"🔁 It came and went {flaps} times within a day; each time is only counted here")
     elif row.times > 1:

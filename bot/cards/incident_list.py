@@ -27,7 +27,8 @@ def listing(
     more = [f"_and {len(listed) - MOST} more_"] if len(listed) > MOST else []
     lines = [*(line(each, names, now, links.get(str(each.incident.id), "")) for each in listed[:MOST]), *more]
     quiet = [
-        f"🔕 {prose(s.name)} is silenced in {prose(s.environment)} by {person(s.actor, names)}" for s in silent[:MOST]
+        f"🔕 {prose(s.name)} is silenced in {prose(s.environment)} by {person(s.actor, names)}{_until(s, now)}"
+        for s in silent[:MOST]
     ]
     return Card(many, (section(f"*{many}*"), *sections(lines), *sections(quiet)))
 
@@ -45,6 +46,11 @@ def line(listed: Listed, names: Names, now: datetime, link: str = "") -> str:
         f"{icon} {number} · {KINDS[row.kind]}: {prose(row.name)}{beside} in {prose(row.environment)} · "
         f"for {age} · {who}"
     )
+
+
+def _until(silence: Silence, now: datetime) -> str:
+    at = f" until {clock(silence.until, now)}" if silence.until else ""
+    return at + (f" (“{cut(prose(silence.reason), 300)}”)" if silence.reason else "")
 
 
 def blocks(listed: Sequence[Listed], names: Names, now: datetime) -> list[Block]:

@@ -12,6 +12,7 @@ from bot.grammar.commands import (
     Lineage,
     Runs,
     Show,
+    Silence,
     Unfreeze,
     Unsilence,
 )  # fmt: skip
@@ -22,5 +23,5 @@ from bot.grammar.refusal import Refusal
 __all__ = [
     "OPTIONS", "Command", "Copies", "Decide", "Doctor", "Entry", "Freeze", "Help", "Incident",
     "Incidents", "Lineage",
-    "Refusal", "Runs", "Show", "Unfreeze", "Unsilence", "entries", "parse",
+    "Refusal", "Runs", "Show", "Silence", "Unfreeze", "Unsilence", "entries", "parse",
 ]  # fmt: skip

@@ -42,15 +42,25 @@ class Copies:
 
 @dataclass(frozen=True)
 class Incident:
-    """``for_s``: how long it is put off."""
+    """``until``: in so many seconds, or the next morning."""
 
     deed: Literal["ack", "snooze"]
     incident: int
-    for_s: int | None = None
+    until: int | Literal["tomorrow"] | None = None
 
 
 @dataclass(frozen=True)
 class Incidents:
+    environment: str | None = None
+
+
+@dataclass(frozen=True)
+class Silence:
+    """``for_s`` None: until it is lifted."""
+
+    pipe: str
+    for_s: int | None = None
+    why: str = ""
     environment: str | None = None
 
 
@@ -93,6 +103,7 @@ Command = (
     | Copies
     | Incident
     | Incidents
+    | Silence
     | Unsilence
     | Freeze
     | Unfreeze

@@ -104,6 +104,11 @@ def _decide(line: Line) -> c.Decide:
     return c.Decide(found["word0"], found["run"], found.get("step"), up_to, line.options.note)
 
 
+def _silence(line: Line) -> c.Silence:
+    found = line.caught
+    return c.Silence(found["pipe"], found.get("duration"), found.get("why", ""), line.options.env)
+
+
 _MOVES = {"pull": Pull, "push": Push, "promote": Promote}
 
 
@@ -175,6 +180,12 @@ FORMS: tuple[Form, ...] = (
     Form("ack <incident>", "Takes an incident.", lambda line: c.Incident("ack", line.caught["incident"])),
     Form("snooze <incident> [<duration>]", "Puts an incident off, for 4 hours if no other time is given.",
          lambda line: c.Incident("snooze", line.caught["incident"], line.caught.get("duration", SNOOZE_S))),
+    Form("snooze <incident> for <duration>", "The same.",
+         lambda line: c.Incident("snooze", line.caught["incident"], line.caught["duration"])),
+    Form("snooze <incident> until tomorrow", "Puts an incident off until 09:00 UTC of the next day.",
+         lambda line: c.Incident("snooze", line.caught["incident"], "tomorrow")),
+    Form("silence <pipe> [for <duration>] [<why>]",
+         "Lets nobody hear of a pipe, until it is lifted if for no other time.", _silence, ENV),
     Form("unsilence <pipe>", "Lets a pipe that was silenced be heard of again.",
          lambda line: c.Unsilence(line.caught["pipe"], line.options.env), ENV),
     Form("unfreeze", "Lets runs go on again.", lambda line: c.Unfreeze(line.options.env), ENV),

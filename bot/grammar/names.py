@@ -55,6 +55,8 @@ def pattern(cursor: Cursor, what: str) -> str:
 
 def duration(cursor: Cursor, what: str) -> int:
     """Seconds."""
+    if cursor.done:
+        raise Refused(missing(cursor, what))
     found = _DURATION.fullmatch(cursor.peek().lower())
     if not found:
         raise Refused(f"{shown(cursor.peek())} is not {what}; write `30m`, `4h` or `2d`")

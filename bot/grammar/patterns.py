@@ -44,6 +44,7 @@ SLOTS = {
     "step": Slot("<step>", "a step's number", names.number),
     "incident": Slot("<incident>", "an incident's number", names.number),
     "duration": Slot("<duration>", "a duration", names.duration),
+    "why": Slot('"why"', "the reason", words.quoted),
 }
 
 
@@ -99,7 +100,9 @@ def matched(elements: tuple[Element, ...], cursor: Cursor) -> dict[str, Any]:
     skipped: list[str] = []
     for element in elements:
         if isinstance(element, Optional):
-            skipped += _try_part(element, cursor, caught)
+            before = cursor.at
+            could = _try_part(element, cursor, caught, skipped)
+            skipped = [*skipped, *could] if cursor.at == before else []  # what stands before a part goes no longer
         else:
             _take(element, cursor, caught, skipped)
             skipped = []
@@ -108,7 +111,7 @@ def matched(elements: tuple[Element, ...], cursor: Cursor) -> dict[str, Any]:
     return caught
 
 
-def _try_part(element: Optional, cursor: Cursor, caught: dict[str, Any]) -> list[str]:
+def _try_part(element: Optional, cursor: Cursor, caught: dict[str, Any], skipped: list[str]) -> list[str]:
     """Takes the optional part if it begins here; else says which words would have begun it."""
     first = element.elements[0]
     if cursor.done:
@@ -116,7 +119,7 @@ def _try_part(element: Optional, cursor: Cursor, caught: dict[str, Any]) -> list
     if isinstance(first, Words) and cursor.peek().lower() not in first.choices:
         return list(first.choices)
     for inner in element.elements:
-        _take(inner, cursor, caught, [])
+        _take(inner, cursor, caught, skipped)
     return []
 
 
@@ -131,7 +134,7 @@ def _take(element: Words | Part, cursor: Cursor, caught: dict[str, Any], skipped
     try:
         caught[element.slot] = slot.read(cursor, slot.what)
     except Refused as exc:
-        raise Stopped(cursor.at, sentence=str(exc)) from exc
+        raise Stopped(cursor.at, sentence=str(exc), expected=tuple(skipped)) from exc
 
 
 def explained(stops: list[Stopped], cursor: Cursor) -> str:

@@ -74,6 +74,18 @@ def literal(cursor: Cursor, what: str) -> str:
     return word
 
 
+def quoted(cursor: Cursor, what: str) -> str:
+    """A sentence of a person's own, in quotes."""
+    word = cursor.peek()
+    if len(word) < 2 or word[0] not in "'\"" or word[-1] != word[0]:
+        raise Refused(f'{shown(word)} is not {what}; write it in quotes: "why"')
+    said = " ".join(word[1:-1].replace(word[0] * 2, word[0]).split())
+    if len(said) > LONGEST_WORD:
+        raise Refused(f"The text {shown(word)} has {len(said)} characters, and {what} has at most {LONGEST_WORD}")
+    cursor.take()
+    return said
+
+
 def source(cursor: Cursor, what: str) -> str:
     """A JSON path of the event (``$.record.x``) or an SQL expression, up to a comma or the end."""
     if cursor.done or cursor.peek() == ",":

@@ -20,6 +20,10 @@ SELECT * FROM ledger.incident
 WHERE environment = %(environment)s AND subject = %(subject)s AND (%(kind)s::text IS NULL OR kind = %(kind)s)
 ORDER BY state = 'open' DESC, id DESC LIMIT 1
 
+-- of_subject --
+-- All incidents of a subject
+SELECT * FROM ledger.incident WHERE environment = %(environment)s AND subject = %(subject)s ORDER BY id
+
 -- unfinished_run --
 -- A run asked for in its thread that goes on
 SELECT r.id FROM ledger.message c

@@ -13,6 +13,10 @@ DELETE FROM ledger.silence
 WHERE environment = %(environment)s AND subject = %(subject)s AND (until IS NULL OR until > ledger.now())
 RETURNING subject
 
+-- lapse --
+-- Its time is over: of two who find so, one tells of it
+DELETE FROM ledger.silence WHERE until <= ledger.now() RETURNING *
+
 -- standing --
 -- What is silent now
 SELECT * FROM ledger.silence

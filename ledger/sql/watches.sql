@@ -38,6 +38,11 @@ SELECT count(*) AS subjects, max(changed) AS changed FROM ledger.watched WHERE e
 SELECT subject, history FROM ledger.watched
 WHERE environment = %(environment)s AND (%(since)s::timestamptz IS NULL OR changed >= %(since)s)
 
+-- names --
+-- What each subject is called
+SELECT history ->> 'name' AS name, subject FROM ledger.watched
+WHERE environment = %(environment)s AND history ->> 'name' IS NOT NULL
+
 -- remember --
 -- What is remembered of one subject now
 INSERT INTO ledger.watched (environment, subject, history) VALUES (%(environment)s, %(subject)s, %(history)s)

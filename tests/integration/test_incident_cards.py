@@ -7,12 +7,12 @@ import pytest
 import bot.context
 from bot import incident_sweep
 from config.watch import WatchedPipe, WatchSettings
-from ledger import audit, incidents
+from ledger import audit, incidents, watches
 from ledger.connection import Conn
 from ledger.incidents import incident_ref
 from tests.support.drive import Drive
 from tests.support.incident_story import ERROR, PIPE, SAID, Story
-from tests.support.people import People
+from tests.support.people import People, Person
 from tests.support.sandbox import Sandbox
 
 HOUR_S = 3600.0
@@ -273,3 +273,64 @@ def test_what_comes_and_goes_is_counted_and_told_when_it_is_calm(story: Story) -
     assert story.thread()[3:] == [f"✅ {PIPE} is calm. It has not come back since."]
     later(story, HOUR_S)
     assert len(story.thread()) == 4
+
+
+def remembers(story: Story, *names: str) -> None:
+    """The watch has looked, and seen these pipes."""
+    with story.pool.connection() as conn, conn.transaction():
+        watches.remember(conn, story.environment, {f"t_{name}": {"name": name} for name in names}, ())
+
+
+def answers(story: Story, person: Person, line: str) -> str:
+    """What only that person reads of it."""
+    person.types(line)
+    story.talk()
+    return [m.text for m in person.sees() if m.shown["ephemeral"]][-1]
+
+
+def test_a_pipe_is_silenced_by_its_name_whether_anything_is_wrong_with_it_or_not(story: Story, people: People) -> None:
+    remembers(story, PIPE, "another_copy")
+    assert "You may not answer for incidents here" in answers(story, people.omar, f"/tb silence {PIPE}")
+    wrong = answers(story, people.ben, "/tb silence members_sort_copy_pipe for 2d")
+    assert wrong == (
+        "The watch knows no copy pipe `members_sort_copy_pipe` in sandbox; did you mean `members_sorted_copy_pipe`? "
+        "Nothing was changed."
+    )
+
+    said = answers(story, people.ben, f'/tb silence {PIPE} for 2h "it is <!channel> rebuilt"')
+    assert said.startswith(f"{PIPE} is silenced in sandbox: nobody hears of it until ")
+    assert said.endswith(f", or until somebody presses *Lift the silence* or types `/tb unsilence {PIPE}`.")
+    again = answers(story, people.chen, f"/tb silence {PIPE}")
+    assert again.startswith(f"{PIPE} is silenced already in sandbox")
+    people.omar.types("/tb incidents")
+    story.talk()
+    listed = people.omar.sees()[-1].words
+    assert f"{PIPE} is silenced in sandbox by ben until" in listed
+    assert "(“it is &lt;!channel&gt; rebuilt”)" in listed
+
+    assert "did you mean `members_sorted_copy_pipe`?" in answers(story, people.ben, "/tb unsilence members_sort_copy")
+    assert answers(story, people.chen, f"/tb unsilence {PIPE}") == f"{PIPE} is heard of again."
+    assert answers(story, people.chen, f"/tb unsilence {PIPE}").startswith(f"`{PIPE}` is not silenced in sandbox.")
+    with story.pool.connection() as conn:
+        lines = audit.about(conn, "environment/sandbox")
+    assert [line.detail["deed"] for line in lines if line.action == "incident"] == ["silence", "lift"]
+
+
+def test_a_silence_by_name_is_told_on_the_card_and_over_when_its_time_is(story: Story, people: People) -> None:
+    incident = story.opens()
+    remembers(story, PIPE)
+    answers(story, people.ben, f'/tb silence {PIPE} for 2h "rebuilt"')
+    assert "🔕 Silenced by ben until" in story.card().words
+    assert "(“rebuilt”)" in story.card().words
+    story.closes(incident)
+    story.again(incident)
+    assert len(story.thread()) == 1  # that ben silenced it
+
+    later(story, 2 * HOUR_S + 60)
+    assert "🔕" not in story.card().words
+    silenced, lifted = (reply.words for reply in story.card().replies())
+    assert "ben silenced the pipe until" in silenced
+    assert "(“rebuilt”)" in silenced
+    assert "The watch lifted the silence" in lifted
+    story.closes(incident)
+    assert "Recovered" in story.thread()[-1]

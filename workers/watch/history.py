@@ -48,10 +48,12 @@ class Ran:
 
 @dataclass(frozen=True)
 class History:
-    """``runs`` are in the order they were made. ``cron`` is the last one that the pipe had. ``turned`` is when a look
-    first found the schedule as it is; None where it was so before anybody looked, and is taken as meant."""
+    """``name`` is the pipe's, as people type it. ``runs`` are in the order they were made. ``cron`` is the last one
+    that the pipe had. ``turned`` is when a look first found the schedule as it is; None where it was so before anybody
+    looked, and is taken as meant."""
 
     runs: tuple[Ran, ...] = ()
+    name: str = ""
     cron: str = ""
     schedule: Schedule = "none"
     turned: float | None = None
@@ -89,11 +91,13 @@ def first_seen(pipe: CopyPipe, jobs: Sequence[LoggedJob], look: Look) -> History
     history = folded(History(), pipe.cron, jobs, {})
     schedule = _schedule(pipe, "")
     turned = None if schedule != "running" else history.runs[0].created if history.runs else look.now.timestamp()
-    return replace(history, cron=pipe.cron or "", schedule=schedule, turned=turned)
+    return replace(history, name=pipe.name, cron=pipe.cron or "", schedule=schedule, turned=turned)
 
 
 def seen_again(history: History, pipe: CopyPipe, now: float) -> History:
-    """Its schedule as it is now, and since when."""
+    """Its name and its schedule as they are now, and since when that is so."""
+    if history.name != pipe.name:
+        history = replace(history, name=pipe.name)
     schedule = _schedule(pipe, history.cron)
     cron = pipe.cron or history.cron
     if (schedule, cron) == (history.schedule, history.cron):
@@ -117,6 +121,7 @@ def folded(history: History, cron: str | None, jobs: Iterable[LoggedJob], rows: 
 def stored(history: History) -> dict[str, Any]:
     """As JSON: runs as rows, since a thousand pipes have sixty each."""
     return {
+        "name": history.name,
         "cron": history.cron,
         "schedule": history.schedule,
         "turned": history.turned,
@@ -129,6 +134,7 @@ def stored(history: History) -> dict[str, Any]:
 def restored(value: Mapping[str, Any]) -> History:
     return History(
         runs=tuple(Ran(*row) for row in value.get("runs", ())),
+        name=value.get("name", ""),
         cron=value.get("cron", ""),
         schedule=value.get("schedule", "none"),
         turned=value.get("turned"),
