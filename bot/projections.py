@@ -10,7 +10,7 @@ from typing import Any
 
 from bot.cards.run import needs_file
 from bot.cards.shape import blocks_of, only, waits_for_people
-from ledger import messages, questions, runs
+from ledger import incident_views, messages, questions, runs
 from ledger.connection import Conn
 from ledger.messages import Purpose
 from ledger.values import Message, RunView
@@ -33,9 +33,13 @@ def replies(conn: Conn, root: Message) -> list[int]:
     known = {m.ref for m in view.messages if m.purpose != "root"}
     return [
         messages.want(conn, n.purpose, n.ref, root.channel, thread=root.id, body=n.body)
-        for n in _needed(view)
+        for n in _needed(view, listed=_below_an_incident(conn, root))
         if n.ref not in known
     ]
+
+
+def _below_an_incident(conn: Conn, root: Message) -> bool:
+    return root.thread_ts is not None and incident_views.has_thread(conn, root.channel, root.thread_ts)
 
 
 def files(conn: Conn, answer: Message) -> list[int]:
@@ -48,7 +52,9 @@ def files(conn: Conn, answer: Message) -> list[int]:
     return [wanted] if wanted is not None else []
 
 
-def _needed(view: RunView) -> Iterator[Needed]:
+def _needed(view: RunView, *, listed: bool) -> Iterator[Needed]:
+    """``listed``: its card is itself a reply, in an incident's thread. It says the end there, and that the trouble is
+    over follows; so only an end that needs people is a reply too, which calls them to the card."""
     run = view.run
     for step in view.steps:
         if step.long and step.state == "acting":
@@ -65,7 +71,10 @@ def _needed(view: RunView) -> Iterator[Needed]:
     if run.state == "running" and block is not None and block != blocks_of(view.steps)[0]:
         yield Needed("reply", _event(view, f"gate-{block.number}"), {"kind": "gate", "block": block.number})
     if run.state in _OVER and run.started_at is not None:
-        yield Needed("reply", _event(view, run.state), {"kind": "headline", "state": run.state})
+        if not listed:
+            yield Needed("reply", _event(view, run.state), {"kind": "headline", "state": run.state})
+        elif run.state in ("failed", "expired"):
+            yield Needed("reply", _event(view, run.state), {"kind": "call", "state": run.state})
 
 
 def _event(view: RunView, what: str) -> str:

@@ -80,6 +80,8 @@ def _reply(ctx: Context, conn: Conn, message: Message, body: dict[str, Any]) -> 
         return run.whole(view)
     if body.get("kind") == "gate":
         return notices.gate(view, int(body["block"]), _lacking(ctx, view))
+    if body.get("kind") == "call":
+        return notices.call(view, str(body["state"]))
     return notices.event(view, str(body.get("state", view.run.state)), _names(ctx, view))
 
 

@@ -56,6 +56,11 @@ def card(conn: Conn, incident: int) -> Message | None:
         return cursor.execute(_sql["card"], {"ref": incident_ref(incident)}).fetchone()
 
 
+def has_thread(conn: Conn, channel: str, ts: str) -> bool:
+    """Whether the thread of this message is an incident's."""
+    return conn.execute(_sql["has_thread"], {"channel": channel, "ts": ts}).fetchone() is not None
+
+
 def replies(conn: Conn, incident: int) -> Sequence[Message]:
     """What was said, or is to be, in its thread."""
     with conn.cursor(row_factory=row_of(Message)) as cursor:

@@ -98,6 +98,13 @@ def gate(view: RunView, number: int, lacking: Lacking = NOBODY) -> Card:
     return Card(f"🔒 Run {view.run.id} waits for approval of {block.named}{who}: {what}. The buttons are on the card.")
 
 
+def call(view: RunView, state: str) -> Card:
+    """People are needed for a run whose card is in the same thread, and says why."""
+    called = slack_user(view.run.requester)
+    ping = f"<@{called}> " if called else ""
+    return Card(f"{ping}Run {view.run.id} ({prose(cut(view.run.command, 160))}) has {state}; its card here says why.")
+
+
 def event(view: RunView, state: str, names: Names) -> Card:
     """A state that people must see, as it was when it came; once the run has moved on, in the past tense."""
     if view.run.state != state:

@@ -2,6 +2,10 @@
 -- The message that its thread hangs on
 SELECT * FROM ledger.message WHERE purpose = 'incident' AND ref = %(ref)s ORDER BY trouble IS NOT NULL, id DESC LIMIT 1
 
+-- has_thread --
+-- Whether a message is an incident's card
+SELECT id FROM ledger.message WHERE purpose = 'incident' AND channel = %(channel)s AND ts = %(ts)s
+
 -- replies --
 -- Its thread's messages in order
 SELECT * FROM ledger.message WHERE ref LIKE %(below)s ORDER BY id

@@ -31,8 +31,8 @@ def test_run_again_is_a_run_in_the_incidents_thread(
 
     drive()
     assert drive.state(1) == "succeeded"
-    ended = [reply for reply in story.card().replies() if "Done in" in reply.text]
-    assert f"Run 1 (copy {PIPE} run)" in ended[0].text
+    (ended,) = [reply for reply in story.card().replies() if "Done in" in reply.text]
+    assert f"Run 1 (copy {PIPE} run)" in ended.text
     assert [m for m in people.ana.sees("migrations") if not m.shown["ephemeral"]] == []
     assert sandbox.log.count("tinybird", f"POST /v0/pipes/{PIPE}/copy") == 1
 
@@ -49,3 +49,19 @@ def test_who_may_not_run_copies_is_told_so_and_the_incident_stays_as_it_is(story
     assert "You may not" in clicked.ephemeral().text
     with story.pool.connection() as conn:
         assert [e.what for e in incidents.events(conn, incident)] == ["opened"]
+
+
+def test_of_a_run_that_fails_its_card_says_why_and_who_asked_is_called_to_it(
+    story: Story, people: People, drive: Drive, sandbox: Sandbox
+) -> None:
+    story.opens(offers=("run",))
+    answer = sandbox.control.post("/sandbox/tinybird/fail", json={"pipe": PIPE, "error": "no luck", "times": 1})
+    assert answer.is_success, answer.text
+    people.ben.clicks("Run again", on=story.card())
+    story.talk()
+    drive.until(1, "failed")
+    story.talk()
+    card, called = story.card().replies()
+    assert "no luck" in card.text
+    assert called.text.endswith(f"Run 1 (copy {PIPE} run) has failed; its card here says why.")
+    assert called.text.startswith("<@")
