@@ -95,7 +95,8 @@ def _offer(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, found: Incid
     asked = request_of(found, pressed.argument)
     if asked is None or found.state != "open" or found.times != pressed.times:
         return tell(f"Incident {found.id} no longer offers that; look at its newest card. {UNCHANGED}", said="stale")
-    if (run := incident_views.unfinished_run(conn, found.id)) is not None:
+    shown = found.under or found.id
+    if (run := incident_views.unfinished_run(conn, shown)) is not None:
         return tell(f"Run {run} is about this already; it is in the thread. No second run was made.", said="under way")
     card = incident_decisions.card_of(conn, found.id)
     place = Place(card.channel, card.ts) if card and card.ts else None
@@ -103,7 +104,7 @@ def _offer(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, found: Incid
     run = next((number for what, number in outcome.rings if what == "plan"), None)
     if run is None:
         return outcome
-    incident_decisions.asked(conn, found.id, run, sender.id)
+    incident_decisions.asked(conn, shown, run, sender.id)
     return replace(outcome, rings=(*outcome.rings, *((("publish", card.id),) if card else ())))
 
 

@@ -9,16 +9,17 @@ from runbooks.request import NAME, CopyDeed, Request
 _TYPED = {"run": "run", "run-in-order": "run in order", "clear-and-run": "run clear", "pause": "pause"}
 
 
-def offered(incident: Incident) -> tuple[str, ...]:
-    """Those of ``Detail.offers`` that can be asked for; none on the card of a storm, which is of many pipes."""
-    if incident.told.storm or not re.fullmatch(NAME, incident.name, re.ASCII):
+def offered(card: Incident, incident: Incident) -> tuple[str, ...]:
+    """Those of ``Detail.offers`` of an incident that can be asked for on a ``card``; none on that of a storm, which is
+    of many pipes."""
+    if card.told.storm or not re.fullmatch(NAME, incident.name, re.ASCII):
         return ()
     return tuple(offer for offer in _TYPED if offer in incident.told.offers)
 
 
 def request_of(incident: Incident, offer: str) -> Request | None:
     """The request that an offer comes to; None for what is not offered."""
-    if offer not in offered(incident):
+    if offer not in offered(incident, incident):
         return None
     job = CopyDeed(
         pipe=incident.name,

@@ -95,7 +95,7 @@ def _incident(conn: Conn, message: Message) -> IncidentView:
 
 def _incident_card(ctx: Context, conn: Conn, message: Message) -> Card:
     view = _incident(conn, message)
-    return incident.card(view, ctx.directory.names(incident.people(view)), offered(view.incident))
+    return incident.card(view, ctx.directory.names(incident.people(view)), offered(view.incident, view.spoken_of))
 
 
 def _incident_reply(ctx: Context, conn: Conn, message: Message, body: dict[str, Any]) -> Card:

@@ -109,11 +109,20 @@ def _intend(conn: Conn, click: Click) -> Verdict:
     row = click.incident
     if row.state != "open":
         return _over(click)
-    if row.kind not in INTENDABLE:
+    listed = [each for each in incidents.folded(conn, row.id) if each.state == "open"]
+    if any(each.kind not in INTENDABLE for each in (row, *listed)):
         return Verdict(False, f"Incident {row.id} is nothing that is meant to be; take it, or silence {row.name}.")
-    said = f"{person(click.actor)} says that {row.name} is meant to be so."
-    incidents.close(conn, row.id, ended=None, said=said)
-    return _kept(conn, click, "intended", f"Noted: {row.name} is meant to be so.", {"subject": row.subject})
+    for each in listed:  # a card that is over hides nothing
+        incidents.close(
+            conn, each.id, ended=None, said=f"{person(click.actor)} says that {each.name} is meant to be so."
+        )
+        incidents.note(conn, each.id, "intended", "", actor=click.actor)
+    more = f" and {len(listed)} more" if listed else ""
+    are = "are" if listed else "is"
+    incidents.close(
+        conn, row.id, ended=None, said=f"{person(click.actor)} says that {row.name}{more} {are} meant to be so."
+    )
+    return _kept(conn, click, "intended", f"Noted: {row.name}{more} {are} meant to be so.", {"subject": row.subject})
 
 
 _DEEDS: dict[Deed, Callable[[Conn, Click], Verdict]] = {

@@ -34,6 +34,17 @@ class IncidentView:
         return sum(at > opened[-1] - DAY for at in opened) if opened else 0
 
     @property
+    def standing(self) -> tuple[Incident, ...]:
+        """What of all that its card shows is still so."""
+        own = () if self.incident.told.healed else (self.incident,)
+        return tuple(each for each in (*own, *self.folded) if each.state == "open")
+
+    @property
+    def spoken_of(self) -> Incident:
+        """What its card is about: where its own trouble is over, the first of the rest that is not."""
+        return _spoken_of(self.incident, self.folded)
+
+    @property
     def snoozed(self) -> bool:
         until = self.incident.snoozed_until
         return self.incident.state == "open" and until is not None and until > self.now
@@ -69,16 +80,28 @@ def replies(conn: Conn, incident: int) -> Sequence[Message]:
 
 @dataclass(frozen=True)
 class Listed:
-    """An open incident of a list. ``folded`` are those open that its card lists."""
+    """An open incident of a list. ``folded`` are those that are still so beside what its card speaks of."""
 
     incident: Incident
     folded: int
+    spoken_of: Incident
 
 
 def listing(conn: Conn, environment: str | None = None) -> Sequence[Listed]:
     """The open incidents that have a card of their own, the oldest first."""
     rows = conn.execute(_sql["listing"], {"environment": environment}).fetchall()
-    return [Listed(pick(Incident, row), row["beside"]) for row in rows]
+    return [_listed(conn, pick(Incident, row), row["beside"]) for row in rows]
+
+
+def _listed(conn: Conn, row: Incident, beside: int) -> Listed:
+    if not row.told.healed:
+        return Listed(row, beside, row)
+    return Listed(row, beside - 1, _spoken_of(row, incidents.folded(conn, row.id)))
+
+
+def _spoken_of(row: Incident, folded: Sequence[Incident]) -> Incident:
+    healed = row.state == "open" and row.told.healed
+    return next((each for each in folded if each.state == "open"), row) if healed else row
 
 
 def holders(listed: Sequence[Listed]) -> list[str]:

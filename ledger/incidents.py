@@ -31,7 +31,8 @@ class Detail(BaseModel):
 
     ``raw`` is the platform's own text, shown behind a button. Rows are of the target. ``depends`` are those that read
     the target, by kind. ``offers`` are what may safely be done by a button (``runbooks.copies.offers``), ``why_not``
-    says why nothing more is.
+    says why nothing more is. ``healed``: its own trouble is over, in a sentence how, and it is open for what is listed
+    with it.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore")
@@ -53,6 +54,7 @@ class Detail(BaseModel):
     owner: str = ""  # as tbops.toml names it
     storm: bool = False  # many began at once: this card stands for all of them
     stormy: bool = False  # it is one of those many
+    healed: str = ""
 
 
 @dataclass(frozen=True)

@@ -55,9 +55,10 @@ def answer(context: Context, number: int) -> None:
 
 
 def _incidents(context: Context, environment: str) -> dict[str, int]:
-    """The open incidents that the watch knows of pipes and data sources, by name."""
+    """The open incidents of pipes and data sources that are still in trouble, by name."""
     with context.pool.connection() as conn:
-        return {each.name: each.id for each in incidents.all_open(conn, environment) if each.kind != "watch"}
+        opened = incidents.all_open(conn, environment)
+    return {each.name: each.id for each in opened if each.kind != "watch" and not each.told.healed}
 
 
 def _probe(context: Context, environment: str, question: Question) -> dict[str, Any]:

@@ -109,11 +109,14 @@ def _lasted(row: Incident) -> str:
 def _title(view: IncidentView) -> str:
     row = view.incident
     if row.told.storm and view.folded:
-        many = f"{len(view.folded) + 1} copies"
-        return f"Over: {many} were in trouble" if row.state == "closed" else f"{many} are in trouble"
-    what = ended(view) if row.state == "closed" else KINDS[row.kind]
-    beside = f" and {len(view.folded)} more" if view.folded else ""
-    return f"{what}: {prose(row.name)}{beside}"
+        many, still = len(view.folded) + 1, len(view.standing)
+        if row.state == "closed":
+            return f"Over: {many} copies were in trouble"
+        return f"{many} copies are in trouble" if still == many else f"{still} of {many} copies are still in trouble"
+    of = view.spoken_of
+    what = ended(view) if row.state == "closed" else KINDS[of.kind]
+    more = len(view.folded) if of is row else len(view.standing) - 1
+    return f"{what}: {prose(of.name)}{f' and {more} more' if more else ''}"
 
 
 def _icon(view: IncidentView) -> str:
@@ -129,15 +132,19 @@ def _icon(view: IncidentView) -> str:
 
 def _verdict(view: IncidentView, names: Names) -> str:
     """What happened; of what is over, how it ended."""
-    row = view.incident
+    row, of = view.incident, view.spoken_of
+    if of is not row:
+        follows = "Of what began with it" if row.told.storm else "What followed from it"
+        return cut(ruled(f"{row.told.healed} {follows} is still so: {of.told.said}", names), 700)
     ends = [e.said for e in view.events if e.what == "closed" and e.said]
     return cut(ruled(ends[-1] if row.state == "closed" and ends else row.told.said, names), 700)
 
 
 def _and_more(view: IncidentView) -> str:
-    if not view.folded:
+    more = len(view.folded) if view.spoken_of is view.incident else len(view.standing) - 1
+    if not more:
         return ""
-    many = "One more is" if len(view.folded) == 1 else f"{len(view.folded)} more are"
+    many = "One more is" if more == 1 else f"{more} more are"
     return f" {many} listed with it."
 
 
@@ -148,13 +155,13 @@ def _by(view: IncidentView, what: str, names: Names) -> str:
 
 def _facts(view: IncidentView) -> Iterator[str]:
     """A line each, and short ones. Of what is over only what it was: the rest is no news any more."""
-    row, told = view.incident, view.incident.told
+    row, told = view.incident, view.spoken_of.told
     if row.state == "closed":
         yield f"*It was* – {cut(prose(told.said), 700)}"
         return
     if told.cause:
         yield f"*Cause* – {told.cause}"
-    if told.storm:  # the rest is of one of many
+    if row.told.storm:  # the rest is of one of many
         return
     if told.target:
         yield f"*Writes to* – {code(told.target)}{f' ({prose(told.mode)})' if told.mode else ''}"
@@ -180,9 +187,11 @@ def _beside(view: IncidentView) -> Iterator[str]:
     over = sum(f.state == "closed" for f in view.folded)
     yield f"*Listed with it* – {count(len(view.folded))}{f', {over:,} of them over' if over else ''}"
     ordered = sorted(view.folded, key=lambda f: (f.state == "closed", f.id))
+    if view.spoken_of is not view.incident:
+        yield f"✅ {code(view.incident.name)}"
     for row in ordered[:MOST_FOLDED]:
         icon = "✅" if row.state == "closed" else "🔴"
-        what = "" if row.kind == view.incident.kind else f" {KINDS[row.kind].removeprefix('Copy ')}"
+        what = "" if row.kind == view.spoken_of.kind else f" {KINDS[row.kind].removeprefix('Copy ')}"
         yield f"{icon} {code(row.name)}{what}"
     if len(ordered) > MOST_FOLDED:
         yield f"_and {len(ordered) - MOST_FOLDED:,} more_"

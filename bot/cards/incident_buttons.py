@@ -11,6 +11,7 @@ from bot.cards.blocks import Block, actions, button, confirm, menu, overflow
 from bot.cards.words import slack_user
 from ledger.incident_decisions import INTENDABLE
 from ledger.incident_views import IncidentView
+from ledger.incidents import Incident
 
 VERSION = "i1"
 OWN = "tb:incident:"  # how the action ids of all of them begin
@@ -34,8 +35,8 @@ class Pressed:
     argument: str = ""
 
 
-def value(view: IncidentView, deed: Deed, argument: str = "") -> str:
-    return f"{VERSION}|{view.incident.id}|{view.incident.times}|{deed}|{argument}"
+def value(of: Incident, deed: Deed, argument: str = "") -> str:
+    return f"{VERSION}|{of.id}|{of.times}|{deed}|{argument}"
 
 
 def read_value(text: str) -> Pressed | None:
@@ -56,41 +57,43 @@ def buttons(view: IncidentView, offers: tuple[str, ...]) -> list[Block]:
     if view.incident.state == "closed":
         return [actions([_lift(view)])] if view.silence else []
     rows = [actions(_answering(view))]
-    return [*rows, actions([_offer(view, o) for o in offers])] if offers else rows
+    return [*rows, actions([_offer(view.spoken_of, o) for o in offers])] if offers else rows
 
 
 def _answering(view: IncidentView) -> list[Block]:
-    row = view.incident
+    row, of = view.incident, view.spoken_of
     of_a_pipe = row.kind != "watch" and not row.told.storm
-    made = [_take(view), menu("Put off…", f"{OWN}snooze", [(t, value(view, "snooze", a)) for t, a in SNOOZES])]
+    made = [_take(view), menu("Put off…", f"{OWN}snooze", [(t, value(row, "snooze", a)) for t, a in SNOOZES])]
     if view.silence:
         made.append(_lift(view))
-    if row.told.raw:
-        made.append(button("Show error", f"{OWN}error", value(view, "error")))
-    if row.kind in INTENDABLE:
+    if of.told.raw:
+        made.append(button("Show error", f"{OWN}error", value(of, "error")))
+    if all(each.kind in INTENDABLE for each in view.standing):
         made.append(_intend(view))
-    more = [("Who owns this", value(view, "owner"))]
-    if not view.silence:
-        more.append(("Silence this pipe", value(view, "silence")))
+    more = [("Who owns this", value(of, "owner"))]
+    if not view.silence and of is row:
+        more.append(("Silence this pipe", value(row, "silence")))
     return [*made, overflow(f"{OWN}more", more)] if of_a_pipe else made
 
 
 def _take(view: IncidentView) -> Block:
     held = view.incident.assigned or view.incident.acked_by
     if held is None:
-        return button("Take it", f"{OWN}take", value(view, "take"), style="primary")
+        return button("Take it", f"{OWN}take", value(view.incident, "take"), style="primary")
     holder = slack_user(held) or ""
-    return button("Take it over", f"{OWN}take", value(view, "take", holder))
+    return button("Take it over", f"{OWN}take", value(view.incident, "take", holder))
 
 
 def _lift(view: IncidentView) -> Block:
-    return button("Lift the silence", f"{OWN}lift", value(view, "lift"))
+    return button("Lift the silence", f"{OWN}lift", value(view.incident, "lift"))
 
 
 def _intend(view: IncidentView) -> Block:
+    many = len(view.standing)
+    title = "Is it meant to be so?" if many == 1 else f"Are all {many} meant to be so?"
     text = "This incident is closed, and not opened again until it has been otherwise."
-    dialog = confirm("Is it meant to be so?", text, "It is intended")
-    return button("This is intended", f"{OWN}intend", value(view, "intend"), confirm=dialog)
+    dialog = confirm(title, text, "It is intended")
+    return button("This is intended", f"{OWN}intend", value(view.incident, "intend"), confirm=dialog)
 
 
 _OFFERS = {
@@ -107,11 +110,9 @@ _ASKED = {  # before what is not simply done again
 }
 
 
-def _offer(view: IncidentView, offer: str) -> Block:
+def _offer(of: Incident, offer: str) -> Block:
     label, asked = _OFFERS[offer], _ASKED.get(offer)
     dialog = (
-        confirm(f"{label}?", asked.format(name=view.incident.name), "Go on", danger=offer == "clear-and-run")
-        if asked
-        else None
+        confirm(f"{label}?", asked.format(name=of.name), "Go on", danger=offer == "clear-and-run") if asked else None
     )
-    return button(label, f"{OWN}offer:{offer}", value(view, "offer", offer), confirm=dialog)
+    return button(label, f"{OWN}offer:{offer}", value(of, "offer", offer), confirm=dialog)

@@ -35,7 +35,7 @@ def listing(
 
 def line(listed: Listed, names: Names, now: datetime, link: str = "") -> str:
     """``Incident 7 · copy failed: members_sorted · for 43 min · ana has it``"""
-    row = listed.incident
+    row, of = listed.incident, listed.spoken_of
     number = f"<{link}|Incident {row.id}>" if link else f"*Incident {row.id}*"
     beside = f" and {count(listed.folded)} more" if listed.folded else ""
     held = row.assigned or row.acked_by
@@ -43,8 +43,7 @@ def line(listed: Listed, names: Names, now: datetime, link: str = "") -> str:
     who = f"{person(held, names)} has it" if held else "nobody has it"
     age = span((now - row.since).total_seconds())
     return (
-        f"{icon} {number} · {KINDS[row.kind]}: {prose(row.name)}{beside} in {prose(row.environment)} · "
-        f"for {age} · {who}"
+        f"{icon} {number} · {KINDS[of.kind]}: {prose(of.name)}{beside} in {prose(row.environment)} · for {age} · {who}"
     )
 
 

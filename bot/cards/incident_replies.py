@@ -9,7 +9,8 @@ from ledger.incidents import Event
 
 def event(view: IncidentView, of: Event, names: Names) -> Card:
     """One event that people must see, as it was when it came."""
-    name, said = prose(view.incident.name), cut(ruled(of.said, names), 1500)
+    about = view.spoken_of
+    name, said = prose(about.name), cut(ruled(of.said, names), 1500)
     match of.what:
         case "closed":
             text = f"{_ended(view, of)}{_took(view, of)}: {said}"
@@ -22,7 +23,7 @@ def event(view: IncidentView, of: Event, names: Names) -> Card:
             return Card(f"✅ {name} is calm. {said}")
         case _:
             where = prose(view.incident.environment)
-            text = f"Incident {view.incident.id} in {where} is still open: {KINDS[view.incident.kind]}, {name}. {said}"
+            text = f"Incident {view.incident.id} in {where} is still open: {KINDS[about.kind]}, {name}. {said}"
             return Card(text, (section(f"🔔 {text}"),))
 
 

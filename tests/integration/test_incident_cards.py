@@ -11,7 +11,7 @@ from ledger import audit, incidents, watches
 from ledger.connection import Conn
 from ledger.incidents import incident_ref
 from tests.support.drive import Drive
-from tests.support.incident_story import ERROR, PIPE, SAID, Story
+from tests.support.incident_story import ERROR, PIPE, SAID, Story, opens
 from tests.support.people import People, Person
 from tests.support.sandbox import Sandbox
 
@@ -215,6 +215,25 @@ def test_what_is_intended_is_closed_and_remembered(story: Story, people: People)
         assert incidents.intended(conn, story.environment) == {("missing", row.subject)}
         assert incidents.unintended(conn, story.environment, "missing", row.subject)
         assert incidents.intended(conn, story.environment) == frozenset()
+
+
+def test_of_many_on_one_card_all_are_intended_or_none_is(story: Story, people: People) -> None:
+    head = story.opens("missing", said="Many copies are in trouble at once.", cause=None, raw="", storm=True)
+    with story.pool.connection() as conn, conn.transaction():
+        other = opens(conn, story.channel, "missing", "b_copy", environment=story.environment, under=head).id
+    story.talk()
+    people.ben.clicks("This is intended", on=story.card())
+    story.talk()
+    assert [story.get(number).state for number in (head, other)] == ["closed", "closed"]
+    assert story.card().text.endswith(f"ben says that {PIPE} and 1 more are meant to be so.")
+    with story.pool.connection() as conn:
+        assert len(incidents.intended(conn, story.environment)) == 2
+
+    story.again(head)
+    with story.pool.connection() as conn, conn.transaction():
+        opens(conn, story.channel, "late", "c_copy", environment=story.environment, under=head)
+    story.talk()
+    assert "This is intended" not in story.card().buttons
 
 
 def test_the_error_and_the_owner_are_for_whoever_asks(story: Story, people: People) -> None:

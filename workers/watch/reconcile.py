@@ -97,6 +97,7 @@ def reconcile(
         *(Closed(i, *at.recovered(i)) for i in over),
         *(Alone(i, "It goes on by itself: what it was listed under is over.") for i in alone),
         *(change for i in still if i.id in told for change in _known(i, told[i.id])),
+        *(_healed(i, at) for i in still if i.id not in told and not i.told.healed),
         *_news([fault for fault in faults if key_of(fault) not in known], still, told, closed, at),
     ]
 
@@ -161,6 +162,12 @@ def _known(incident: Incident, fault: Found) -> Iterator[Change]:
         yield Became(incident, replace(fault, since=incident.since, detail=detail))
     elif (incident.name, incident.told) != (fault.name, detail):
         yield Updated(incident, fault.name, detail)
+
+
+def _healed(incident: Incident, at: Bearings) -> Updated:
+    """Its own trouble is over; its card speaks of what is listed there and is still so."""
+    detail = incident.told.model_copy(update={"healed": at.recovered(incident)[1]})
+    return Updated(incident, incident.name, detail)
 
 
 # --- what is new -------------------------------------------------------------------------------------------

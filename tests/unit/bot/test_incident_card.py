@@ -173,10 +173,43 @@ def test_the_card_of_a_storm_is_about_all_of_it() -> None:
     assert lines(card)[0] == "🔴 116 copies are in trouble"
     assert "Writes to" not in shown(card), "that is of one of many"
     assert "Silence this pipe" not in options(card)
-    assert offered(row(told=detail(storm=True, offers=OFFERS))) == ()
-    assert offered(row(told=detail(offers=OFFERS))) == OFFERS
+    many = row(told=detail(storm=True, offers=OFFERS))
+    assert offered(many, many) == ()
+    assert offered(one := row(told=detail(offers=OFFERS)), one) == OFFERS
     over = incident.card(view(folded=storm(115), told=told, state="closed", ended=NOW, closed_at=NOW), PEOPLE)
     assert lines(over)[0] == "✅ Over: 116 copies were in trouble"
+
+
+def test_a_card_whose_cause_is_over_speaks_of_what_still_fails() -> None:
+    cured = detail(healed="The copy a_copy ran well at 10:04 UTC.")
+    told = detail(
+        "The copy b_copy failed in staging at 10:02 UTC: no luck.", cause="unknown", raw="no luck", target="b"
+    )
+    still = row(8, name="b_copy", subject="t_2", under=7, told=told)
+    past = row(9, name="c_copy", subject="t_3", under=7, told=told, state="closed")
+    seen = view(told=cured, name="a_copy", folded=(past, still))
+    card = incident.card(seen, PEOPLE, offered(seen.incident, seen.spoken_of))
+    assert card.text == (
+        "Incident 7: The copy a_copy ran well at 10:04 UTC. What followed from it is still so: "
+        "The copy b_copy failed in staging at 10:02 UTC: no luck."
+    )
+    assert lines(card)[0] == "🔴 Copy failed: b_copy"
+    assert "*Cause* – unknown" in lines(card)
+    assert "*Writes to* – `b` (replace)" in lines(card)
+    assert {"✅ `a_copy`", "✅ `c_copy`", "🔴 `b_copy`"} <= set(lines(card))
+    pressed = [
+        read_value(e["value"]) for b in card.blocks if b["type"] == "actions" for e in b["elements"] if "value" in e
+    ]
+    assert [(p.incident, p.deed) for p in pressed if p] == [(7, "take"), (8, "error")]
+
+    listed = incident_list.line(Listed(seen.incident, 0, seen.spoken_of), PEOPLE, NOW)
+    assert "Copy failed: b_copy in staging" in listed
+
+
+def test_the_card_of_a_storm_counts_what_still_fails() -> None:
+    over = tuple(replace(each, state="closed") for each in storm(6)[:4])
+    seen = view(told=detail(storm=True, healed="It ran."), folded=(*over, *storm(6)[4:]))
+    assert lines(incident.card(seen, PEOPLE))[0] == "🔴 2 of 7 copies are still in trouble"
 
 
 def test_what_ended_nobody_knows_how_is_over_and_not_recovered() -> None:
@@ -211,7 +244,9 @@ def test_no_text_of_the_platform_breaks_a_card(
         incident.card(hostile, PEOPLE, OFFERS),
         incident_list.error(hostile.incident),
         incident_list.owner(hostile.incident, name, NOW),
-        incident_list.listing([Listed(hostile.incident, many)] * 40, (), PEOPLE, NOW, {"7": "https://x.example/1"}),
+        incident_list.listing(
+            [Listed(hostile.incident, many, hostile.incident)] * 40, (), PEOPLE, NOW, {"7": "https://x.example/1"}
+        ),
     ):
         assert troubles(card) == []
 

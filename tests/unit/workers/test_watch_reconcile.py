@@ -98,6 +98,17 @@ def test_a_card_closes_when_all_that_it_lists_is_over() -> None:
     assert it.open == []
 
 
+def test_a_cause_that_is_over_is_told_on_its_card_once_and_forgotten_when_it_fails_again() -> None:
+    it = stage(RAW, SORTED)
+    fails(it, 100, RAW, SORTED, at=2)
+    it.look(800, [job(RAW, 700)])
+    assert it.incidents[1].told.healed == "The copy raw_copy ran well at 00:12 UTC: it took 60 s."
+    assert it.look(1000, [job(RAW, 900)]) == [], "each later run would be an edit"
+    fails(it, 1200, RAW, at=1100)
+    assert it.incidents[1].told.healed == ""
+    assert it.told == [("failed", "raw_copy")]
+
+
 def test_what_fails_anew_though_its_cause_is_over_gets_a_card_of_its_own() -> None:
     it = stage(RAW, SORTED)
     fails(it, 100, RAW, SORTED, at=2)
