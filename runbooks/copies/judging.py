@@ -96,7 +96,8 @@ def _replacing(pipe: Pipe, target: Datasource, moments: Asked, lineage: Lineage)
     if moments.bounding:
         return Judged(
             False,
-            f"it takes rows by the clock ({moments.bounding[0]}): a run now would replace {target.name} by others",
+            f"it takes rows by the clock ({moments.bounding[0]}): a run now would leave other rows in {target.name} "
+            "than its schedule would",
         )
     fed = [other.name for other in lineage.writers(target.name) if other.kind == "materialized"]
     if fed:

@@ -26,14 +26,16 @@ class LeftOut:
 class Offers:
     """What may be offered for a copy pipe. ``run``: it may be run as it is. ``clear``: it may be run once the rows of
     its last run are deleted, which are told apart by this. ``why`` is a plain sentence in either case; ``instead``,
-    what to do where ``run`` is not offered, is one too. ``onward`` are the copies that depend on its target, in the
-    order to run them in; ``left_out`` those that are not to be run with it."""
+    what to do where ``run`` is not offered, is one too, and ``in_general`` the same as it stays true while a card is
+    read for hours. ``onward`` are the copies that depend on its target, in the order to run them in; ``left_out`` those
+    that are not to be run with it."""
 
     pipe: str
     target: str
     run: bool
     why: str
     instead: str = ""
+    in_general: str = ""
     clear: Trace | None = None
     onward: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
@@ -52,6 +54,7 @@ def offers(facts: Facts, pipe: str, lineage: Lineage | None = None) -> Offers:
         run=found.run,
         why=_sentence(found.why),
         instead="" if found.run else _instead(copy, found, facts),
+        in_general="" if found.run else _in_general(copy, found, facts),
         clear=found.clear,
         onward=onward,
         left_out=left_out,
@@ -104,6 +107,13 @@ def _instead(pipe: Pipe, found: Judged, facts: Facts) -> str:
         tick = next(CronSim(pipe.output.schedule or "", facts.now), None)
         return f"Its schedule runs it next at {tick:%Y-%m-%d %H:%M} UTC." if tick else ""
     return f"Look at what {pipe.output.target} lacks, and run it in Tinybird if that is what you want."
+
+
+def _in_general(pipe: Pipe, found: Judged, facts: Facts) -> str:
+    if found.clear is not None or not scheduled(pipe):
+        return _instead(pipe, found, facts)
+    sooner = "; to have it sooner, run it in Tinybird if the rows that it takes now are those that you want"
+    return f"Its schedule runs it again by itself{sooner if pipe.output.mode == 'replace' else ''}."
 
 
 def _sentence(clause: str) -> str:

@@ -60,3 +60,25 @@ def test_the_card_says_why_a_copy_is_not_run_by_a_button(
     assert "Pause schedule" in card.buttons
     assert "No run by button" in card.words
     assert "It reads its own target members_sorted" in card.words
+
+
+def test_of_a_replace_over_a_rolling_window_the_card_says_why_and_what_to_do_instead(
+    sandbox: Sandbox, story: Story, fail: Callable[[], None], look: Callable[[], None]
+) -> None:
+    pipe = sandbox.tinybird.get(f"/v0/pipes/{PIPE}").json()
+    node = pipe["nodes"][-1]
+    rolling = f"SELECT * FROM ({node['sql']}) WHERE joinedAt > now() - INTERVAL 1 YEAR"
+    answer = sandbox.tinybird.put(f"/v0/pipes/{pipe['id']}/nodes/{node['id']}", content=rolling)
+    assert answer.status_code == 200, answer.text
+    look()
+    fail()
+    look()
+    story.talk()
+    card = story.card()
+    assert "Run again" not in card.buttons
+    assert "Pause schedule" in card.buttons
+    assert (
+        "*No run by button* – It takes rows by the clock (joinedAt &gt; now() - INTERVAL '1' YEAR): a run now would "
+        "leave other rows in members_sorted than its schedule would. Its schedule runs it again by itself; to have it "
+        "sooner, run it in Tinybird if the rows that it takes now are those that you want."
+    ) in card.words

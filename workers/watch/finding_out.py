@@ -52,7 +52,7 @@ def _known(told: Detail, pipe: Pipe, facts: Facts, lineage: Lineage) -> Detail:
             "copies": tuple(r.name for r in readers if r.kind == "copy" and r.name != pipe.name)[:SHOWN],
             "rows_now": told.rows_now if told.rows_now is not None else rows,
             "offers": tuple(_offered(safe, pipe)),
-            "why_not": "" if safe.run or safe.clear else f"{safe.why} {safe.instead}".strip(),
+            "why_not": "" if safe.run or safe.clear else f"{safe.why} {safe.in_general}".strip(),
         }
     )
 

@@ -87,7 +87,12 @@ def test_copies_of_the_estate_that_may_not_run(pipe: str, why: str) -> None:
 
 
 def test_what_to_do_instead_names_the_next_tick() -> None:
-    assert of_estate("health_contributors_copy").instead == "Its schedule runs it next at 2026-11-23 02:00 UTC."
+    rolling = of_estate("health_contributors_copy")
+    assert rolling.instead == "Its schedule runs it next at 2026-11-23 02:00 UTC."
+    assert rolling.in_general == (
+        "Its schedule runs it again by itself; to have it sooner, run it in Tinybird if the rows that it takes now are "
+        "those that you want."
+    )
 
 
 @pytest.mark.parametrize(
