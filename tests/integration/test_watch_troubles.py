@@ -16,6 +16,7 @@ from config.watch import WatchedPipe
 from ledger import incidents
 from ledger.incidents import Detail, Found
 from tests.support.drive import Drive
+from tests.support.incident_story import Story
 from tests.support.people import People
 from tests.support.sandbox import Faults, Json, Sandbox
 from workers.watch import look as watching
@@ -279,6 +280,11 @@ def test_what_a_run_has_paused_is_not_missed_until_its_time_is_up(sandbox: Sandb
     passed = sandbox.clock.time() - drive.view(run).steps[0].started_at.timestamp()  # type: ignore[union-attr]
     assert passed >= budget, "it was missed before its time was up"
 
+    drive()
+    drive.let_pass(HOUR)
+    look()
+    assert [(kind, name) for kind, name in open_ones(sandbox) if kind == "missing"] == [], drive.thread(run)
+
 
 @pytest.mark.long
 def test_a_schedule_that_people_had_stopped_is_told_of_after_a_day(sandbox: Sandbox, drive: Drive, look: Look) -> None:
@@ -423,3 +429,30 @@ def schedules(sandbox: Sandbox, cron: str, pipe: str = PIPE) -> None:
     form = {"schedule_cron": cron, "mode": "replace"}
     answer = sandbox.tinybird.put(f"/v0/pipes/{found['id']}/nodes/{found['copy_node']}/copy", data=form)
     assert answer.is_success, answer.text
+
+
+def test_runs_that_wait_for_a_slot_past_their_next_tick_are_told_on_one_card(
+    sandbox: Sandbox, people: People, drive: Drive, look: Look
+) -> None:
+    look()
+    sandbox.knobs(tinybird__copy_quota=1, tinybird__copy_timeout_s=9 * HOUR, tinybird__copy_rows_per_s=0.1)
+    job = sandbox.tinybird.post("/v0/pipes/top_member_org_copy/copy").json()["job"]["job_id"]
+    drive.let_pass(0.0)  # it has the only slot, for hours
+    for _ in range(8):
+        drive.let_pass(15 * 60)
+        look()
+    queued = sandbox.ledger("SELECT name, under FROM ledger.incident WHERE kind = 'queued' ORDER BY id")
+    assert len(queued) >= 4
+    assert [row["under"] is None for row in queued] == [True] + [False] * (len(queued) - 1), queued
+    story = Story(drive, people)
+    story.talk()
+    (card,) = (card for card in story.cards() if "Copy waits in the queue" in card.words)
+    assert "for a copy slot, past the time of its next run" in card.words
+
+    assert sandbox.tinybird.post(f"/v0/jobs/{job}/cancel").is_success
+    sandbox.knobs(tinybird__copy_quota=12, tinybird__copy_rows_per_s=50_000.0)
+    drive.let_pass(120)
+    look()
+    story.talk()
+    assert open_ones(sandbox) == []
+    assert "Recovered" in card.again().words

@@ -1,7 +1,8 @@
 """From what is wrong now to what is news: which incidents open, change, close, open again, and on whose card.
 
-Pure. A channel hears of root incidents only. Under another one's card goes what fails downstream of it, and what begins
-with many others at once (a storm). A card closes when all that it lists is over.
+Pure. A channel hears of root incidents only. Under another one's card goes what fails downstream of it, what wants a
+copy slot when others do, and what begins with many others at once (a storm). A card closes when all that it lists is
+over.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -17,6 +18,7 @@ Key = tuple[Kind, str]  # kind and subject
 Under = int | Key | None  # an open incident's number, or one that this very look opens
 
 _SKEW = timedelta(seconds=SKEW_S)
+_TOGETHER = timedelta(hours=2)  # who finds no copy slot so soon after another is short of the same ones
 _HEADS: tuple[Kind, ...] = ("failed", "few")
 _FOLLOW: tuple[Kind, ...] = ("failed", "few", "stale")
 # What is found out after an incident is told, and is not forgotten when the rest of it changes
@@ -135,8 +137,11 @@ def _told(faults: Sequence[Found], opened: Sequence[Incident]) -> dict[int, Foun
 
 
 def _outlives(incident: Incident, told: Mapping[int, Found]) -> bool:
-    """It failed anew though what it was listed under, as what follows from it, is over. Those of a storm stay."""
+    """It failed anew though what it was listed under, as what follows from it, is over. Those of a storm stay, and
+    those that find no slot: there is one quota for all."""
     if incident.under is None or incident.under in told or incident.id not in told or incident.told.stormy:
+        return False
+    if incident.told.cause == told[incident.id].detail.cause == "quota":
         return False
     return told[incident.id].detail.job != incident.told.job
 
@@ -183,10 +188,16 @@ def _news(
         if i.id in told and told[i.id].kind in _HEADS and i.subject not in at.silenced
     ]
     under: dict[Key, Under] = {}
+    crowded = sum(fault.detail.cause == "quota" for fault in ordered) >= at.storm
+    waiting: list[tuple[datetime, Under]] = [*_short_of_slots(still, told, at)]
     for fault in ordered:
         key = key_of(fault)
         if fault.kind in _FOLLOW:
             under[key] = next((top for head, top in heads if _caused(fault, head, at.follows)), None)
+        if fault.detail.cause == "quota" and fault.subject not in at.silenced and not under.get(key):
+            under[key] = next((top for since, top in waiting if abs(fault.since - since) <= _TOGETHER), None)
+            if not crowded:  # else they are a storm
+                waiting.append((fault.since, under[key] or key))
         if fault.kind in _HEADS and fault.subject not in at.silenced:
             heads.append((fault, under.get(key) or key))
     heard = [f for f in ordered if f.subject not in at.silenced]
@@ -194,6 +205,17 @@ def _news(
     again = {key_of(i): i for i in closed}
     unheard = [f for f in ordered if f.subject in at.silenced]
     return [*_placed(heard, under, storm, again), *_placed(unheard, under, None, again)]
+
+
+def _short_of_slots(
+    still: Sequence[Incident], told: Mapping[int, Found], at: Bearings
+) -> Iterator[tuple[datetime, Under]]:
+    """Since when each that is open finds no copy slot, and on whose card it is."""
+    tops = {i.id for i in still if i.under is None and i.told.cause == "quota" and i.subject not in at.silenced}
+    for incident in still:
+        top = incident.under or incident.id
+        if top in tops and incident.id in told and told[incident.id].detail.cause == "quota":
+            yield told[incident.id].since, top
 
 
 @dataclass(frozen=True)

@@ -188,3 +188,30 @@ def test_nothing_is_listed_where_nobody_hears_of_it() -> None:
     assert len(it.told) == 5
     fails(it, 700, *pipes[5:], at=600)
     assert len(it.told) == 9
+
+
+def waits(stage: Stage, now: float, *pipes: CopyPipe, at: float) -> None:
+    stage.look(now, [job(each, at, "waiting") for each in pipes])
+
+
+def test_those_that_find_no_copy_slot_are_told_on_one_card_whenever_each_is_found() -> None:
+    pipes = [pipe(f"copy_{n}", f"{n} */6 * * *") for n in range(8)]
+    it = stage(*pipes)
+    for n, each in enumerate(pipes):
+        waits(it, 60 * n, each, at=60 * n)
+    for n in range(8):
+        it.look(HOUR + 60 * n)
+        assert it.told == [("queued", "copy_0")]
+    assert len(it.open) == 8
+    it.look(HOUR + 700, [job(pipes[0], 0, waited=HOUR + 600)])
+    assert it.told == [("queued", "copy_0")]
+    assert it.incidents[1].told.healed == "The copy copy_0 has begun a run at 00:00 UTC."
+
+
+def test_who_finds_no_slot_long_after_the_others_is_told_anew() -> None:
+    early, late = pipe("early_copy", "0 */12 * * *"), pipe("late_copy", "0 3,15 * * *")
+    it = stage(early, late)
+    waits(it, 60, early, at=2)
+    waits(it, 3 * HOUR + 60, late, at=3 * HOUR)
+    it.look(4 * HOUR + 1)
+    assert it.told == [("queued", "early_copy"), ("queued", "late_copy")]
