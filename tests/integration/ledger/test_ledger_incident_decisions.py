@@ -9,7 +9,7 @@ from typing import get_args
 import pytest
 
 from config.settings import Rules
-from ledger import audit, incident_decisions, incident_views, incidents, messages, silences
+from ledger import audit, incident_decisions, incident_views, incidents, messages, silences, silencing
 from ledger.audit import Sound
 from ledger.connection import Conn, Pool, calendar
 from ledger.incident_decisions import Deed
@@ -90,14 +90,18 @@ def test_what_is_done_to_one_that_is_listed_elsewhere_is_done_to_that_one(conn: 
 
 
 def test_a_silence_is_of_the_subject_and_ends_by_itself_or_is_lifted(conn: Conn) -> None:
-    incident = opened(conn)
-    assert incident_decisions.decide(conn, RULES, BEN, "silence", incident).accepted
-    assert not incident_decisions.decide(conn, RULES, CHEN, "silence", incident).accepted
+    incident = incidents.get(conn, opened(conn))
+    assert incident
+    it = ("staging", incident.subject, incident.name)
+    assert not silencing.silence(conn, RULES, OMAR, *it).accepted, "who may do nothing may not do this either"
+    assert silencing.silence(conn, RULES, BEN, *it).accepted
+    assert not silencing.lift(conn, RULES, OMAR, *it).accepted
+    assert not silencing.silence(conn, RULES, CHEN, *it).accepted
     (one,) = silences.standing(conn, "staging")
     assert (one.name, one.actor, one.until) == ("members_copy", BEN.id, None)
     assert silences.standing(conn, "production") == []
-    assert incident_decisions.decide(conn, RULES, CHEN, "lift", incident).accepted
-    assert "is not silenced" in incident_decisions.decide(conn, RULES, CHEN, "lift", incident).said
+    assert silencing.lift(conn, RULES, CHEN, *it).accepted
+    assert "is not silenced" in silencing.lift(conn, RULES, CHEN, *it).said
 
     soon = calendar(conn) - timedelta(seconds=1)
     assert silences.silence(conn, "staging", "t_9", name="x", actor=BEN.id, until=soon)
