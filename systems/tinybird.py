@@ -127,7 +127,14 @@ class Tinybird:
     # -- changing
 
     def alter(
-        self, name: str, *, schema: str, dry: bool, indexes: str | None = None, ttl: str | None = None
+        self,
+        name: str,
+        *,
+        schema: str,
+        dry: bool,
+        indexes: str | None = None,
+        ttl: str | None = None,
+        description: str | None = None,
     ) -> list[str]:
         """The operations that the whole new ``schema`` means (dry) or meant; none if it is so already.
 
@@ -138,6 +145,8 @@ class Tinybird:
             form["indexes"] = indexes
         if ttl is not None:
             form["ttl"] = ttl
+        if description is not None:
+            form["description"] = description
         path = f"/v0/datasources/{segment(name)}/alter"
         try:
             answer = self._http.rehearse(path, form) if dry else self._http.change("POST", path, form=form)
@@ -227,6 +236,14 @@ class Tinybird:
         """Make the node the pipe's endpoint."""
         self._http.change("POST", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/endpoint")
 
+    def unpublish_node(self, pipe_id: str, node_id: str) -> None:
+        """The pipe answers nobody any more, and may become another kind."""
+        self._http.change("DELETE", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/endpoint")
+
+    def unset_copy(self, pipe_id: str, node_id: str) -> None:
+        """The pipe copies no more, and has no schedule; the rows of its target stay."""
+        self._http.change("DELETE", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/copy")
+
     def delete_pipe(self, name: str) -> None:
         self._http.change("DELETE", f"/v0/pipes/{segment(name)}")
 
@@ -242,6 +259,11 @@ class Tinybird:
         """``cron`` None removes the schedule."""
         form = {"schedule_cron": cron or "None", "mode": mode}
         self._http.change("PUT", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/copy", form=form)
+
+    def change_copy(self, pipe_id: str, node_id: str, changed: Mapping[str, str]) -> None:
+        """``mode``, ``schedule_cron`` (``None`` in letters removes it) and ``target_datasource``: what is not named
+        stays as it is."""
+        self._http.change("PUT", f"/v0/pipes/{segment(pipe_id)}/nodes/{segment(node_id)}/copy", form=dict(changed))
 
     # -- the API's ways
 

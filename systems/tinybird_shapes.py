@@ -21,7 +21,7 @@ from systems.tinybird_model import (
 )
 
 _DEFAULT = re.compile(r"^\s*DEFAULT\s+", re.IGNORECASE)
-_CODEC = re.compile(r"^\s*CODEC\s*\((.*)\)\s*$", re.IGNORECASE | re.DOTALL)
+_CODEC = re.compile(r"^\s*(?:CODEC)?\s*\((.*)\)\s*$", re.IGNORECASE | re.DOTALL)
 
 
 def workspace(shape: Shape) -> Workspace:

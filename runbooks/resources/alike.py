@@ -68,14 +68,14 @@ def _node(node: Node, *, last: bool) -> Node:
     return replace(
         node,
         kind=kind,
-        sql=_plain_sql(node.sql),
+        sql=plain_sql(node.sql),
         description=_lines(node.description),
         id="",
         directives=tuple(sorted(node.directives)),
     )
 
 
-def _plain_sql(sql: str) -> str:
+def plain_sql(sql: str) -> str:
     """Without indent and blank lines, which a push does not keep either."""
     return textwrap.dedent(_lines(sql))
 

@@ -102,7 +102,7 @@ def differences(facts: Facts, pattern: str | None) -> tuple[Difference, ...]:
         path = in_git.get(label)
         if path is not None and label in there and path not in project.texts:
             continue  # to the last letter the same
-        one = _difference(project, label, path, label in there)
+        one = _difference(project, label, path, there.get(label))
         if one.trouble or not (one.git and one.live and alike(one.git, one.live)):
             found.append(one)
     return tuple(found)
@@ -123,19 +123,30 @@ def read(label: str, text: str) -> Resource:
     return read_datasource(name, text) if kind == "datasource" else read_pipe(name, text)
 
 
-def _difference(project: Project, label: str, path: str | None, live: bool) -> Difference:
+def _difference(project: Project, label: str, path: str | None, live: Resource | None) -> Difference:
     git_text = project.texts.get(path or "", "")
     live_text = project.live.get(label, "") if live else ""
     place = path or f"{_FOLDERS[label.rpartition('.')[2]]}/{label}"
     made = Difference(place, None, None, git_text, live_text)
     try:
         git = read(label, git_text) if path is not None and path in project.texts else None
-        own = read(label, live_text) if live else None
+        own = _tagged(read(label, live_text), live) if live else None
     except DatafileError as exc:
         return replace(made, trouble=str(exc))
     if git and own and set(git.tags) == set(own.tags):
         own = replace(own, tags=git.tags)  # their order says nothing
     return replace(made, git=git, live=own)
+
+
+def _tagged(own: Resource, live: Resource) -> Resource:
+    """A resource's own text may say nothing of the tags that it has by the list of tags (facts/tinybird.md §10)."""
+    more = tuple(tag for tag in live.tags if tag not in own.tags)
+    return replace(own, tags=(*own.tags, *more))
+
+
+def sorting_tags(tags: tuple[str, ...]) -> tuple[str, ...]:
+    """Those that order a workspace; ``backfill_column=x`` tells the command line something (facts/tinybird.md §11)."""
+    return tuple(tag for tag in tags if "=" not in tag)
 
 
 def _named(pattern: str, facts: Facts) -> frozenset[str] | None:

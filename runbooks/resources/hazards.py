@@ -5,8 +5,9 @@ from collections.abc import Iterator
 from runbooks.facts.model import Datasource, Facts, Pipe
 from runbooks.plan import Hazard, Level
 from runbooks.resources import tables
-from runbooks.resources.differences import Difference
-from runbooks.resources.pipes import unwritable
+from runbooks.resources.differences import Difference, sorting_tags
+from runbooks.resources.pipes import kind_of, reads, silent, unwritable, write_of, written_whole
+from runbooks.steps.pipe_write import PipeText, WritePipe
 from runbooks.words import counted
 
 
@@ -47,26 +48,83 @@ def _table(facts: Facts, git: Datasource, live: Datasource) -> Iterator[Hazard]:
         said = f"{git.name} is fed from Postgres: rows that are there get the default of {', '.join(added)}, no value."
         fix = f"Run `/tb migrate {git.name} add field {added[0]}` instead: it fills them."
         yield _hazard("column-not-filled", "warning", git.name, said, fix)
-    if (git.description, sorted(git.tags)) != (live.description, sorted(live.tags)):
-        yield _hazard("not-applied", "note", git.name, f"Description and tags of {git.name} stay as they are.", "")
+    yield from _operational(git, live)
+
+
+def _operational(git: Datasource | Pipe, live: Datasource | Pipe) -> Iterator[Hazard]:
+    """Tags that tell the command line something are no tags of the workspace."""
+    mine, other = (sorted(set(one.tags) - set(sorting_tags(one.tags))) for one in (git, live))
+    if mine != other:
+        said = f"{' and '.join(sorted({*mine, *other}))} of {git.name} stays as it is: it is for tb alone."
+        yield _hazard("not-applied", "note", git.name, said, "")
 
 
 def _pipe(facts: Facts, one: Difference, git: Pipe) -> Iterator[Hazard]:
-    if why := unwritable(one):
-        said = f"{one.name} is not pushed: {why}."
-        yield _hazard("not-by-push", "error", one.name, said, "Push it with tb, or leave it out by a pattern.")
+    why = unwritable(one)
+    if why:
+        yield _hazard("not-by-push", "error", one.name, f"{one.name} is not pushed: {why.said}.", why.instead)
     if not isinstance(one.live, Pipe):
         return
     kept = {node.name for node in git.nodes}
     if gone := [node.name for node in one.live.nodes if node.name not in kept]:
         said = f"{counted(len(gone), 'node')} of {one.name} go: {', '.join(gone)}."
         yield _hazard("node-dropped", "warning", one.name, said, "Pull the pipe first, if git should have them.")
-    there = facts.pipes.get(one.name)
-    if there and there.schedule_status == "shutdown":
-        said = f"The copy pipe {one.name} is paused, and a push may start its schedule."
-        yield _hazard("copy-paused", "warning", one.name, said, "Pause it again afterwards, if it should stand still.")
-    if sorted(git.tags) != sorted(one.live.tags):
-        yield _hazard("not-applied", "note", one.name, f"Tags of {one.name} stay as they are.", "")
+    write = write_of(one, facts)
+    if silent(one) and PipeText.of(git).said != PipeText.of(one.live).said:
+        said = f"The descriptions of {one.name} stay: they come with the whole pipe, whose output would be made anew."
+        yield _hazard("not-applied", "note", one.name, said, "")
+    yield from _operational(git, one.live)
+    if write is not None:
+        yield from _kinds(facts, one.name, kind_of(one.live), kind_of(git), git)
+        yield from _copy(facts, write)
+
+
+def _kinds(facts: Facts, name: str, before: str, after: str, git: Pipe) -> Iterator[Hazard]:
+    """An endpoint that becomes a copy, or the other way."""
+    if (before, after) == ("endpoint", "copy"):
+        readers = sorted(other.name for other in facts.pipes.values() if other.name != name and reads(other, name))
+        asked = (facts.calls or {}).get(name, 0)
+        said = f"{name} answers nobody any more, as it becomes a copy"
+        said += f"; it was asked {counted(asked, 'time')} in the last 7 days" if asked else ""
+        said += f"; {' and '.join(readers[:5])} read it" if readers else ""
+        fix = "Push the copy by another name, if anybody still asks it."
+        yield _hazard("endpoint-goes", "warning", name, f"{said}.", fix)
+        if target := git.output.target:
+            said = f"{target} is written by {name} from now on."
+            yield _hazard("copy-begins", "note", name, said, "")
+    if (before, after) == ("copy", "endpoint"):
+        target = facts.pipes[name].output.target
+        fix = f"Feed {target} by another pipe first, if anybody reads it."
+        yield _hazard("copy-ends", "warning", name, f"{target} gets no more rows from {name}: it copies no more.", fix)
+
+
+def _copy(facts: Facts, write: WritePipe) -> Iterator[Hazard]:
+    """What becomes of a copy that goes on: its target, its mode, its schedule."""
+    before, after, name = write.before, write.after, write.after.name
+    if before is None or not before.settings or not after.settings:
+        return
+    was, will = before.settings, after.settings
+    target = will["target_datasource"]
+    if was["target_datasource"] != target:
+        said = f"{name} writes to {target}, and no more to {was['target_datasource']}, whose rows stay."
+        yield _hazard("copy-target-moves", "warning", name, said, "Move the readers of the old one.")
+    if was["mode"] != will["mode"]:
+        does = f"replaces all of {target}" if will["mode"] == "replace" else f"adds to what is in {target}"
+        said = f"{name} is of the mode {will['mode']}, no more {was['mode']}: its next run {does}."
+        yield _hazard("copy-mode-changes", "warning", name, said, "See that its SQL is made for that.")
+    if was["schedule_cron"] != "None" and will["schedule_cron"] == "None":
+        said = f"{name} runs by {was['schedule_cron']} now, and git has no schedule: it runs on demand alone."
+        yield _hazard("copy-unscheduled", "warning", name, said, f"Write COPY_SCHEDULE {was['schedule_cron']} in git.")
+    there = facts.pipes.get(name)
+    again = written_whole(write) or was["schedule_cron"] != will["schedule_cron"]
+    if there and there.schedule_status == "shutdown" and again and will["schedule_cron"] != "None":
+        said = f"The copy pipe {name} is paused: its schedule is written, and paused again by the next call."
+        yield _hazard("copy-paused", "warning", name, said, "Push it when none of its runs is due in these seconds.")
+    elif written_whole(write) and will["schedule_cron"] != "None":
+        said = (
+            f"{name} is written whole: it has no schedule until the next call, and a run due just then does not come."
+        )
+        yield _hazard("copy-off-for-a-moment", "note", name, said, "")
 
 
 def _hazard(slug: str, level: Level, resource: str, message: str, fix: str) -> Hazard:

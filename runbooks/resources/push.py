@@ -8,17 +8,17 @@ from runbooks import guards
 from runbooks.errors import Refused
 from runbooks.facts.model import Datasource, Facts, Pipe
 from runbooks.layout import laid_out_in_blocks
-from runbooks.lineage.sql import NotParsed, understand
 from runbooks.plan import Choice, Estimate, Hazard, Plan
 from runbooks.questions import Green, Question
 from runbooks.request import Push, Request
 from runbooks.resources import drift, tables
-from runbooks.resources.differences import Difference, differences, project_of, questions, read_project
+from runbooks.resources.differences import Difference, differences, project_of, questions, read_project, sorting_tags
 from runbooks.resources.hazards import found_in
-from runbooks.resources.pipes import kind_of, unwritable
+from runbooks.resources.pipes import kind_of, reads, unwritable, write_of
 from runbooks.resources.pull import asked
 from runbooks.step import Step
-from runbooks.steps.pipe_write import AskPushed, CheckPushed, PipeText, WritePipe
+from runbooks.steps.pipe_write import AskPushed, CheckPushed
+from runbooks.steps.tags import SetTags
 from runbooks.words import counted
 
 NAME = "push"
@@ -75,57 +75,47 @@ def planned(
         diffs={one.path: drift.diff(one.path, one.live_text, one.git_text) for one in pushed},
         drift=drift.table(facts, found, pattern),
         guards={key: guards.digest_of(facts, key) for key in keys},
-        locks=tuple(f"{'copy' if kind_of(one.git) == 'copy' else one.kind}/{one.name}" for one in pushed),
+        locks=tuple(f"{_locked(one)}/{one.name}" for one in pushed),
     )
 
 
 def _steps(pushed: tuple[Difference, ...], facts: Facts) -> Iterator[Step]:
     made = [step for one in pushed if isinstance(one.git, Datasource) for step in tables.steps(one)]
-    pipes = [step for one in in_order(pushed) if (step := _written(one, facts))]
-    if not made and not pipes:
+    pipes = [step for one in in_order(pushed) if (step := write_of(one, facts))]
+    tags = [step for one in pushed if (step := _tagged(one, facts))]
+    if not made and not pipes and not tags:
         return
     yield from made
     yield from pipes
+    yield from tags
     yield AskPushed(pipes=tuple(step.after for step in pipes))
     yield CheckPushed(names=tuple(one.name for one in pushed))
 
 
-def _written(one: Difference, facts: Facts) -> WritePipe | None:
-    """None for what this version does not write: see the hazards."""
-    if not isinstance(one.git, Pipe) or unwritable(one):
+def _tagged(one: Difference, facts: Facts) -> SetTags | None:
+    """None where its tags are right, or where it is not pushed."""
+    if one.git is None or unwritable(one) or (isinstance(one.git, Datasource) and tables.held(one)):
         return None
-    after, there = PipeText.of(one.git), facts.pipes.get(one.name)
-    before = PipeText.of(there) if there else None
-    if before and before.alike(after) and before.settings == after.settings and _published(before, after):
-        return None  # only what is said about it differs
-    return WritePipe(after=after, before=before)
-
-
-def _published(before: PipeText, after: PipeText) -> bool:
-    return after.published is None or before.published == after.published
+    kind = "datasource" if isinstance(one.git, Datasource) else "pipe"
+    there = (facts.datasources if kind == "datasource" else facts.pipes).get(one.name)
+    wanted, worn = sorting_tags(one.git.tags), sorting_tags(there.tags if there else ())
+    return None if sorted(wanted) == sorted(worn) else SetTags(name=one.name, kind=kind, tags=wanted)
 
 
 def in_order(pushed: tuple[Difference, ...]) -> list[Difference]:
     """Pipes behind the pipes that they read; data sources come before all of them."""
     pipes = {one.name: one for one in pushed if isinstance(one.git, Pipe)}
-    reads = {
-        name: {other for other in pipes if other != name and _reads(one.git, other)} for name, one in pipes.items()
+    behind = {
+        name: {other for other in pipes if other != name and reads(one.git, other)} for name, one in pipes.items()
     }
     try:
-        return [pipes[name] for name in TopologicalSorter(reads).static_order()]
+        return [pipes[name] for name in TopologicalSorter(behind).static_order()]
     except CycleError:  # Tinybird refuses what reads itself: it will say so
         return list(pipes.values())
 
 
-def _reads(pipe: object, name: str) -> bool:
-    if not isinstance(pipe, Pipe) or name in {node.name for node in pipe.nodes}:
-        return False
-    for node in pipe.nodes:
-        if name in node.sql:
-            parsed = understand(node.sql)
-            if isinstance(parsed, NotParsed) or parsed.use(name):
-                return True
-    return False
+def _locked(one: Difference) -> str:
+    return "copy" if "copy" in (kind_of(one.git), kind_of(one.live)) else one.kind
 
 
 def _target(pushed: tuple[Difference, ...]) -> str:
@@ -139,7 +129,7 @@ def _head(facts: Facts) -> str:
 def _cannot(hazards: tuple[Hazard, ...], pushed: tuple[Difference, ...]) -> str:
     errors = [h for h in hazards if h.resource in {one.name for one in pushed} and h.level != "note"]
     if not errors:
-        return "Only descriptions and tags differ, which a push does not apply. Nothing was changed."
+        return "What differs is not for a push to apply: " + " ".join(h.message for h in hazards if h.level == "note")
     return " ".join(dict.fromkeys(f"{h.message} {h.fix}" for h in errors))
 
 

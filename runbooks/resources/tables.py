@@ -8,7 +8,7 @@ from runbooks.guards import digest_of_schema
 from runbooks.resources.differences import Difference
 from runbooks.step import Step
 from runbooks.steps.datasource_alter import AlterDatasource, NewColumn
-from runbooks.steps.datasource_modify import AddSkipIndex, SetColumnDefault
+from runbooks.steps.datasource_modify import AddSkipIndex, DescribeDatasource, SetColumnDefault, lines_of
 from runbooks.steps.datasource_push import CreatePushed
 from runbooks.steps.standing import Standing
 
@@ -38,6 +38,13 @@ def steps(one: Difference) -> Iterator[Step]:
     for index in git.indexes:
         if index.name not in {known.name for known in live.indexes}:
             yield AddSkipIndex.of(git.name, index)
+    if lines_of(git.description) != lines_of(live.description):
+        yield DescribeDatasource(name=git.name, description=git.description)
+
+
+def held(one: Difference) -> bool:
+    """Whether it needs a migration first."""
+    return isinstance(one.git, Datasource) and isinstance(one.live, Datasource) and any(needs(one.git, one.live))
 
 
 def new_columns(git: Datasource, live: Datasource) -> tuple[Column, ...]:

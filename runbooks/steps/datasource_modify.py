@@ -11,6 +11,11 @@ from runbooks.facts.model import Datasource, Index
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo
 
+_OF_SCHEMA = re.compile(
+    r"\s*(?:ADD|DROP|RENAME|CLEAR|MATERIALIZE|(?:MODIFY|ALTER|REMOVE)\s+(?:COLUMN|TTL|ORDER|SETTING|INDEX))\b",
+    re.IGNORECASE,
+)
+
 
 class _Modify(Step):
     """What is sent is the live schema plus the change, and the dry run must mean that one change (facts/procedures.md
@@ -119,6 +124,45 @@ class AddSkipIndex(_Modify):
 
     def _is_meant(self, operation: str) -> bool:
         return bool(re.match(rf"\s*ADD\s+(?:INDEX\s+)?`?{re.escape(self.index)}`?(?!\w)", operation, re.I))
+
+
+class DescribeDatasource(_Modify):
+    """What people read about a data source. How Tinybird words that operation is not known: none may be about the
+    schema."""
+
+    op: ClassVar[str] = "tinybird.datasource.describe/1"
+
+    description: str
+
+    def title(self) -> str:
+        if not self.description:
+            return f"Take the description of {self.name} away"
+        return f"Write the description of {self.name}"
+
+    def look(self, at: Site) -> Seen:
+        info = at.tinybird.datasource(self.name)
+        if info is None:
+            return Astray(f"there is no data source {self.name}")
+        found = live.datasource(info)
+        if lines_of(found.description) == lines_of(self.description):
+            return Done(f"{self.name} is described as in git.")
+        if at.answered:
+            return Done(f"Tinybird took the description of {self.name} and does not show it so.")
+        other = [operation for operation in self._sent(at, found, dry=True) if not self._is_meant(operation)]
+        if other:
+            return Astray(f"Tinybird would do something else to {self.name} than was planned: {'; '.join(other)}")
+        return Todo()
+
+    def _sent(self, at: Site, found: Datasource, *, dry: bool) -> list[str]:
+        return at.tinybird.alter(self.name, schema=schema_sql(found.columns), dry=dry, description=self.description)
+
+    def _is_meant(self, operation: str) -> bool:
+        return not _OF_SCHEMA.match(operation)
+
+
+def lines_of(text: str) -> list[str]:
+    """A description without layout, which a datafile does not keep."""
+    return [line.strip() for line in text.splitlines() if line.strip()]
 
 
 def index_lines(indexes: Iterable[Index]) -> str:

@@ -1,5 +1,6 @@
-"""Pipes brought to what a datafile says: by one node's SQL where nothing else differs, else whole, as ``tb push
---force`` does (facts/tinybird.md §10). What was there before can be put back until the push is seen to hold."""
+"""Pipes brought to what a datafile says: by one node's SQL or by what a copy is set to where nothing else differs, else
+whole, as ``tb push --force`` does (facts/tinybird.md §10). What was there before can be put back until the push is seen
+to hold."""
 
 import textwrap
 from typing import Any, ClassVar, Self
@@ -9,13 +10,26 @@ from pydantic import BaseModel, ConfigDict
 from runbooks.facts import live
 from runbooks.facts.model import Node, Pipe
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Step, Todo
+from runbooks.step import Astray, Done, Memo, Seen, Step, Todo
 from runbooks.steps import answers
+from runbooks.steps.datasource_modify import lines_of
 from runbooks.words import counted
 from systems.tinybird_model import PipeInfo
 
 HOLDS = "pushed/holds"  # in the run's record, once all that was pushed is seen to hold: then nothing is put back
 _ON_DEMAND = "@on-demand"
+_STOPPED = "shutdown"  # of a schedule
+_SAID = 2  # times that descriptions are written: Tinybird may show them otherwise for ever
+_WHY = {
+    "published": "it answers no more, as it becomes another kind",
+    "copied": "it copies no more, as it becomes another kind",
+    "whole": "{nodes} are written",
+    "node": "the SQL of a node is written",
+    "said": "its descriptions are written",
+    "publish": "node {published} is published",
+    "settings": "what its copy is set to is written",
+    "stop": "its schedule is paused again",
+}
 
 
 class NodeText(BaseModel):
@@ -63,12 +77,33 @@ class PipeText(BaseModel):
 
     @property
     def shape(self) -> list[Any]:
-        """What cannot be changed by one node's SQL."""
-        return [[n.name, n.kind, n.target] for n in self.nodes]
+        """What cannot be changed by one node's SQL, or by what its copy is set to."""
+        return [[n.name, n.kind, n.target if n.kind == "materialized" else None] for n in self.nodes]
 
     @property
-    def settings(self) -> list[Any]:
-        return [[n.mode or "append", n.schedule or _ON_DEMAND] for n in self.nodes if n.kind == "copy"]
+    def kind(self) -> str:
+        """What comes out of it: copy, materialized, sink or standard."""
+        return next((node.kind for node in self.nodes if node.kind != "standard"), "standard")
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """Of its copy, as the API takes them."""
+        copy = next((node for node in self.nodes if node.kind == "copy"), None)
+        if copy is None:
+            return {}
+        cron = None if copy.schedule in (None, _ON_DEMAND) else copy.schedule
+        return {"mode": copy.mode or "append", "schedule_cron": str(cron), "target_datasource": copy.target or ""}
+
+    @property
+    def said(self) -> list[list[str]]:
+        """Its descriptions, without layout."""
+        return [lines_of(text) for text in (self.description, *(node.description for node in self.nodes))]
+
+    @property
+    def unlinked(self) -> "PipeText":
+        """Between two kinds: nothing comes out of it."""
+        bare = (node.model_copy(update={"kind": "standard", "target": None}) for node in self.nodes)
+        return self.model_copy(update={"nodes": tuple(bare), "published": None})
 
     def changed(self, other: "PipeText") -> list[NodeText]:
         """Its nodes whose SQL is another than the other's, of the same shape."""
@@ -109,42 +144,72 @@ class _Write(Step):
 
     settle_s: ClassVar[float] = 5.0
 
-    def _look(self, at: Site, wanted: PipeText, known: PipeText | None) -> Seen:
+    def _look(self, at: Site, wanted: PipeText, known: PipeText | None, *, stopped: bool) -> Seen:
+        """``stopped``: its schedule must not run at the end."""
         info = at.tinybird.pipe(wanted.name)
+        memo: Memo = {**at.memo, "stopped": stopped}
         if info is None:
-            return Todo("it is made") if known is None else Astray(f"there is no pipe {wanted.name} any more")
+            return Todo("it is made", memo) if known is None else Astray(f"there is no pipe {wanted.name} any more")
         there = _live(at, info)
-        if not there.alike(wanted):
-            if known is None or not _between(there, wanted, known):
-                return Astray(f"{wanted.name} is neither what the plan knows nor what it wants: somebody changed it")
-            return Todo(f"{counted(len(wanted.nodes), 'node')} are written")
+        if not there.alike(wanted) and (known is None or not _between(there, wanted, known)):
+            return Astray(f"{wanted.name} is neither what the plan knows nor what it wants: somebody changed it")
+        lacking = self._lacking(at, info, there, wanted)
+        if lacking is None:
+            return Done(f"{wanted.name} is what the datafile says.")
+        if lacking == "said":
+            memo = {"said": at.answered, **memo}
+        return Todo(_WHY[lacking].format(nodes=counted(len(wanted.nodes), "node"), published=wanted.published), memo)
+
+    def _lacking(self, at: Site, info: PipeInfo, there: PipeText, wanted: PipeText) -> str | None:
+        """What is done next, one of ``_WHY``; None where nothing is."""
+        if there.published and wanted.kind != "standard":
+            return "published"
+        if there.kind == "copy" and wanted.kind != "copy":
+            return "copied"
+        if there.shape != wanted.shape:
+            return "whole"
+        if changed := wanted.changed(there):
+            return "node" if len(changed) == 1 or wanted.kind == "sink" else "whole"
+        if there.said != wanted.said and _sayable(wanted) and at.answered - at.memo.get("said", at.answered) < _SAID:
+            return "said"
         if wanted.published and there.published != wanted.published:
-            return Todo(f"node {wanted.published} is published")
+            return "publish"
         if there.settings != wanted.settings:
-            return Todo("its mode and schedule are set")
-        return Done(f"{wanted.name} is what the datafile says.")
+            return "settings"
+        runs = wanted.kind == "copy" and info.cron is not None and info.schedule_status != _STOPPED
+        return "stop" if at.memo.get("stopped") and runs else None
 
     def _act(self, at: Site, wanted: PipeText) -> None:
         info = at.tinybird.pipe(wanted.name)
-        there = _live(at, info) if info else None
-        if info is None or there is None or there.shape != wanted.shape:
+        if info is None:
             at.tinybird.put_pipe(wanted.body())
             return
-        changed, ids = wanted.changed(there), {node.name: node.id for node in info.nodes}
-        if len(changed) == 1:
-            at.tinybird.put_node_sql(info.id, ids[changed[0].name], changed[0].sql)
-        elif changed:
-            at.tinybird.put_pipe(wanted.body())
-        elif wanted.published and there.published != wanted.published:
-            at.tinybird.publish_node(info.id, ids[wanted.published])
-        elif there.settings != wanted.settings:
-            copy = next(node for node in wanted.nodes if node.kind == "copy")
-            cron = None if copy.schedule in (None, _ON_DEMAND) else copy.schedule
-            at.tinybird.set_copy_schedule(info.id, ids[copy.name], cron=cron, mode=copy.mode or "append")
+        there, ids = _live(at, info), {node.name: node.id for node in info.nodes}
+        match self._lacking(at, info, there, wanted):
+            case "published":
+                at.tinybird.unpublish_node(info.id, ids[there.published or ""])
+            case "copied":
+                at.tinybird.unset_copy(info.id, ids[next(n.name for n in there.nodes if n.kind == "copy")])
+            case "whole" | "said":
+                at.tinybird.put_pipe(wanted.body())
+            case "node":
+                changed = wanted.changed(there)[0]
+                at.tinybird.put_node_sql(info.id, ids[changed.name], changed.sql)
+            case "publish":
+                at.tinybird.publish_node(info.id, ids[wanted.published or ""])
+            case "settings":
+                other = {key: value for key, value in wanted.settings.items() if there.settings.get(key) != value}
+                copy = next(node for node in wanted.nodes if node.kind == "copy")
+                at.tinybird.change_copy(info.id, ids[copy.name], other)
+            case "stop":
+                at.tinybird.copy_pause(info.name)
+            case _:
+                pass
 
 
 class WritePipe(_Write):
-    """Make a pipe what its datafile says; ``before`` is what it was when the plan was made."""
+    """Make a pipe what its datafile says; ``before`` is what it was when the plan was made. Written whole, a copy pipe
+    loses its schedule until the next call gives it back; one that was paused is paused again."""
 
     op: ClassVar[str] = "tinybird.pipe.write/1"
 
@@ -163,10 +228,12 @@ class WritePipe(_Write):
     def remember(self, at: Site) -> Step | None:
         if self.before is None:
             return RemovePipe(pipe=self.after)
-        return PutPipeBack(before=self.before, after=self.after)
+        back = PutPausedBack if _stopped(at, self.after.name) else PutPipeBack
+        return back(before=self.before, after=self.after)
 
     def look(self, at: Site) -> Seen:
-        return self._look(at, self.after, self.before)
+        stopped = bool(at.memo["stopped"]) if "stopped" in at.memo else _stopped(at, self.after.name)
+        return self._look(at, self.after, self.before, stopped=stopped)
 
     def act(self, at: Site) -> None:
         self._act(at, self.after)
@@ -176,6 +243,7 @@ class PutPipeBack(_Write):
     """Give a pipe the SQL that it had, unless the push holds."""
 
     op: ClassVar[str] = "tinybird.pipe.put-back/1"
+    paused: ClassVar[bool] = False
 
     before: PipeText
     after: PipeText
@@ -189,10 +257,17 @@ class PutPipeBack(_Write):
     def look(self, at: Site) -> Seen:
         if at.found.get(HOLDS):
             return Done(f"{self.before.name} holds: it stays as pushed.")
-        return self._look(at, self.before, self.after)
+        return self._look(at, self.before, self.after, stopped=self.paused)
 
     def act(self, at: Site) -> None:
         self._act(at, self.before)
+
+
+class PutPausedBack(PutPipeBack):
+    """The same of a copy pipe whose schedule was paused: it is paused at the end."""
+
+    op: ClassVar[str] = "tinybird.pipe.put-back/2"
+    paused: ClassVar[bool] = True
 
 
 class RemovePipe(Step):
@@ -293,13 +368,23 @@ def _live(at: Site, info: PipeInfo) -> PipeText:
 
 def _between(there: PipeText, wanted: PipeText, known: PipeText) -> bool:
     """Whether each node is as the one or the other has it: a change that is under way, or has not begun."""
-    return there.alike(known) or (
-        there.shape == wanted.shape == known.shape
-        and all(
-            here.plain in (one.plain, other.plain)
-            for here, one, other in zip(there.nodes, wanted.nodes, known.nodes, strict=True)
-        )
+    bare = not there.published and there.kind == "standard"
+    if there.alike(known) or (bare and any(there.alike(one.unlinked) for one in (known, wanted))):
+        return True
+    return there.shape == wanted.shape == known.shape and all(
+        here.plain in (one.plain, other.plain)
+        for here, one, other in zip(there.nodes, wanted.nodes, known.nodes, strict=True)
     )
+
+
+def _sayable(pipe: PipeText) -> bool:
+    """Descriptions come with the whole pipe, which would make a view anew, and an export lose its connection."""
+    return pipe.kind not in ("materialized", "sink")
+
+
+def _stopped(at: Site, name: str) -> bool:
+    info = at.tinybird.pipe(name)
+    return info is not None and info.schedule_status == _STOPPED
 
 
 def _view(info: PipeInfo) -> str | None:

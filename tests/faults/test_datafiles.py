@@ -18,6 +18,7 @@ pytestmark = [pytest.mark.faults, pytest.mark.long]
 
 SEED = random.SystemRandom().randrange(2**32)
 PIPE, PATH = "members_count", "pipes/members_count.pipe"
+COPY = "members_sorted_copy_pipe"
 SQL = "SELECT count() AS count, countIf(isBot = 1) AS bots, uniq(id) AS people FROM members_sorted"
 BRANCH = "heads/tbops/run-1"
 SEEN = {  # what others see of a pull: objects that no ref names are none
@@ -28,6 +29,15 @@ SEEN = {  # what others see of a pull: objects that no ref names are none
 }
 TABLE = 'SCHEMA >\n    `id` String `json:$.id`\n\nENGINE MergeTree\nENGINE_PARTITION_KEY ""\nENGINE_SORTING_KEY id\n'
 BOTS = "NODE bots\nSQL >\n    SELECT id FROM members_bots\n"
+CHANGED = {  # of copies, descriptions and tags: each once, and a pause by "POST pipes node"
+    "POST datasources": 1,
+    "POST datasources node": 1,
+    "DELETE pipes endpoint": 1,
+    "POST pipes": 2,
+    "PUT pipes copy": 2,
+    "POST pipes node": 1,
+    "POST tags": 1,
+}
 WANTED = ((lambda _: False), (lambda at: at.matters or random.Random(SEED).random() < LOOKS), (lambda _: True))
 each_death = pytest.mark.parametrize("wanted", WANTED, ids=["none", "around effects", "everywhere"])
 
@@ -64,6 +74,65 @@ def test_a_push_has_each_effect_once(
     assert had == {"POST datasources": 1, "POST pipes": 1, "PUT pipes node": 1, "POST pipes endpoint": 1}, had
     assert sql_of(sandbox, PIPE) == [SQL]
     ending.the_ledger_is_sound(run)
+
+
+@each_death
+def test_a_push_of_copies_descriptions_and_tags_ends_as_git_has_them(
+    drive: Drive, sandbox: Sandbox, ending: Ending, wanted: Callable[[Boundary], bool]
+) -> None:
+    assert sandbox.tinybird.post(f"/v0/pipes/{COPY}/copy/pause").status_code == 200
+    changed_kinds(sandbox)
+    run = drive.run("/tb push")
+    after = sandbox.log.last()
+    mortal = Mortal(drive, run, once(wanted))
+    drive.until(run, "succeeded")
+    print(f"seed {SEED}: {len(mortal.deaths)} deaths")
+    had = Counter[str]()
+    for call, number in ending.had(after=after).items():
+        had[kind(call)] += number
+    assert had == CHANGED, had
+    assert sandbox.tinybird.get(f"/v0/pipes/{COPY}").json()["schedule"]["status"] == "shutdown"
+    ending.the_ledger_is_sound(run)
+
+
+@pytest.mark.parametrize("done", range(6))
+def test_an_aborted_push_leaves_copies_and_kinds_as_they_were(
+    drive: Drive, people: People, sandbox: Sandbox, ending: Ending, done: int
+) -> None:
+    assert sandbox.tinybird.post(f"/v0/pipes/{COPY}/copy/pause").status_code == 200
+    before = [pipe_of(sandbox, name) for name in (PIPE, COPY)]
+    changed_kinds(sandbox)
+    run = drive.run("/tb push")
+    drive.until_step(run, done + 1)
+    people.ben.types(f"/tb abort {run}")
+    drive.until(run, "aborted")
+    assert [pipe_of(sandbox, name) for name in (PIPE, COPY)] == before
+    ending.the_ledger_is_sound(run)
+
+
+def changed_kinds(sandbox: Sandbox) -> None:
+    """An endpoint becomes a copy, a copy has another description, a data source another description and tag."""
+    counts = "SCHEMA >\n    `count` UInt64,\n    `bots` UInt64\n\nENGINE MergeTree\nENGINE_SORTING_KEY count\n"
+    copy = "TYPE COPY\nTARGET_DATASOURCE counted\nCOPY_MODE replace\nCOPY_SCHEDULE 1 1 * * *\n"
+    files = {
+        "counted__datasource": counts,
+        f"{PIPE}__pipe": f"{text(sandbox, PATH)}\n{copy}",
+        f"{COPY}__pipe": text(sandbox, f"pipes/{COPY}.pipe").replace("Keeps the newest", "Has the newest"),
+        "members__datasource": described(text(sandbox, "datasources/members.datasource")),
+    }
+    merge(sandbox, **files)
+
+
+def described(table: str) -> str:
+    lead, tags, rest = table.partition('TAGS "')
+    assert tags
+    return f'DESCRIPTION >\n    Said anew.\n\nTAGS "brandnew, {rest}' if lead else f"{tags}brandnew, {rest}"
+
+
+def pipe_of(sandbox: Sandbox, name: str) -> object:
+    found = sandbox.tinybird.get(f"/v0/pipes/{name}").json()
+    nodes = [(node["name"], node["sql"], node["node_type"], node["description"]) for node in found["nodes"]]
+    return [found.get(key) for key in ("id", "type", "description", "schedule", "copy_mode", "endpoint")], nodes
 
 
 @pytest.mark.parametrize("fault", ["drop_after", "drop_before", "status:502", "status:409"])

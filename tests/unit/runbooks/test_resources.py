@@ -189,16 +189,88 @@ def test_checks_that_are_not_green_forbid_a_push() -> None:
 def test_what_a_push_would_drop_or_start_is_named() -> None:
     two = f"{LIST}\nNODE two\nSQL >\n    SELECT 1\n"
     assert slugs(push(facts({"list.pipe": two}, {"list.pipe": LIST}))) == {"node-dropped": "warning"}
-    known = facts({"c.pipe": COPY.replace("id FROM", "at FROM"), "x.pipe": LIST}, {"c.pipe": COPY})
-    paused = {**known.pipes, "c": replace(known.pipes["c"], schedule_status="shutdown")}
-    plan = push(replace(known, pipes=paused))
-    assert slugs(plan) == {"copy-paused": "warning", "only-in-workspace": "note"}
-    assert plan.locks == ("copy/c",)
 
 
-def test_a_pipe_of_another_kind_is_not_pushed() -> None:
-    with pytest.raises(Refused, match="of the kind copy in the workspace and of the kind endpoint in git"):
-        push(facts({"c.pipe": COPY}, {"c.pipe": LIST}))
+def test_a_copy_is_written_by_the_least_call_and_told_of_what_becomes_of_it() -> None:
+    def pushed(was: str, will: str, paused: bool = False) -> Plan:
+        known = facts({"c.pipe": COPY}, {"c.pipe": COPY.replace(was, will)})
+        status = "shutdown" if paused else "running"
+        return push(replace(known, pipes={"c": replace(known.pipes["c"], schedule_status=status)}))
+
+    assert pushed("id FROM", "at FROM").locks == ("copy/c",)
+    assert slugs(pushed("id FROM", "at FROM", paused=True)) == {}, "its SQL alone touches no schedule"
+    assert slugs(pushed("COPY_SCHEDULE 0 * * * *", "COPY_SCHEDULE 5 * * * *")) == {}
+    assert slugs(pushed("COPY_SCHEDULE 0 * * * *", "COPY_SCHEDULE 5 * * * *", paused=True)) == {
+        "copy-paused": "warning"
+    }
+    assert slugs(pushed("COPY_SCHEDULE 0 * * * *\n", "")) == {"copy-unscheduled": "warning"}
+    assert slugs(pushed("TARGET_DATASOURCE kept", "TARGET_DATASOURCE other")) == {"copy-target-moves": "warning"}
+    assert slugs(pushed("COPY_MODE replace", "COPY_MODE append")) == {"copy-mode-changes": "warning"}
+    assert slugs(pushed("NODE one\n", "NODE one\nDESCRIPTION said\n")) == {"copy-off-for-a-moment": "note"}
+
+
+def test_descriptions_and_tags_are_pushed() -> None:
+    said = f'DESCRIPTION >\n    What it is.\n\nTAGS "b, a"\n\n{TABLE}'
+    plan = push(facts({"members.datasource": TABLE, "list.pipe": f'TAGS "old"\n\n{LIST}'}, {
+        "members.datasource": said, "list.pipe": LIST.replace("NODE one\n", "NODE one\nDESCRIPTION Its ids.\n"),
+    }))  # fmt: skip
+    assert [step.title for step in plan.steps[:4]] == [
+        "Write the description of members",
+        "Change the pipe list",
+        "Give members the tags b, a",
+        "Take all tags off list",
+    ]
+    assert slugs(plan) == {}
+    for_tb = facts({"list.pipe": LIST}, {"list.pipe": f'TAGS "backfill_column=at"\n\n{LIST}'})
+    with pytest.raises(Refused, match="backfill_column=at of list stays as it is: it is for tb alone"):
+        push(for_tb)
+
+
+def test_an_endpoint_becomes_a_copy_and_a_copy_an_endpoint() -> None:
+    reader = f"{NODE}SELECT * FROM c\n"
+    known = facts({"c.pipe": LIST, "r.pipe": reader}, {"c.pipe": COPY, "r.pipe": reader})
+    plan = push(replace(known, calls={"c": 12}))
+    assert plan.steps[0].title == "Change the pipe c"
+    (goes,) = (hazard for hazard in plan.hazards if hazard.slug == "endpoint-goes")
+    assert goes.message == (
+        "c answers nobody any more, as it becomes a copy; it was asked 12 times in the last 7 days; r read it."
+    )
+    back = push(facts({"c.pipe": COPY}, {"c.pipe": LIST}))
+    assert slugs(back) == {"copy-ends": "warning"}
+    assert back.locks == ("copy/c",)
+
+
+SINK = f"{NODE}SELECT id FROM members\n\nTYPE SINK\nEXPORT_SERVICE s3\nEXPORT_CONNECTION_NAME lake\n"
+VIEW = f"{NODE}SELECT id FROM members\n\nTYPE MATERIALIZED\nDATASOURCE kept\n"
+
+
+@pytest.mark.parametrize(
+    ("live", "git", "said"),
+    [
+        ("", SINK, "it exports by a connection, and that cannot be set here. Make it by `tb push x.pipe`"),
+        (SINK, SINK.replace("lake", "pond"), "cannot be set here. Bring that by `tb push x.pipe --force`"),
+        (
+            VIEW,
+            VIEW.replace("id FROM", "at FROM"),
+            "would be lacking in kept, and the rows that are there were",
+        ),
+        (VIEW, VIEW.replace("DATASOURCE kept", "DATASOURCE new"), "move the readers of kept there"),
+        (LIST, VIEW, "of the kind endpoint in the workspace and of the kind materialized in git"),
+        (SINK, LIST, "of the kind sink in the workspace and of the kind endpoint in git"),
+        (VIEW, f"DESCRIPTION x\n\n{VIEW}", "The descriptions of x stay: they come with the whole pipe"),
+    ],
+)
+def test_what_a_push_of_a_pipe_cannot_do_safely_is_refused_with_what_to_do(live: str, git: str, said: str) -> None:
+    with pytest.raises(Refused) as refused:
+        push(facts({"x.pipe": live} if live else {}, {"x.pipe": git}))
+    assert said in refused.value.sentence
+
+
+def test_the_sql_of_a_sink_and_the_tags_of_a_view_are_pushed() -> None:
+    plan = push(facts({"s.pipe": SINK, "v.pipe": VIEW}, {
+        "s.pipe": SINK.replace("id FROM", "at FROM"), "v.pipe": f'TAGS "a"\n\n{VIEW}',
+    }))  # fmt: skip
+    assert [step.title for step in plan.steps[:2]] == ["Change the pipe s", "Give v the tag a"]
 
 
 def test_a_pull_and_the_push_of_its_files_are_one_change() -> None:
