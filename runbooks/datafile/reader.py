@@ -96,7 +96,9 @@ class _Read:
     rest: list[tuple[str, str]] = field(default_factory=list[tuple[str, str]])
 
     def take(self, directive: Directive) -> None:
-        keyword, value = directive.keyword, unquoted(_text(directive))
+        keyword, value = directive.keyword, _text(directive)
+        if directive.block is None:
+            value = unquoted(value)  # quotes around a block are the text's own
         if keyword == "description" and directive.block is None:
             value = " ".join(directive.words)  # quotes in it are the text's own
         if keyword in _DROPPED:
