@@ -63,23 +63,32 @@ def _pipe(facts: Facts, one: Difference, git: Pipe) -> Iterator[Hazard]:
     why = unwritable(one)
     if why:
         yield _hazard("not-by-push", "error", one.name, f"{one.name} is not pushed: {why.said}.", why.instead)
+    write = write_of(one, facts)
+    if write is not None:
+        yield from _into(facts, write)
     if not isinstance(one.live, Pipe):
         return
     kept = {node.name for node in git.nodes}
     if gone := [node.name for node in one.live.nodes if node.name not in kept]:
         said = f"{counted(len(gone), 'node')} of {one.name} go: {', '.join(gone)}."
         yield _hazard("node-dropped", "warning", one.name, said, "Pull the pipe first, if git should have them.")
-    write = write_of(one, facts)
     if silent(one) and PipeText.of(git).said != PipeText.of(one.live).said:
         said = f"The descriptions of {one.name} stay: they come with the whole pipe, whose output would be made anew."
         yield _hazard("not-applied", "note", one.name, said, "")
     yield from _operational(git, one.live)
     if write is not None:
-        yield from _kinds(facts, one.name, kind_of(one.live), kind_of(git), git)
+        yield from _kinds(facts, one.name, kind_of(one.live), kind_of(git))
         yield from _copy(facts, write)
+    elif not why and _directives(git) != _directives(one.live):
+        said = f"An engine or another line of {one.name} stays as it is: Tinybird takes it when a pipe is made alone."
+        yield _hazard("not-applied", "note", one.name, said, "")
 
 
-def _kinds(facts: Facts, name: str, before: str, after: str, git: Pipe) -> Iterator[Hazard]:
+def _directives(pipe: Pipe) -> list[tuple[tuple[str, str], ...]]:
+    return [tuple(sorted(of.directives)) for of in (pipe, *pipe.nodes)]
+
+
+def _kinds(facts: Facts, name: str, before: str, after: str) -> Iterator[Hazard]:
     """An endpoint that becomes a copy, or the other way."""
     if (before, after) == ("endpoint", "copy"):
         readers = sorted(other.name for other in facts.pipes.values() if other.name != name and reads(other, name))
@@ -89,13 +98,31 @@ def _kinds(facts: Facts, name: str, before: str, after: str, git: Pipe) -> Itera
         said += f"; {' and '.join(readers[:5])} read it" if readers else ""
         fix = "Push the copy by another name, if anybody still asks it."
         yield _hazard("endpoint-goes", "warning", name, f"{said}.", fix)
-        if target := git.output.target:
-            said = f"{target} is written by {name} from now on."
-            yield _hazard("copy-begins", "note", name, said, "")
     if (before, after) == ("copy", "endpoint"):
         target = facts.pipes[name].output.target
         fix = f"Feed {target} by another pipe first, if anybody reads it."
         yield _hazard("copy-ends", "warning", name, f"{target} gets no more rows from {name}: it copies no more.", fix)
+
+
+def _into(facts: Facts, write: WritePipe) -> Iterator[Hazard]:
+    """A copy that writes where it did not: what others write there would be gone after its first run."""
+    before, will, name = write.before, write.after.settings, write.after.name
+    if not will or (before and before.settings.get("target_datasource") == will["target_datasource"]):
+        return
+    target = will["target_datasource"]
+    others = sorted(
+        other.name for other in facts.pipes.values() if other.name != name and target in _targets(other)
+    ) + [sink.name for sink in (facts.sink_of(target),) if sink]
+    if will["mode"] == "replace" and others:
+        said = f"Each run of {name} replaces all of {target}, and {' and '.join(others[:5])} write to it too."
+        yield _hazard("copy-replaces-others", "warning", name, said, f"Give {name} a data source of its own.")
+    else:
+        does = "replaces all of" if will["mode"] == "replace" else "adds to"
+        yield _hazard("copy-begins", "note", name, f"Each run of {name} {does} {target} from now on.", "")
+
+
+def _targets(pipe: Pipe) -> set[str | None]:
+    return {node.target for node in pipe.nodes if node.kind in ("copy", "materialized")}
 
 
 def _copy(facts: Facts, write: WritePipe) -> Iterator[Hazard]:

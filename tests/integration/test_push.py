@@ -108,6 +108,33 @@ def test_a_push_that_failed_is_planned_anew_from_what_is_there(sandbox: Sandbox,
 
 
 @pytest.mark.long
+def test_the_sql_of_a_sink_is_pushed_and_its_export_stays(sandbox: Sandbox, drive: Drive) -> None:
+    export = {"service": "s3", "connection": "lake", "schedule_cron": "0 3 * * *", "path": "s3://lake/{date}"}
+    nodes = [
+        {"name": "all_of_them", "sql": "SELECT id FROM members"},
+        {"name": "out", "sql": "SELECT * FROM all_of_them"},
+    ]
+    assert sandbox.tinybird.post("/v0/pipes", json={"name": "exported", "nodes": nodes}).status_code == 200
+    out = sandbox.tinybird.get("/v0/pipes/exported").json()["nodes"][1]["id"]
+    assert sandbox.tinybird.post(f"/v0/pipes/exported/nodes/{out}/sink", data=export).status_code == 200
+    was = sandbox.tinybird.get("/v0/pipes/exported").json()
+    drive.until(drive.run("/tb pull exported"), "succeeded")
+    there = text(sandbox, "pipes/exported.pipe")
+    assert "EXPORT_CONNECTION_NAME lake" in there
+    new = there.replace("SELECT id FROM", "SELECT id, score FROM").replace("* FROM", "id, score FROM")
+    merge(sandbox, exported__pipe=new)
+    drive.until(drive.run("/tb push"), "succeeded")
+    now = sandbox.tinybird.get("/v0/pipes/exported").json()
+    assert [node["sql"] for node in now["nodes"]] == [
+        "SELECT id, score FROM members",
+        "SELECT id, score FROM all_of_them",
+    ]
+    assert {key: now[key] for key in ("type", "sink_node", "schedule", *export) if key in now} == {
+        key: was[key] for key in ("type", "sink_node", "schedule", *export) if key in was
+    }
+
+
+@pytest.mark.long
 def test_nodes_that_would_go_are_named(sandbox: Sandbox, drive: Drive) -> None:
     assert (
         sandbox.tinybird.post(f"/v0/pipes/{PIPE}/nodes", params={"name": "aside"}, content="SELECT 1").status_code

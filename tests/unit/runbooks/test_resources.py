@@ -204,7 +204,10 @@ def test_a_copy_is_written_by_the_least_call_and_told_of_what_becomes_of_it() ->
         "copy-paused": "warning"
     }
     assert slugs(pushed("COPY_SCHEDULE 0 * * * *\n", "")) == {"copy-unscheduled": "warning"}
-    assert slugs(pushed("TARGET_DATASOURCE kept", "TARGET_DATASOURCE other")) == {"copy-target-moves": "warning"}
+    assert slugs(pushed("TARGET_DATASOURCE kept", "TARGET_DATASOURCE other")) == {
+        "copy-target-moves": "warning",
+        "copy-begins": "note",
+    }
     assert slugs(pushed("COPY_MODE replace", "COPY_MODE append")) == {"copy-mode-changes": "warning"}
     assert slugs(pushed("NODE one\n", "NODE one\nDESCRIPTION said\n")) == {"copy-off-for-a-moment": "note"}
 
@@ -238,6 +241,21 @@ def test_an_endpoint_becomes_a_copy_and_a_copy_an_endpoint() -> None:
     back = push(facts({"c.pipe": COPY}, {"c.pipe": LIST}))
     assert slugs(back) == {"copy-ends": "warning"}
     assert back.locks == ("copy/c",)
+
+
+def test_a_copy_that_would_replace_what_others_write_is_warned_of() -> None:
+    beside = {"k.pipe": COPY, "kept.datasource": TABLE}
+    plan = push(facts(beside, {**beside, "c.pipe": COPY}))
+    (hazard,) = plan.hazards
+    assert (hazard.slug, hazard.level) == ("copy-replaces-others", "warning")
+    assert hazard.message == "Each run of c replaces all of kept, and k write to it too."
+    adds = push(facts(beside, {**beside, "c.pipe": COPY.replace("replace", "append")}))
+    assert slugs(adds) == {"copy-begins": "note"}
+
+
+def test_the_engine_of_a_view_is_said_to_stay() -> None:
+    with pytest.raises(Refused, match="An engine or another line of v stays as it is"):
+        push(facts({"v.pipe": VIEW}, {"v.pipe": f"{VIEW}ENGINE MergeTree\nENGINE_SORTING_KEY id\n"}))
 
 
 SINK = f"{NODE}SELECT id FROM members\n\nTYPE SINK\nEXPORT_SERVICE s3\nEXPORT_CONNECTION_NAME lake\n"
