@@ -65,6 +65,32 @@ def test_a_table_that_only_a_migration_in_git_makes_comes_to_tinybird(drive: Dri
     assert [row["amount"] for row in sandbox.pg("SELECT amount FROM orders")] == [42]
 
 
+@pytest.mark.long
+def test_a_partitioned_one_is_made_with_its_partitions_and_indexed_one_by_one(drive: Drive, sandbox: Sandbox) -> None:
+    parted = """
+    CREATE TABLE IF NOT EXISTS orders (
+        id int NOT NULL, kind text NOT NULL, amount int, "updatedAt" timestamptz NOT NULL DEFAULT now(),
+        PRIMARY KEY (id, kind)
+    ) PARTITION BY LIST (kind);
+    CREATE TABLE IF NOT EXISTS orders_a PARTITION OF orders FOR VALUES IN ('a');
+    CREATE TABLE IF NOT EXISTS orders_rest PARTITION OF orders DEFAULT;
+    """
+    sandbox.pg("ALTER PUBLICATION sequin_pub SET (publish_via_partition_root = true)")
+    project.migration(sandbox, FILE, parted)
+    run = drive.run("/tb replicate orders")
+    drive.until(run, "succeeded")
+    titles = [step.title for step in drive.view(run).steps]
+    assert "Build an index of orders on updatedAt, id, kind, partition by partition beside its writers" in titles
+    sandbox.pg("INSERT INTO orders (id, kind, amount) VALUES (1, 'a', 41), (2, 'b', 42)")
+    sandbox.until(lambda: sorted(amounts(sandbox)) == [41, 42], what="rows of both partitions")
+    found = sandbox.pg(
+        "SELECT count(*) AS n, bool_and(i.indisvalid) AS valid FROM pg_index i WHERE i.indrelid IN "
+        "('orders'::regclass, 'orders_a'::regclass, 'orders_rest'::regclass) AND NOT i.indisprimary"
+    )
+    assert found == [{"n": 3, "valid": True}]
+    sandbox.pg(parted)
+
+
 def test_one_that_is_deployed_with_another_column_is_said_and_nothing_is_made(drive: Drive, sandbox: Sandbox) -> None:
     project.migration(sandbox, FILE, ONCE)
     run = waiting(drive)
