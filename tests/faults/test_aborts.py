@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from tests.support.aborting import A_WHILE_S, FED, SINK_HELD, aborted, arrived, change
 from tests.support.drive import Drive
 from tests.support.ending import COPIES_OF_MEMBERS, Ending
 from tests.support.people import People
@@ -16,9 +17,6 @@ from tests.support.sandbox import Sandbox
 pytestmark = pytest.mark.faults
 
 ALTER, RECREATE = 5, 21  # steps of each
-SINK_HELD = 5  # after this step of recreate changes queue up in Sequin
-TOUCHED = 8
-FED = 14  # after this one the new table takes rows
 LIKE_THEIR_NEIGHBOURS = (
     1,
     2,
@@ -35,45 +33,6 @@ LIKE_THEIR_NEIGHBOURS = (
     18,
     19,
 )  # nothing is stopped, touched or fed between; for time alone
-CHANGED = "changed while it lasted"
-A_WHILE_S = 5.0  # more than the slot's restart
-
-
-def change(sandbox: Sandbox) -> None:
-    """Somebody changes three people."""
-    sandbox.pg(
-        'UPDATE members SET "displayName" = %s, "updatedAt" = clock_timestamp()'
-        " WHERE id IN (SELECT id FROM members ORDER BY id LIMIT 3)",
-        [CHANGED],
-    )
-
-
-def arrived(sandbox: Sandbox) -> bool:
-    found = sandbox.tb(f"SELECT toString(count()) AS n FROM members FINAL WHERE displayName = '{CHANGED}'")
-    return found == [{"n": "3"}]
-
-
-@pytest.fixture
-def watched(drive: Drive, sandbox: Sandbox) -> Drive:
-    """After each move of the run every copy target is looked at: it never has fewer people than before."""
-
-    def people_in(table: str) -> int:
-        return int(sandbox.tb(f"SELECT toString(uniqExact(id)) AS n FROM {table}")[0]["n"])
-
-    before = {table: people_in(table) for table in COPIES_OF_MEMBERS.values()}
-
-    def nobody_is_missing() -> None:
-        assert {table: people_in(table) for table in before} == before
-
-    drive.watches.append(nobody_is_missing)
-    return drive
-
-
-def aborted(drive: Drive, people: People, run: int, done: int) -> None:
-    """Ben aborts it once so many steps are done."""
-    drive.until_step(run, done + 1)
-    people.ben.types(f"/tb abort {run}")
-    drive.until(run, "aborted")
 
 
 @pytest.mark.parametrize("done", range(ALTER))

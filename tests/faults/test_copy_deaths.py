@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.integration.test_copy_runs import PIPE, asked, board, by_hand, planned, rows, unscheduled
+from tests.support.copy_story import PIPE, asked, board, by_hand, planned, rows, unscheduled
 from tests.support.drive import Drive
 from tests.support.mortal import Mortal, once
 from tests.support.people import People

@@ -2,21 +2,23 @@
 
 import pytest
 
-from tests.faults.test_aborts import aborted
-from tests.faults.test_retries import unhurried
-from tests.integration.test_propose import LINE, MIGRATION, main, project
+from tests.support.aborting import aborted
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.people import People
+from tests.support.project import REPO, in_main
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.faults
 
+LINE = "/tb migrate members add field nickname text"
+MIGRATION = "__add_nickname_to_members.sql"
 STEPS = 5
 MERGED = 4  # after this one it is in main
 
 
 def open_pulls(sandbox: Sandbox) -> int:
-    return len(sandbox.github.get(f"/repos/{project(sandbox)}/pulls", params={"state": "open"}).json())
+    return len(sandbox.github.get(f"{REPO}/pulls", params={"state": "open"}).json())
 
 
 @pytest.mark.long
@@ -27,16 +29,16 @@ def test_an_aborted_offer_leaves_no_branch_and_no_pull_request(
     run = drive.run(LINE)
     drive.until(run, "succeeded")
     unhurried(sandbox)
-    before = main(sandbox)
+    before = in_main(sandbox)
     offered = drive.run(f"/tb propose {run}")
     assert len(drive.view(offered).steps) == STEPS
     unhurried(sandbox)
     aborted(drive, people, offered, done)
-    after = main(sandbox)
+    after = in_main(sandbox)
     assert any(path.endswith(MIGRATION) for path in after) == (done >= MERGED)
     assert (after == before) == (done < MERGED)
     assert open_pulls(sandbox) == 0
-    assert sandbox.github.get(f"/repos/{project(sandbox)}/git/ref/heads/tbops/run-{offered}").status_code == 404
+    assert sandbox.github.get(f"{REPO}/git/ref/heads/tbops/run-{offered}").status_code == 404
     unhurried(sandbox)
     people.ana.types(f"/tb retry {offered}")
     drive()
@@ -46,6 +48,6 @@ def test_an_aborted_offer_leaves_no_branch_and_no_pull_request(
         drive.approve(again)
         unhurried(sandbox)
         drive.until(again, "succeeded")
-        assert any(path.endswith(MIGRATION) for path in main(sandbox))
+        assert any(path.endswith(MIGRATION) for path in in_main(sandbox))
     else:
         assert drive.view(again).run.reason.startswith("There is nothing to do")

@@ -3,11 +3,11 @@ request goes on from there."""
 
 import pytest
 
-from tests.faults.test_aborts import aborted
-from tests.faults.test_retries import unhurried
-from tests.integration.test_rename_datasource import GONE, NEW, OLD, READERS, THERE, answers, reading, way
+from tests.support.aborting import aborted
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.people import People
+from tests.support.renaming import GONE, NEW, OLD, READERS, THERE, answers, reading, way
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.faults

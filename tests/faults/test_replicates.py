@@ -1,49 +1,22 @@
 """A replicate that is aborted after each of its steps: what it made is gone or said to be there, nothing that ran
 before stands still, and the same request goes on from there."""
 
-from typing import Any
-
 import pytest
 
-from tests.faults.test_aborts import aborted
-from tests.faults.test_retries import unhurried
 from tests.support import project
+from tests.support.aborting import aborted
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.mortal import Mortal, once
 from tests.support.people import People
+from tests.support.replicating import ALL, NOTHING, TABLE, replication
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.faults
 
-TABLE = "repositories"
 STEPS = 17
 MERGED, TRACKED, PROVEN = 7, 8, 15  # after these steps
 IN_CI = (14,)
-
-
-def replication(sandbox: Sandbox) -> dict[str, Any]:
-    """How far the table is on its way, asked of every system."""
-    github = sandbox.ready["github"]
-    pulls = sandbox.github.get(f"/repos/{github['cluster']}/pulls", params={"state": "open"}).json()
-    scopes = next(t for t in sandbox.tinybird.get("/v0/tokens").json()["tokens"] if t["name"] == "connect")["scopes"]
-    config = sandbox.connect.get("/connectors/tinybird-sink/config").json()
-    return {
-        "published": bool(sandbox.pg("SELECT pubname FROM pg_publication_tables WHERE tablename = %s", [TABLE])),
-        "identity": sandbox.pg(f"SELECT relreplident::text AS i FROM pg_class WHERE oid = '{TABLE}'::regclass")[0]["i"],
-        "granted": sandbox.pg(f"SELECT has_table_privilege('sequin', '{TABLE}', 'SELECT') AS may")[0]["may"],
-        "datasource": sandbox.tinybird.get(f"/v0/datasources/{TABLE}").status_code == 200,
-        "scope": any(scope.get("resource") == TABLE for scope in scopes),
-        "pulls": len(pulls),
-        "tracked": TABLE in config["topics"].split(","),
-        "sink": sandbox.sequin.get(f"/api/sinks/{TABLE}_sink").status_code == 200,
-    }
-
-
-NOTHING = {
-    "published": False, "identity": "d", "granted": False, "datasource": False, "scope": False, "pulls": 0,
-    "tracked": False, "sink": False,
-}  # fmt: skip
-ALL = {**dict.fromkeys(NOTHING, True), "identity": "f", "pulls": 0}
 
 
 @pytest.mark.parametrize("done", [n if n in IN_CI else pytest.param(n, marks=pytest.mark.long) for n in range(STEPS)])

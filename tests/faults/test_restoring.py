@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.faults.test_aborts import A_WHILE_S, SINK_HELD, TOUCHED, arrived, change, watched
+from tests.support.aborting import A_WHILE_S, SINK_HELD, TOUCHED, arrived, change
 from tests.support.drive import Drive
 from tests.support.ending import Ending
 from tests.support.mortal import LOOKS, Mortal, once
@@ -18,8 +18,6 @@ from tests.support.people import People
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.faults
-
-__all__ = ["watched"]  # a fixture
 
 MADE = TOUCHED + 1  # after this step of a recreate a new table has the name
 

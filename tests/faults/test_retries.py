@@ -3,18 +3,16 @@
 from collections.abc import Callable
 
 import pytest
-from redis import Redis
 
-from tests.faults.test_aborts import FED, TOUCHED, aborted, change, watched
 from tests.support import activities
+from tests.support.aborting import FED, TOUCHED, aborted, change
 from tests.support.drive import Drive
 from tests.support.ending import COPIES_OF_MEMBERS, Ending
+from tests.support.limiter import unhurried
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.faults
-
-__all__ = ["watched"]  # a fixture
 
 PROVEN = 17  # after this step of a recreate
 SWEPT = 18
@@ -33,12 +31,6 @@ def left(watched: Drive, people: People, sandbox: Sandbox, migrate: Callable[[st
         return run
 
     return made
-
-
-def unhurried(sandbox: Sandbox) -> None:
-    """As if time had passed: Slack's limiter counts so many cards at once. Redis holds nothing that cannot be lost."""
-    with Redis.from_url(sandbox.ready["redis"]) as redis:
-        redis.flushall()
 
 
 def titles(drive: Drive, run: int) -> list[str]:

@@ -7,12 +7,12 @@ import pytest
 from confluent_kafka.admin import AdminClient
 
 import bot.jobs
-from tests.faults.test_aborts import aborted
-from tests.faults.test_replicates import ALL, NOTHING, TABLE, replication
-from tests.faults.test_retries import unhurried
-from tests.integration.test_rename_datasource import NEW, OLD
+from tests.support.aborting import aborted
 from tests.support.drive import Drive, Product, driving
+from tests.support.limiter import unhurried
 from tests.support.people import Message, People
+from tests.support.renaming import NEW, OLD
+from tests.support.replicating import ALL, NOTHING, TABLE, replication
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.integration

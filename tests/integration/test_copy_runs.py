@@ -3,38 +3,19 @@
 from itertools import pairwise
 
 import pytest
-from redis import Redis
 
-import workers.context
-import workers.jobs
 from bot import asking
 from bot.outcome import Sender
 from ledger import inbox, pauses
 from runbooks.request import CopyDeed, Request
+from tests.support.copy_story import BEHIND, HOURLY, PIPE, asked, board, by_hand, planned, put, rows, unscheduled
 from tests.support.drive import Drive
 from tests.support.people import People, Person
-from tests.support.sandbox import Json, Sandbox
+from tests.support.sandbox import Sandbox
+
+__all__ = ["board"]  # a fixture
 
 pytestmark = pytest.mark.usefixtures("between_ticks")
-
-PIPE = "members_sorted_copy_pipe"
-HOURLY = "activityRelations_deduplicated_copy_pipe"
-BEHIND = (
-    "activityRelations_deduplicated_cleaned_copy_pipe",
-    "insights_projects_populated_copy",
-    "pull_request_analysis_copy_pipe",
-    "top_member_org_copy",
-)
-BOARD = "board_copy"
-
-
-def asked(drive: Drive, person: Person, line: str) -> int:
-    """Somebody types it; the run's number. It is not planned yet."""
-    with Redis.from_url(drive.sandbox.ready["redis"]) as redis:
-        redis.flushall()  # as if time had passed: Slack's limiter counts so many cards at once
-    person.types(line)
-    drive.talk()
-    return int(drive.sandbox.ledger("SELECT max(id) AS run FROM ledger.run")[0]["run"])
 
 
 def refused(drive: Drive, person: Person, line: str) -> str:
@@ -44,12 +25,6 @@ def refused(drive: Drive, person: Person, line: str) -> str:
     return str(drive.view(run).run.reason)
 
 
-def planned(drive: Drive, run: int) -> None:
-    workers.context.configure(drive.worker)
-    workers.jobs.plan(run)
-    drive.talk()
-
-
 def begun(sandbox: Sandbox, pipe: str) -> int:
     """How many runs of it were asked for and taken."""
     return sum(e["status"] == 200 for e in sandbox.log.find("tinybird", f"POST /v0/pipes/{pipe}/copy"))
@@ -57,44 +32,6 @@ def begun(sandbox: Sandbox, pipe: str) -> int:
 
 def status(sandbox: Sandbox, pipe: str) -> str:
     return str(sandbox.tinybird.get(f"/v0/pipes/{pipe}").json()["schedule"]["status"])
-
-
-def put(sandbox: Sandbox, name: str, sql: str, target: str, *, mode: str, schedule: str = "0 3 * * *") -> None:
-    node = {"name": f"{name}_rows", "type": "copy", "sql": sql, "target_datasource": target, "mode": mode}
-    body: Json = {"name": name, "nodes": [{**node, "copy_schedule": schedule}], "target_datasource": target}
-    answer = sandbox.tinybird.post(
-        "/v0/pipes", params={"force": "true"}, json={**body, "schedule_cron": None if "@" in schedule else schedule}
-    )
-    assert answer.status_code == 200, answer.text
-
-
-def rows(sandbox: Sandbox, table: str) -> int:
-    return int(sandbox.tb(f"SELECT count() AS n FROM {table}")[0]["n"])
-
-
-@pytest.fixture
-def board(sandbox: Sandbox) -> str:
-    """A leaderboard, as the estate has them: it appends to a plain table, and its rows say when they were made."""
-    schema = "board String, id String, madeAt DateTime"
-    form = {"name": "board_ds", "schema": schema, "engine": "MergeTree", "engine_sorting_key": "board"}
-    assert sandbox.tinybird.post("/v0/datasources", data=form).status_code == 200
-    sql = "SELECT 'members' AS board, id, now() AS madeAt FROM members FINAL LIMIT 10"
-    for name, text in ((BOARD, sql), ("other_copy", sql.replace("'members'", "'others'"))):
-        put(sandbox, name, text, "board_ds", mode="append")
-        assert sandbox.tinybird.post(f"/v0/pipes/{name}/copy/pause").status_code == 200
-    return BOARD
-
-
-def unscheduled(sandbox: Sandbox) -> None:
-    """Nothing but what a test asks for runs, however far its clock goes."""
-    for pipe in (PIPE, HOURLY, *BEHIND):
-        assert sandbox.tinybird.post(f"/v0/pipes/{pipe}/copy/pause").status_code == 200
-
-
-def by_hand(drive: Drive, pipe: str) -> None:
-    """Somebody runs it in Tinybird itself, to its end."""
-    job = drive.sandbox.tinybird.post(f"/v0/pipes/{pipe}/copy").json()["job"]["id"]
-    drive.sandbox.until(lambda: drive.sandbox.tinybird.get(f"/v0/jobs/{job}").json()["status"] == "done")
 
 
 def test_who_may_operate_runs_a_copy_alone(sandbox: Sandbox, people: People, drive: Drive) -> None:

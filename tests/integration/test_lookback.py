@@ -12,11 +12,10 @@ from runbooks.step import Astray, Done
 from runbooks.steps.appending import RestoreAppending
 from runbooks.steps.gap import CopyGap, CreateGapPipe
 from runbooks.steps.standing import Standing
-from tests.integration.test_steps_copying import walk
 from tests.support import lately
 from tests.support.drive import Drive
 from tests.support.sandbox import Sandbox
-from tests.support.steps_story import Story, story
+from tests.support.steps_story import Story, story, to_its_end
 
 SWITCHED = "tinybird.datasource.switch/1"
 HELD = "connect.connector.pause/1"
@@ -65,7 +64,7 @@ def test_a_copy_whose_gap_cannot_be_copied_stays_paused_and_nothing_of_the_run_s
     with story(sandbox) as run:
         back = restoring(run)
         sandbox.knobs(tinybird__copy_rows_per_s=0.01, tinybird__copy_timeout_s=1.0)
-        left = walk(run, back)
+        left = to_its_end(run, back)
         assert isinstance(left, Astray)
         assert (
             f"{lately.COPY} stays paused: the copy of what {lately.COPY} missed ended as error 3 times" in left.reason
@@ -73,12 +72,12 @@ def test_a_copy_whose_gap_cannot_be_copied_stays_paused_and_nothing_of_the_run_s
         assert "Timeout exceeded" in left.reason
         assert (lately.schedule(sandbox), lately.runs_own_pipes(sandbox)) == ("shutdown", [])
         assert sandbox.connect.put("/connectors/tinybird-sink/pause").is_success
-        held = walk(run, back)
+        held = to_its_end(run, back)
         assert isinstance(held, Astray)
         assert f"{lately.COPY} stays paused: the connector tinybird-sink does not run" in held.reason
         assert sandbox.connect.put("/connectors/tinybird-sink/resume").is_success
         sandbox.knobs(tinybird__copy_rows_per_s=50_000.0, tinybird__copy_timeout_s=3600.0)
-        assert isinstance(walk(run, back), Done)
+        assert isinstance(to_its_end(run, back), Done)
     assert (lately.schedule(sandbox), lately.runs_own_pipes(sandbox)) == ("running", [])
     assert lately.missed(sandbox, "missed") == []
 
@@ -93,7 +92,7 @@ def test_keys_that_do_not_come_are_counted_and_named(sandbox: Sandbox) -> None:
         back = restoring(run)
         arrived = "SELECT toString(count()) AS n FROM collections WHERE slug LIKE '%missed'"
         sandbox.until(lambda: sandbox.tb(arrived) == [{"n": "4"}], what="the collections")
-        walk(run, CreateGapPipe(gap=back.gap))
+        to_its_end(run, CreateGapPipe(gap=back.gap))
         pipe = sandbox.tinybird.get(f"/v0/pipes/{lately.COPY}__gap_run_7").json()
         node = pipe["nodes"][0]
         less = f"{node['sql']} AND id != '{key}'"
@@ -101,7 +100,7 @@ def test_keys_that_do_not_come_are_counted_and_named(sandbox: Sandbox) -> None:
         astray = CreateGapPipe(gap=back.gap).look(run.at())
         assert isinstance(astray, Astray)
         assert "its SQL is another" in astray.reason
-        lacking = walk(run, CopyGap(gap=back.gap, paused=back.paused))
+        lacking = to_its_end(run, CopyGap(gap=back.gap, paused=back.paused))
     assert isinstance(lacking, Astray)
     assert lacking.reason == (
         f"1 key that {lately.COPY} gives is not in {lately.KEPT} in that version, though copied 3 times: {key}"

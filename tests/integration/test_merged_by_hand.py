@@ -2,11 +2,11 @@
 
 import pytest
 
-from tests.faults.test_replicates import ALL, TABLE, replication
-from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.people import People
 from tests.support.project import edit, text
+from tests.support.replicating import ALL, TABLE, replication
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.integration

@@ -1,14 +1,13 @@
 """What a run made goes to the project's repository by a pull request of its own."""
 
-import base64
-
 import pytest
 
 import workers.context
 import workers.jobs
-from tests.integration.test_rename_datasource import READERS
 from tests.support.drive import Drive
 from tests.support.people import People
+from tests.support.project import REPO, in_main, text_at
+from tests.support.renaming import READERS
 from tests.support.sandbox import Sandbox
 
 OFFER = "Open a pull request"
@@ -23,7 +22,7 @@ def test_what_a_migration_made_goes_to_the_repository_by_the_button_on_its_card(
     drive.until(run, "succeeded")
     card = drive.card(run)
     assert f"/tb propose {run}" in card.words
-    before = main(sandbox)
+    before = in_main(sandbox)
     people.ana.clicks(OFFER, on=card)
     drive()
     offered = run + 1
@@ -32,22 +31,22 @@ def test_what_a_migration_made_goes_to_the_repository_by_the_button_on_its_card(
     assert f"offer what run {run} made to the repository" in words
     assert "+    `nickname` String" in words
     assert "Nothing reads it" not in words
-    assert main(sandbox) == before
+    assert in_main(sandbox) == before
     drive.approve(offered)
     said = [step.said for step in drive.until(offered, "succeeded").steps]
     assert any("Tinybird-CI is green" in each for each in said), said
-    after = main(sandbox)
+    after = in_main(sandbox)
     (migration,) = after.keys() - before.keys()
     assert migration.endswith(MIGRATION)
     version = int(migration.rpartition("/")[2].removeprefix("V").partition("__")[0])
     ended = drive.view(run).run.finished_at
     assert ended is not None
     assert version == int(ended.timestamp())
-    assert 'ADD COLUMN IF NOT EXISTS "nickname" text' in text_of(sandbox, migration)
+    assert 'ADD COLUMN IF NOT EXISTS "nickname" text' in text_at(sandbox, migration)
     changed = [path for path in before if after[path] != before[path]]
     assert [path.rpartition("/")[2] for path in changed] == ["members.datasource", "members_sorted.datasource"]
-    assert all("`nickname` String" in text_of(sandbox, path) for path in changed)
-    assert sandbox.github.get(f"/repos/{project(sandbox)}/git/ref/heads/tbops/run-{offered}").status_code == 404
+    assert all("`nickname` String" in text_at(sandbox, path) for path in changed)
+    assert sandbox.github.get(f"{REPO}/git/ref/heads/tbops/run-{offered}").status_code == 404
     people.ana.types(f"/tb propose {run} --note again")
     drive()
     reason = drive.view(offered + 1).run.reason
@@ -59,7 +58,7 @@ def test_what_a_migration_made_goes_to_the_repository_by_the_button_on_its_card(
 def test_a_renamed_data_source_is_renamed_in_the_repository_and_its_readers_with_it(
     sandbox: Sandbox, people: People, drive: Drive
 ) -> None:
-    before = main(sandbox)
+    before = in_main(sandbox)
     folder = "services/libs/tinybird/datasources"
     assert f"{folder}/organizations.datasource" in before
     run = drive.run("/tb rename organizations to companies")
@@ -68,7 +67,7 @@ def test_a_renamed_data_source_is_renamed_in_the_repository_and_its_readers_with
     drive()
     drive.approve(run + 1)
     drive.until(run + 1, "succeeded")
-    after = main(sandbox)
+    after = in_main(sandbox)
     assert before.keys() - after.keys() == {f"{folder}/organizations.datasource"}
     assert after.keys() - before.keys() == {f"{folder}/companies.datasource"}
     changed = {path.rpartition("/")[2].removesuffix(".pipe") for path in before if after.get(path, "") != before[path]}
@@ -111,18 +110,3 @@ def test_an_offer_waits_for_a_github_that_is_away(sandbox: Sandbox, people: Peop
     workers.jobs.plan(run + 1)
     assert sandbox.log.count("github", "GET /repos/*/git/trees/*") > 1
     assert drive.state(run + 1) == "planning"
-
-
-def main(sandbox: Sandbox) -> dict[str, str]:
-    """Path → sha of every file on main, as the repository lists them."""
-    answer = sandbox.github.get(f"/repos/{project(sandbox)}/git/trees/main", params={"recursive": "1"})
-    return {entry["path"]: entry["sha"] for entry in answer.json()["tree"] if entry["type"] == "blob"}
-
-
-def text_of(sandbox: Sandbox, path: str) -> str:
-    found = sandbox.github.get(f"/repos/{project(sandbox)}/contents/{path}").json()
-    return base64.b64decode(found["content"]).decode()
-
-
-def project(sandbox: Sandbox) -> str:
-    return str(sandbox.ready["github"]["project"])

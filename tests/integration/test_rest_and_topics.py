@@ -5,12 +5,12 @@ from collections.abc import Iterator
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from tests.faults.test_aborts import aborted
-from tests.faults.test_replicates import ALL, NOTHING, TABLE, replication
-from tests.faults.test_retries import unhurried
-from tests.integration.test_rename_datasource import GONE, NEW, OLD, READERS, THERE, answers, reading, way
+from tests.support.aborting import aborted
 from tests.support.drive import Drive, Product, driving
+from tests.support.limiter import unhurried
 from tests.support.people import People
+from tests.support.renaming import GONE, NEW, OLD, READERS, THERE, answers, reading, way
+from tests.support.replicating import ALL, NOTHING, TABLE, replication
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.integration

@@ -3,8 +3,8 @@
 import pytest
 
 from ledger import kept
-from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.people import Message, People
 from tests.support.sandbox import Sandbox
 from workers import reminding

@@ -2,9 +2,9 @@
 
 import pytest
 
-from tests.faults.test_aborts import TOUCHED
-from tests.faults.test_retries import unhurried
+from tests.support.aborting import TOUCHED
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
 

@@ -12,7 +12,7 @@ from runbooks.guards import digest_of_schema
 from runbooks.proof.chunks import Copied, copied
 from runbooks.proof.mirror import Mirrored
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Failed, Seen, Step, Todo, Wait
+from runbooks.step import Astray, Done, Seen, Todo, Wait
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
 from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
 from runbooks.steps.mirror import CreateMirror, FeedMirror
@@ -20,7 +20,7 @@ from runbooks.steps.mirror_copy import CopyMirror, CreateMirrorPipe, ProveMirror
 from runbooks.steps.standing import Standing
 from systems.errors import SystemsError
 from tests.support.sandbox import Sandbox
-from tests.support.steps_story import Story, story
+from tests.support.steps_story import Story, story, to_its_end
 
 BESIDE = "activities__run_7"
 RUN = "POST /v0/pipes/activities__copy_run_7/copy"
@@ -35,7 +35,7 @@ def run(sandbox: Sandbox) -> Iterator[Story]:
         before, after = tables(told)
         standing = Standing(name="activities", id=before.id, planned=digest_of_schema(after))
         for step in (CreateBeside.of(standing, after), CreateCopyPipe(of=copying(told))):
-            walk(told, step)
+            to_its_end(told, step)
         yield told
 
 
@@ -48,29 +48,6 @@ def tables(run: Story) -> tuple[Datasource, Datasource]:
 
 def copying(run: Story) -> Copied:
     return copied(*tables(run), {"score2": "score / 2"})
-
-
-def walk(run: Story, step: Step, meanwhile: Callable[[Seen], None] = lambda _: None) -> Done | Astray:
-    """The step to its end; ``meanwhile`` is called after each look that was no end."""
-    memo, answered = {}, 0
-    for _ in range(2_000):
-        try:
-            seen = step.look(run.at(memo, answered))
-        except SystemsError as error:
-            if error.status != 408:
-                raise
-            continue  # as the engine does
-        assert not isinstance(seen, Failed), seen.reason
-        if isinstance(seen, Done | Astray):
-            return seen
-        memo = dict(seen.memo) if seen.memo is not None else memo
-        if isinstance(seen, Todo):
-            step.act(run.at(memo, answered))
-            answered += 1
-        else:
-            run.sandbox.clock.advance(max(seen.after, 5.0), settle_s=10.0)
-        meanwhile(seen)
-    raise AssertionError(f"{step.op} came to no end: {memo}")
 
 
 def equal(run: Story) -> bool:
@@ -114,12 +91,12 @@ def begun(seen: Seen) -> bool:
 
 
 def test_a_copy_in_ranges_is_equal_and_a_second_one_copies_nothing(sandbox: Sandbox, run: Story) -> None:
-    done = walk(run, CopyChunks(of=copying(run), rows=1_000))
+    done = to_its_end(run, CopyChunks(of=copying(run), rows=1_000))
     assert isinstance(done, Done)
     assert done.said == "3,000 rows of activities are copied in 3 ranges."
     assert equal(run)
     after = sandbox.log.last()
-    assert isinstance(walk(run, CopyChunks(of=copying(run), rows=1_000)), Done)
+    assert isinstance(to_its_end(run, CopyChunks(of=copying(run), rows=1_000)), Done)
     assert sandbox.log.count("tinybird", RUN, after=after) == 0
 
 
@@ -129,14 +106,14 @@ def test_a_range_that_takes_too_long_to_compare_is_made_smaller(
 ) -> None:
     """A query may last 10 s: what cannot be compared in that time is compared in parts, whenever it is found out."""
     if kind is ProveCopy:
-        walk(run, CopyChunks(of=copying(run), rows=ROWS))
+        to_its_end(run, CopyChunks(of=copying(run), rows=ROWS))
     slow = iter([True, False, True, False])
 
     def too_slow(_: Seen) -> None:
         if next(slow, False):
             sandbox.faults.add("tinybird", "GET /v0/sql", "status:408")
 
-    done = walk(run, kind(of=copying(run), rows=2_000), too_slow)
+    done = to_its_end(run, kind(of=copying(run), rows=2_000), too_slow)
     assert isinstance(done, Done)
     assert "3,000 rows" in done.said
     assert equal(run)
@@ -149,7 +126,7 @@ def test_a_mirror_is_proven_in_smaller_ranges_where_one_takes_too_long(sandbox: 
     for step in (CreateMirror.of(standing, before), FeedMirror(source="activities", columns=("id",))):
         step.act(run.at())
     for step in (CreateMirrorPipe(of=of), CopyMirror(of=of, rows=ROWS)):
-        walk(run, step)
+        to_its_end(run, step)
     slow = iter([True])
 
     def too_slow(_: Seen) -> None:
@@ -164,17 +141,17 @@ def test_a_mirror_is_proven_in_smaller_ranges_where_one_takes_too_long(sandbox: 
     halved = proof.look(run.at(dict(opened.memo)))
     assert isinstance(halved, Wait)
     assert (halved.why, (halved.memo or {})["size"]) == ("that took too long: half as much at once", 1_000)
-    done = walk(run, proof, too_slow)
+    done = to_its_end(run, proof, too_slow)
     assert isinstance(done, Done)
     assert done.said == "The mirror of activities is proven by value: 3,000 rows equal."
 
 
 def test_a_range_that_lost_rows_is_found_and_only_it_is_copied_again(sandbox: Sandbox, run: Story) -> None:
-    walk(run, CopyChunks(of=copying(run), rows=700))
+    to_its_end(run, CopyChunks(of=copying(run), rows=700))
     middle = sandbox.tb("SELECT id FROM activities FINAL ORDER BY id LIMIT 1 OFFSET 1500")[0]["id"]
     delete(sandbox, BESIDE, f"id = '{middle}'")
     after = sandbox.log.last()
-    done = walk(run, ProveCopy(of=copying(run), rows=700))
+    done = to_its_end(run, ProveCopy(of=copying(run), rows=700))
     assert isinstance(done, Done)
     assert "1 range copied again" in done.said
     assert sandbox.log.count("tinybird", RUN, after=after) == 1
@@ -183,7 +160,7 @@ def test_a_range_that_lost_rows_is_found_and_only_it_is_copied_again(sandbox: Sa
 
 def test_a_copy_that_ends_done_with_fewer_rows_is_made_again(sandbox: Sandbox, run: Story) -> None:
     lost = once(lambda: lose(sandbox), lambda seen: "done" in copies(sandbox))
-    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), lost)
+    done = to_its_end(run, CopyChunks(of=copying(run), rows=ROWS), lost)
     assert isinstance(done, Done)
     assert "1 range copied again" in done.said
     assert equal(run)
@@ -193,7 +170,7 @@ def test_a_range_found_bad_while_later_ones_are_copied_is_gone_back_to(sandbox: 
     """What is compared meanwhile is the range before; those behind it are compared again, and not copied."""
     sandbox.knobs(tinybird__copy_rows_per_s=300.0)  # some seconds each
     lost = once(lambda: lose(sandbox), lambda seen: len(copies(sandbox)) == 2)  # of the first, its copy being done
-    done = walk(run, CopyChunks(of=copying(run), rows=700), lost)
+    done = to_its_end(run, CopyChunks(of=copying(run), rows=700), lost)
     assert isinstance(done, Done)
     assert done.said == "3,000 rows of activities are copied in 5 ranges. 1 range copied again."
     assert len(copies(sandbox)) == 6
@@ -214,26 +191,26 @@ def test_keys_that_are_not_in_the_source_are_deleted_and_their_range_is_copied_i
     sandbox: Sandbox, run: Story, deduplicates: bool
 ) -> None:
     sandbox.knobs(tinybird__insert_deduplication=deduplicates)
-    walk(run, RemoveRunsCopyPipe(source="activities"))
+    to_its_end(run, RemoveRunsCopyPipe(source="activities"))
     run.put_back()
     before, after = tables(run)
     standing = Standing(name="activities", id=before.id, planned=digest_of_schema(after))
     sandbox.tinybird.delete(f"/v0/datasources/{BESIDE}", params={"force": "true"})
-    walk(run, CreateBeside.of(standing, after))
-    walk(run, CreateCopyPipe(of=copying(run)))
-    walk(run, CopyChunks(of=copying(run), rows=ROWS))
+    to_its_end(run, CreateBeside.of(standing, after))
+    to_its_end(run, CreateCopyPipe(of=copying(run)))
+    to_its_end(run, CopyChunks(of=copying(run), rows=ROWS))
     write(sandbox, 5, "alien", into=BESIDE)
     assert not equal(run)
-    done = walk(run, ProveCopy(of=copying(run), rows=ROWS))
+    done = to_its_end(run, ProveCopy(of=copying(run), rows=ROWS))
     assert isinstance(done, Done), done
     assert equal(run)
     assert sandbox.log.count("tinybird", f"POST /v0/datasources/{BESIDE}/delete") == 1
 
 
 def test_what_is_deleted_from_the_source_meanwhile_is_no_more_in_the_copy(sandbox: Sandbox, run: Story) -> None:
-    walk(run, CopyChunks(of=copying(run), rows=ROWS))
+    to_its_end(run, CopyChunks(of=copying(run), rows=ROWS))
     delete(sandbox, "activities", "id < '2'")
-    assert isinstance(walk(run, ProveCopy(of=copying(run), rows=ROWS)), Done)
+    assert isinstance(to_its_end(run, ProveCopy(of=copying(run), rows=ROWS)), Done)
     assert equal(run)
 
 
@@ -242,20 +219,20 @@ def test_what_is_written_meanwhile_is_caught_up_with(sandbox: Sandbox, run: Stor
         write(sandbox, 20, "new")
         write(sandbox, 20, "newer", known=True)
 
-    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), once(people_write, begun))
+    done = to_its_end(run, CopyChunks(of=copying(run), rows=ROWS), once(people_write, begun))
     assert isinstance(done, Done)
     assert "Written to meanwhile, so compared once more later: 1 range." in done.said
     run.found |= done.found
-    assert isinstance(walk(run, CatchUp(of=copying(run))), Done)
+    assert isinstance(to_its_end(run, CatchUp(of=copying(run))), Done)
     after = sandbox.log.last()
-    assert isinstance(walk(run, ProveCopy(of=copying(run), rows=ROWS)), Done)
+    assert isinstance(to_its_end(run, ProveCopy(of=copying(run), rows=ROWS)), Done)
     assert sandbox.log.count("tinybird", RUN, after=after) == 0
     assert equal(run)
 
 
 def test_a_copy_that_takes_too_long_is_made_in_smaller_parts(sandbox: Sandbox, run: Story) -> None:
     sandbox.knobs(tinybird__copy_rows_per_s=100.0, tinybird__copy_timeout_s=20.0)
-    done = walk(run, CopyChunks(of=copying(run), rows=ROWS))
+    done = to_its_end(run, CopyChunks(of=copying(run), rows=ROWS))
     assert isinstance(done, Done), done
     assert set(copies(sandbox)) == {"done", "error"}
     assert equal(run)
@@ -269,7 +246,7 @@ def test_a_copy_that_never_ends_is_cancelled_and_made_in_smaller_parts(sandbox: 
         sandbox.knobs(tinybird__copy_rows_per_s=50_000.0)
 
     walked = once(let_go, lambda _: "cancelled" in copies(sandbox))
-    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), walked)
+    done = to_its_end(run, CopyChunks(of=copying(run), rows=ROWS), walked)
     assert isinstance(done, Done), done
     assert copies(sandbox)[-1] == "cancelled"
     assert equal(run)
@@ -278,7 +255,7 @@ def test_a_copy_that_never_ends_is_cancelled_and_made_in_smaller_parts(sandbox: 
 def test_a_copy_that_cannot_be_cancelled_is_told_to_people(sandbox: Sandbox, run: Story) -> None:
     run.base = replace(run.base, limits=replace(run.base.limits, copy_timeout_s=60))
     sandbox.knobs(tinybird__copy_rows_per_s=0.01, tinybird__copy_timeout_s=1e9, tinybird__copy_cancel_working=False)
-    stuck = walk(run, CopyChunks(of=copying(run), rows=ROWS))
+    stuck = to_its_end(run, CopyChunks(of=copying(run), rows=ROWS))
     assert isinstance(stuck, Astray)
     assert "cannot be cancelled" in stuck.reason
 
@@ -288,12 +265,12 @@ def test_a_slot_is_waited_for_and_a_quota_found_full_is_tried_again(sandbox: San
     assert sandbox.tinybird.post("/v0/pipes/members_sorted_copy_pipe/copy").is_success
     run.base = replace(run.base, limits=replace(run.base.limits, copy_quota=3))
     waited: list[str] = []
-    done = walk(run, CopyChunks(of=copying(run), rows=ROWS), lambda seen: waited.append(seen.why))  # pyright: ignore[reportAttributeAccessIssue]
+    done = to_its_end(run, CopyChunks(of=copying(run), rows=ROWS), lambda seen: waited.append(seen.why))  # pyright: ignore[reportAttributeAccessIssue]
     assert isinstance(done, Done)
     assert waited[0] == "1 copies are under way, 2 slots are left to others"
     sandbox.knobs(tinybird__copy_quota=0)
     with pytest.raises(SystemsError) as refused:
-        walk(run, CatchUp(of=copying(run)))
+        to_its_end(run, CatchUp(of=copying(run)))
     assert refused.value.retryable
 
 

@@ -3,10 +3,10 @@
 import pytest
 from confluent_kafka.admin import AdminClient
 
-from tests.faults.test_replicates import ALL, NOTHING, TABLE, replication
-from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.people import People
+from tests.support.replicating import ALL, NOTHING, TABLE, replication
 from tests.support.sandbox import Sandbox
 
 pytestmark = pytest.mark.integration

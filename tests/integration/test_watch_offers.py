@@ -4,10 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.integration.test_copy_runs import put
-from tests.integration.test_watch import fail, look
+from tests.support.copy_story import put
 from tests.support.drive import Drive
 from tests.support.incident_story import PIPE, Story
+from tests.support.looking import fail, look
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
 

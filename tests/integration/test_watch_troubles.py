@@ -1,6 +1,5 @@
 """A workspace goes wrong: each thing is told once, and nothing is lost while the watch is blind."""
 
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -10,35 +9,23 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-import workers.context
-import workers.jobs
 from config.watch import WatchedPipe
 from ledger import incidents
 from ledger.incidents import Detail, Found
 from tests.support.drive import Drive
 from tests.support.incident_story import Story
+from tests.support.looking import PIPE, Look, look
 from tests.support.people import People
 from tests.support.sandbox import Faults, Json, Sandbox
 from workers.watch import look as watching
 from workers.watch.reconcile import Bearings, reconcile
 from workers.watch.telling import tell
 
+__all__ = ["look"]  # a fixture
+
 pytestmark = pytest.mark.usefixtures("between_ticks")
 
-PIPE = "members_sorted_copy_pipe"
 HOUR = 3600.0
-Look = Callable[[], None]
-
-
-@pytest.fixture
-def look(drive: Drive) -> Look:
-    """The watch looks once."""
-
-    def _look() -> None:
-        workers.context.configure(drive.worker)
-        workers.jobs.watch(0)
-
-    return _look
 
 
 def open_ones(sandbox: Sandbox) -> list[tuple[str, str]]:

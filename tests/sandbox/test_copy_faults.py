@@ -1,6 +1,5 @@
 """Copies break as they break in the real one: each class of fault with ClickHouse's words, in the job and both logs."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,18 +12,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tinybird")]
 
 PIPE = "members_sorted_copy_pipe"
 FAILED = "SELECT error, result, rows FROM tinybird.datasources_ops_log WHERE event_type = 'copy'"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Tinybird]:
-    with tinybird_served() as made:
-        yield made
-
-
-@pytest.fixture
-def tb(served: Tinybird) -> Tinybird:
-    served.reset()
-    return served
 
 
 def run_copy(tb: Tinybird, pipe: str = PIPE) -> dict[str, Any]:

@@ -1,31 +1,18 @@
 """The Tinybird stand-in's logs hold weeks of jobs, and may be late, poorer or off by their clock (its knobs)."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
 
-from tests.support.tinybird_server import Tinybird, tinybird_served
+from tests.support.tinybird_server import Tinybird
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tinybird")]
 
 PIPE = "members_sorted_copy_pipe"
 COPY = f"/v0/pipes/{PIPE}/copy"
 STATES = "SELECT status, count() AS n FROM tinybird.jobs_log GROUP BY status ORDER BY status"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Tinybird]:
-    with tinybird_served() as made:
-        yield made
-
-
-@pytest.fixture
-def tb(served: Tinybird) -> Tinybird:
-    served.reset()
-    return served
 
 
 def run_copy(tb: Tinybird) -> dict[str, Any]:

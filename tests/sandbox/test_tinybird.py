@@ -4,13 +4,12 @@ import gzip
 import json
 import threading
 import time
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import httpx
 import pytest
 
-from tests.support.tinybird_server import Tinybird, member, tinybird_served
+from tests.support.tinybird_server import Tinybird, member
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tinybird")]
 
@@ -20,18 +19,6 @@ SCHEMA = (
 )
 AT = "2026-01-01T00:00:00Z"
 COPY = "/v0/pipes/members_sorted_copy_pipe/copy"
-
-
-@pytest.fixture(scope="module")
-def served() -> Iterator[Tinybird]:
-    with tinybird_served() as made:
-        yield made
-
-
-@pytest.fixture
-def tb(served: Tinybird) -> Tinybird:
-    served.reset()
-    return served
 
 
 def event(n: int, **fields: object) -> str:

@@ -22,7 +22,18 @@ def sql_of(sandbox: Sandbox, pipe: str) -> list[str]:
 
 def text(sandbox: Sandbox, path: str) -> str:
     """A datafile of the branch main, by its path below the datafiles' folder."""
-    return base64.b64decode(_contents(sandbox, f"{FOLDER}/{path}")["content"]).decode()
+    return text_at(sandbox, f"{FOLDER}/{path}")
+
+
+def text_at(sandbox: Sandbox, path: str) -> str:
+    """Any file of the branch main."""
+    return base64.b64decode(_contents(sandbox, path)["content"]).decode()
+
+
+def in_main(sandbox: Sandbox) -> dict[str, str]:
+    """Path → sha of every file of the branch main, as the repository lists them."""
+    answer = sandbox.github.get(f"{REPO}/git/trees/main", params={"recursive": "1"})
+    return {entry["path"]: entry["sha"] for entry in answer.json()["tree"] if entry["type"] == "blob"}
 
 
 def commit(sandbox: Sandbox, path: str, content: str, branch: str = "main") -> None:

@@ -1,7 +1,7 @@
 """A run's steps walked against the sandbox: looking, acting, remembering, as the engine does, without a ledger."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -17,6 +17,7 @@ from runbooks.site import Site
 from runbooks.step import Astray, Done, Failed, Seen, Step, Todo, Wait
 from systems.connect import Connect
 from systems.encrypted import Commands, EncryptedFile
+from systems.errors import SystemsError
 from systems.github import GitHub
 from systems.kafka import Kafka
 from systems.kubernetes import Kubernetes
@@ -122,6 +123,29 @@ class Story:
     def _wait(self) -> None:
         """Until something is asked of a system, or a moment of the machine."""
         self.sandbox.log.entries(after=self.sandbox.log.last(), wait_s=0.05)
+
+
+def to_its_end(run: Story, step: Step, meanwhile: Callable[[Seen], None] = lambda _: None) -> Done | Astray:
+    """A step that waits by the clock, which is moved on. ``meanwhile`` is called after each look that was no end."""
+    memo, answered = {}, 0
+    for _ in range(2_000):
+        try:
+            seen = step.look(run.at(memo, answered))
+        except SystemsError as error:
+            if error.status != 408:
+                raise
+            continue  # as the engine does
+        assert not isinstance(seen, Failed), seen.reason
+        if isinstance(seen, Done | Astray):
+            return seen
+        memo = dict(seen.memo) if seen.memo is not None else memo
+        if isinstance(seen, Todo):
+            step.act(run.at(memo, answered))
+            answered += 1
+        else:
+            run.sandbox.clock.advance(max(seen.after, 5.0), settle_s=10.0)
+        meanwhile(seen)
+    raise AssertionError(f"{step.op} came to no end: {memo}")
 
 
 @contextmanager

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts, ProjectFiles
-from runbooks.names import Names
+from runbooks.names import Names, ProjectNames
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import InProject
@@ -15,11 +16,12 @@ from runbooks.request import Propose, Request
 from runbooks.rest import Made
 from runbooks.steps.pull_request import blob_sha
 from tests.support.estate import FILES, PEOPLE, live
-from tests.unit.runbooks.test_offer import ENDED, PROJECT
-from tests.unit.runbooks.test_rename_plan import RAW
-from tests.unit.runbooks.test_rename_plan import facts as before_it
-from tests.unit.runbooks.test_rename_plan import planned as rename
+from tests.support.rename_plan import RAW
+from tests.support.rename_plan import facts as before_it
+from tests.support.rename_plan import planned as rename
 
+PROJECT = ProjectNames("acme/platform")
+ENDED = datetime(2026, 11, 22, 12, 0, 5, tzinfo=UTC)
 OLD, NEW = (f"{PROJECT.datafiles}/datasources/{name}.datasource" for name in ("people", "persons"))
 PIPE = f"{PROJECT.datafiles}/pipes/people_raw.pipe"
 MOVED = RAW.replace("FROM people FINAL", "FROM persons AS people FINAL")

@@ -10,7 +10,7 @@ from runbooks.site import Site
 from runbooks.step import Astray, Done, Failed, Todo, Wait
 from runbooks.steps.copy_once import LOGGED_S, REFUSED_AGAIN_S, UNSEEN_S, RunOnce
 from runbooks.steps.copy_stop import StartSchedule, StopSchedule
-from tests.unit.steps.test_new_table_steps import NOW, Far
+from tests.support.far import NOW, Far
 
 RUN = RunOnce(pipe="a_copy", target="a_ds", mode="replace")
 JOBS, PIPE, SQL = "GET /v0/jobs", "GET /v0/pipes/a_copy", "GET /v0/sql"
