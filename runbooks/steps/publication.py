@@ -65,22 +65,36 @@ class Published(BaseModel):
         return Wait(AGAIN_S, f"{self.table} is locked by {blockers[0]}; the change does not queue behind it")
 
 
-class PublishTable(Step):
-    """Replica identity FULL, member of the publication, readable for Sequin: what is there already is left."""
+class _Changing(Step):
+    """Carries out what is still to be done, whatever somebody did of it meanwhile."""
 
-    op: ClassVar[str] = "postgres.table.publish/1"
     settle_s: ClassVar[float] = 5.0
 
     of: Published
+
+    def writes(self) -> tuple[str, ...]:
+        return (f"postgres/table/{self.of.table}/replication",)
+
+    def act(self, at: Site) -> None:
+        found = self.of.found(at)
+        if found is not None:
+            at.postgres.migrate("\n".join(self._still_to_do(found)))
+
+    def _still_to_do(self, found: ReplicationInfo) -> Iterator[str]:
+        """The statements that lead there from what was found."""
+        raise NotImplementedError
+
+
+class PublishTable(_Changing):
+    """Replica identity FULL, member of the publication, readable for Sequin: what is there already is left."""
+
+    op: ClassVar[str] = "postgres.table.publish/1"
 
     def title(self) -> str:
         return f"Put the Postgres table {self.of.table} into the publication {self.of.publication}, with its whole rows"
 
     def reads(self) -> tuple[str, ...]:
-        return (f"postgres/table/{self.of.table}/replication",)
-
-    def writes(self) -> tuple[str, ...]:
-        return self.reads()
+        return self.writes()
 
     def remember(self, at: Site) -> Step | None:
         found = self.of.found(at)
@@ -96,11 +110,10 @@ class PublishTable(Step):
             return Done(f"{self.of.table} is in {self.of.publication} with its whole rows, and Sequin may read it.")
         return _hindered(self.of, found) or self.of.locked(at) or Todo()
 
-    def act(self, at: Site) -> None:
-        found = self.of.found(at)
-        if found is not None:
-            there = {"full": found.full, "published": found.published, "granted": found.granted}
-            at.postgres.migrate("\n".join(self.of.publishing(**there, partitions=found.partitions)))
+    def _still_to_do(self, found: ReplicationInfo) -> Iterator[str]:
+        return self.of.publishing(
+            full=found.full, published=found.published, granted=found.granted, partitions=found.partitions
+        )
 
 
 def _hindered(of: Published, found: ReplicationInfo) -> Astray | None:
@@ -120,13 +133,11 @@ def _hindered(of: Published, found: ReplicationInfo) -> Astray | None:
     return None
 
 
-class TakeBack(Step):
+class TakeBack(_Changing):
     """The way back of a publishing: what it added and no more. Nothing where the new table is proven."""
 
     op: ClassVar[str] = "postgres.table.take-back/1"
-    settle_s: ClassVar[float] = 5.0
 
-    of: Published
     full: bool
     published: bool
     granted: bool
@@ -134,23 +145,15 @@ class TakeBack(Step):
     def title(self) -> str:
         return f"Take the Postgres table {self.of.table} out of the publication {self.of.publication} again"
 
-    def writes(self) -> tuple[str, ...]:
-        return (f"postgres/table/{self.of.table}/replication",)
-
     def look(self, at: Site) -> Seen:
         if self.of.feeds in at.proven:
             return Done(f"{self.of.table} is replicated and proven: it stays in {self.of.publication}.")
         found = self.of.found(at)
-        if found is None or not list(self._statements(found)):
+        if found is None or not list(self._still_to_do(found)):
             return Done(f"{self.of.table} is not replicated, as before.")
         return self.of.locked(at) or Todo()
 
-    def act(self, at: Site) -> None:
-        found = self.of.found(at)
-        if found is not None:
-            at.postgres.migrate("\n".join(self._statements(found)))
-
-    def _statements(self, found: ReplicationInfo) -> Iterator[str]:
+    def _still_to_do(self, found: ReplicationInfo) -> Iterator[str]:
         return self.of.withdrawing(
             full=self.full and found.full,
             published=self.published and found.published,
@@ -158,22 +161,16 @@ class TakeBack(Step):
         )
 
 
-class WithdrawTable(Step):
+class WithdrawTable(_Changing):
     """Out of the publication for good: no later change of it is sent. Its rows and its columns stay as they are."""
 
     op: ClassVar[str] = "postgres.table.withdraw/1"
-    settle_s: ClassVar[float] = 5.0
-
-    of: Published
 
     def title(self) -> str:
         return f"Take the Postgres table {self.of.table} out of the publication {self.of.publication}"
 
     def reads(self) -> tuple[str, ...]:
-        return (f"postgres/table/{self.of.table}/replication",)
-
-    def writes(self) -> tuple[str, ...]:
-        return self.reads()
+        return self.writes()
 
     def remember(self, at: Site) -> Step | None:
         found = self.of.found(at)
@@ -189,11 +186,8 @@ class WithdrawTable(Step):
             return Astray(f"the role that tbops uses does not own {self.of.table} and {self.of.publication}")
         return self.of.locked(at) or Todo()
 
-    def act(self, at: Site) -> None:
-        found = self.of.found(at)
-        if found is not None:
-            gone = self.of.withdrawing(full=found.full, published=found.published, granted=found.granted)
-            at.postgres.migrate("\n".join(gone))
+    def _still_to_do(self, found: ReplicationInfo) -> Iterator[str]:
+        return self.of.withdrawing(full=found.full, published=found.published, granted=found.granted)
 
 
 class PublishAgain(PublishTable):
