@@ -10,6 +10,7 @@ from runbooks.copies import plans as copies
 from runbooks.copies import reschedule
 from runbooks.datafile import write_datasource
 from runbooks.errors import Refused
+from runbooks.facts import live
 from runbooks.facts.model import Facts
 from runbooks.hazards import Context, in_order
 from runbooks.layout import laid_out_in_blocks
@@ -38,7 +39,7 @@ from runbooks.strategies import NAMES, Assessment, PlannedChange, Rewriting, Str
 from runbooks.strategies.paused import stopped
 from runbooks.tables import rename, replicate, unreplicate
 
-__all__ = ["facts_for", "make_plan", "questions_of", "sink_budget"]
+__all__ = ["live_facts", "make_plan", "questions_of", "sink_budget"]
 
 
 def make_plan(request: Request, facts: Facts) -> Plan:
@@ -112,9 +113,17 @@ def _of_change(request: Request, job: Migrate | Revert, facts: Facts) -> Plan:
     )
 
 
-def facts_for(request: Request, facts: Facts, site: Site) -> Facts:
-    """The facts with the answers to all that this request asks, in rounds where answers lead to more. Raises
-    ``SystemsError``; changes nothing."""
+def live_facts(request: Request, site: Site, *, window_s: float = live.RATE_WINDOW_S) -> Facts:
+    """What the live systems say that this request is planned from. For a copy that is run or stopped only Tinybird is
+    asked: Sequin or Kafka Connect may be away. ``window_s`` as for ``live.read``. Raises ``SystemsError``; changes
+    nothing."""
+    of_a_copy = isinstance(request.job, CopyDeed)
+    facts = live.read_workspace(site) if of_a_copy else live.read(site, window_s=window_s)
+    return _with_answers(request, facts, site)
+
+
+def _with_answers(request: Request, facts: Facts, site: Site) -> Facts:
+    """The facts with the answers to all that this request asks, in rounds where answers lead to more."""
     asked = set[Question]()
     for _ in range(ROUNDS if isinstance(request.job, Pull | Push | Promote | Replicate | CopyDeed) else 1):
         more = tuple(each for each in questions_of(request, facts) if each not in asked)

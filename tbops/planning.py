@@ -17,7 +17,7 @@ from runbooks.facts import folder
 from runbooks.facts.model import Facts, PgTable
 from runbooks.lint import lint as hazards_of
 from runbooks.plan import Hazard
-from runbooks.planner import facts_for, make_plan, questions_of
+from runbooks.planner import live_facts, make_plan, questions_of
 from runbooks.questions import answered
 from runbooks.request import Request
 from systems.errors import SystemsError
@@ -78,14 +78,13 @@ def _facts(request: Request, datafiles: str | None, dsn: str | None) -> Facts:
 
 def _from_systems(request: Request) -> Facts:
     from config import settings as config
-    from runbooks.facts import live
     from systems.permit import read_only
     from tbops.sites import Sites
 
     settings = config.load()
     environment = request.environment or settings.default_environment
     site = replace(Sites(settings)(environment, 0, read_only), now=datetime.now(UTC))
-    return facts_for(request, live.read(site), site)
+    return live_facts(request, site)
 
 
 def _from_folder(path: str, dsn: str | None, environment: str | None) -> Facts:

@@ -10,10 +10,9 @@ from config.settings import Settings
 from ledger.bell import Bell
 from ledger.connection import Pool
 from runbooks import planner
-from runbooks.facts import live
 from runbooks.guards import digest_of
 from runbooks.plan import Plan
-from runbooks.request import CopyDeed, Request
+from runbooks.request import Request
 from runbooks.site import Site
 from systems.permit import Permit
 from workers.lease import Desk
@@ -24,8 +23,7 @@ MakeSite = Callable[[str, int, Permit], Site]  # environment, run (0 while plann
 
 def plan_live(request: Request, site: Site) -> Plan:
     """The plan from the facts of the live systems. Raises ``Refused`` and ``SystemsError``; changes nothing."""
-    facts = live.read_copies(site) if isinstance(request.job, CopyDeed) else live.read(site)
-    return planner.make_plan(request, planner.facts_for(request, facts, site))
+    return planner.make_plan(request, planner.live_facts(request, site))
 
 
 @dataclass(frozen=True)

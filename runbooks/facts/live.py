@@ -72,10 +72,10 @@ def read(site: Site, *, window_s: float = RATE_WINDOW_S) -> model.Facts:
 def of_copies(site: Site) -> model.Facts:
     """The workspace alone, and how its copies ran: six calls to Tinybird, and nobody else need answer. Raises
     ``SystemsError``."""
-    return with_copy_figures(read_copies(site), site.tinybird)
+    return with_copy_figures(read_workspace(site), site.tinybird)
 
 
-def read_copies(site: Site) -> model.Facts:
+def read_workspace(site: Site) -> model.Facts:
     """Tinybird's part of the facts, which is all that running a copy needs: whether Sequin or Kafka Connect answer has
     nothing to do with it. Raises as ``read`` does."""
     site.tinybird.require_classic()

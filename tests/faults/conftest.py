@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 
 from runbooks import planner
-from runbooks.facts import live
 from runbooks.plan import Plan
 from runbooks.request import Request
 from runbooks.site import Site
@@ -19,7 +18,7 @@ from tests.support.sandbox import Sandbox
 
 def plan_at_once(request: Request, site: Site) -> Plan:
     """Nobody writes while these plans are made, so there is no rate to wait for."""
-    return planner.make_plan(request, planner.facts_for(request, live.read(site, window_s=0.0), site))
+    return planner.make_plan(request, planner.live_facts(request, site, window_s=0.0))
 
 
 @pytest.fixture
