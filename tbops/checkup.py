@@ -15,7 +15,7 @@ from ledger.connection import connect
 from ledger.errors import LedgerError
 from systems.permit import read_only
 from tbops.build import Sites
-from workers import asked
+from workers.doctor import checked
 
 SLACK_TIMEOUT_S = 10
 
@@ -36,7 +36,7 @@ def _checks(settings: Settings) -> Iterator[tuple[str, bool, str]]:
     yield "slack", *_slack(settings)
     sites = Sites(settings)
     for name in settings.environments:
-        answer = asked.doctor(sites(name, 0, read_only), {})
+        answer = checked(sites(name, 0, read_only), {})
         for check in answer["checks"]:
             yield f"{name} {check['name']}", bool(check["ok"]), str(check["said"])
         yield f"{name} channels", *_channels(settings, name)
