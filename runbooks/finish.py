@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 from runbooks import guards
+from runbooks.earlier import Rest
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.guards import digest_of_schema
@@ -19,7 +20,6 @@ from runbooks.numbered import numbered_by
 from runbooks.plan import Choice, Estimate, HoldLimit, Plan, PlannedStep
 from runbooks.proof.claims import provable
 from runbooks.request import Finish, Migrate, Rename, Replicate, Request, Timetable, Unreplicate, parse_stored
-from runbooks.rest import Rest
 from runbooks.step import Step
 from runbooks.steps.backfills import AwaitBackfill, CreateBackfill
 from runbooks.steps.beside import DropBeside

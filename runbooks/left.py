@@ -5,8 +5,8 @@ from collections.abc import Iterator
 from typing import TypeVar
 
 from runbooks import steps
+from runbooks.earlier import Past, Rest
 from runbooks.facts.model import Facts
-from runbooks.rest import Past, Rest
 from runbooks.step import Step
 from runbooks.steps.appending import PauseAppending, RestoreAppending
 from runbooks.steps.copies import RestoreCopy, ResumeCopy

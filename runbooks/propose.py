@@ -10,6 +10,7 @@ from runbooks import history, renamed
 from runbooks.datafile import read_datasource
 from runbooks.datafile.compare import differing, not_kept
 from runbooks.datafile.schedule import schedule_of, with_schedule
+from runbooks.earlier import Made
 from runbooks.errors import DatafileError, Refused
 from runbooks.facts.model import Datasource, Facts, ProjectFiles
 from runbooks.layout import laid_out_in_blocks
@@ -17,7 +18,6 @@ from runbooks.names import ProjectNames
 from runbooks.plan import Choice, Estimate, Hazard, Plan
 from runbooks.questions import InProject, Question
 from runbooks.request import Propose, Request
-from runbooks.rest import Made
 from runbooks.step import Step
 from runbooks.steps.pull_merge import AwaitChecks, MergePull
 from runbooks.steps.pull_request import CommitFiles, DeleteBranch, LabelPull, OpenPull

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
-from runbooks.rest import Kept, Made, Passed, Rest, Stopped
+from runbooks.earlier import Kept, Made, Passed, Rest, Stopped
 
 NAME = r"^[A-Za-z_][A-Za-z0-9_]{0,127}$"  # ASCII only: no homoglyphs, quotes, templates or control characters
 

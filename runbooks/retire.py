@@ -1,13 +1,13 @@
 """The table that a run set aside, dropped for good: a run of its own, approved like any (DESIGN §5, Destruction)."""
 
 from runbooks import guards
+from runbooks.earlier import Kept
 from runbooks.errors import Refused
 from runbooks.facts.model import Datasource, Facts
 from runbooks.layout import in_one_block
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Estimate, Plan
 from runbooks.request import Request, Retire
-from runbooks.rest import Kept
 from runbooks.steps.drop_kept import DropKept
 from runbooks.words import counted
 

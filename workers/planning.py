@@ -11,15 +11,15 @@ from ledger.connection import Conn, calendar
 from ledger.runs import Proposal
 from ledger.ticks import Taken
 from ledger.values import NewStep
+from runbooks.earlier import Stopped
 from runbooks.errors import Refused
 from runbooks.plan import Plan
 from runbooks.request import CopyDeed, Request, parse_stored
-from runbooks.rest import Stopped
 from runbooks.site import Site
 from systems.errors import SystemsError
 from systems.permit import read_only
 from workers.context import Context
-from workers.rest import with_rest
+from workers.earlier import with_earlier_runs
 
 SHOWN = "Ask for it again without `plan` to have it carried out."
 _PATIENCE = timedelta(minutes=2)  # by the calendar: how long planning waits for a system that does not answer
@@ -31,7 +31,7 @@ def plan_for(context: Context, request: Mapping[str, Any], site: Site) -> Propos
     """Read the facts and make the plan. Raises ``Refused`` and ``SystemsError``; changes nothing."""
     with context.pool.connection() as conn:
         learnt = capability.known(conn, site.environment)
-        asked = with_rest(conn, parse_stored(dict(request)), _elsewhere(context, site.environment))
+        asked = with_earlier_runs(conn, parse_stored(dict(request)), _elsewhere(context, site.environment))
         asked = _of_a_copy(conn, asked, site) if isinstance(asked.job, CopyDeed) else asked
     plan = context.make_plan(asked, replace(site, capabilities=learnt))
     life = timedelta(seconds=context.settings.environment(site.environment).rules.plan_life_s)

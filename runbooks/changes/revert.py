@@ -5,12 +5,12 @@ from dataclasses import replace
 
 from runbooks.changes.made import made
 from runbooks.changes.target import target_of
+from runbooks.earlier import Kept
 from runbooks.errors import Refused
 from runbooks.facts.model import Column, Datasource, Facts
 from runbooks.fields import where
 from runbooks.lineage import Lineage
 from runbooks.request import Revert
-from runbooks.rest import Kept
 from runbooks.strategies import Altered, PlannedChange
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from runbooks.earlier import Passed
 from runbooks.errors import DatafileError, Refused
 from runbooks.facts.model import Facts
 from runbooks.plan import Hazard, Plan
@@ -10,7 +11,6 @@ from runbooks.request import Promote, Request
 from runbooks.resources.alike import alike
 from runbooks.resources.differences import Difference, matches, project_of, read, read_project, resources
 from runbooks.resources.push import planned
-from runbooks.rest import Passed
 from runbooks.steps.pull_request import blob_sha
 
 NAME = "promote"

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from runbooks.earlier import Kept, Past, Rest
 from runbooks.errors import Refused
 from runbooks.facts.model import Connector, Deployment, Facts, Token
 from runbooks.guards import digest_of_schema
@@ -22,7 +23,6 @@ from runbooks.request import (
     SetDefault,
     SortBy,
 )
-from runbooks.rest import Kept, Past, Rest
 from tests.support.estate import FILES, PEOPLE_TABLE, live
 
 KNOWN = {"exchange": "accepted", "exchange-keys": "accepted"}

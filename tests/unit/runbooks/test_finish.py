@@ -8,12 +8,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from runbooks import steps
+from runbooks.earlier import Past, Rest
 from runbooks.errors import Refused
 from runbooks.facts.model import Backfill, Column, Deployment, Facts
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Finish, Migrate, NewField, Request
-from runbooks.rest import Past, Rest
 from runbooks.step import Step
 from runbooks.steps.copies import PauseCopy, RestoreCopy
 from runbooks.steps.set_aside import PutBack

@@ -6,11 +6,11 @@ from dataclasses import replace
 import pytest
 
 from runbooks import steps
+from runbooks.earlier import Past, Rest
 from runbooks.facts.model import Column, Facts
 from runbooks.plan import Plan
 from runbooks.planner import make_plan
 from runbooks.request import AddFields, Change, Finish, Migrate, NewField, Request, SortBy
-from runbooks.rest import Past, Rest
 from runbooks.steps.appending import PauseAppending, RestoreAppending
 from runbooks.steps.copies import PauseCopy, RestoreCopy
 from tests.support.estate import FILES, PEOPLE_SORTED, live

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from runbooks.datafile import read_datasource
+from runbooks.earlier import Made
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts, ProjectFiles
 from runbooks.names import Names, ProjectNames
@@ -15,7 +16,6 @@ from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import InProject
 from runbooks.request import Propose, Request
-from runbooks.rest import Made
 from runbooks.steps.pull_request import blob_sha
 from tests.support.estate import FILES, PEOPLE, live
 

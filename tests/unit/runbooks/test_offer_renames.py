@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from runbooks.earlier import Made
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts, ProjectFiles
 from runbooks.names import Names, ProjectNames
@@ -13,7 +14,6 @@ from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import InProject
 from runbooks.request import Propose, Request
-from runbooks.rest import Made
 from runbooks.steps.pull_request import blob_sha
 from tests.support.estate import FILES, PEOPLE, live
 from tests.support.rename_plan import RAW

@@ -4,13 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from runbooks.earlier import Past, Rest
 from runbooks.errors import Refused
 from runbooks.facts.model import Connector, Deployment, Facts, Sink
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Shapes
 from runbooks.request import Finish, Rename, Request, Unreplicate
-from runbooks.rest import Past, Rest
 from tests.support.estate import PEOPLE_SINK, PEOPLE_TABLE, seeded
 from tests.support.rename_plan import NAMES, SHAPE, facts, planned
 

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from runbooks.datafile.schedule import schedule_of, with_schedule
+from runbooks.earlier import Made
 from runbooks.errors import Refused
 from runbooks.facts.copy_figures import CopyFigures
 from runbooks.facts.copy_runs import CopyRun
@@ -16,7 +17,6 @@ from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import FiguresOfCopies
 from runbooks.request import Propose, Request, Timetable
-from runbooks.rest import Made
 from runbooks.steps.pull_request import blob_sha
 from tests.support.estate import FILES, NOW, PEOPLE_SORTED, from_files
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
+from runbooks.earlier import Passed
 from runbooks.errors import Refused
 from runbooks.facts.model import Datasource, Facts, Pipe, Sink
 from runbooks.facts.project import Checked, Project
@@ -15,7 +16,6 @@ from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Datafiles, Elsewhere, Formatting, OwnTexts
 from runbooks.request import Promote, Pull, Push, Request
 from runbooks.resources.differences import read, written
-from runbooks.rest import Passed
 from runbooks.steps.pull_request import blob_sha
 
 NAMES = Names(project=ProjectNames("acme/platform"))

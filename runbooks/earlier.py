@@ -1,4 +1,4 @@
-"""What is known of a run that is over, as the run that goes on with it is planned from: values of the ledger."""
+"""What a request is planned from besides the facts: runs that are over, as the ledger has them."""
 
 from datetime import datetime
 from typing import Any

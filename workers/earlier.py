@@ -1,4 +1,4 @@
-"""From what the ledger has of runs that are over to what the run that goes on with them is planned from."""
+"""A request with what the ledger has of earlier runs: what is to be finished, retired, reverted, offered, promoted."""
 
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
@@ -9,6 +9,7 @@ from ledger import rests, runs
 from ledger.connection import Conn
 from ledger.values import FINISHED, RunView, StepRow
 from runbooks import finish
+from runbooks.earlier import Kept, Made, Passed, Past, Rest
 from runbooks.errors import Refused
 from runbooks.request import (
     MADE_BY,
@@ -23,11 +24,10 @@ from runbooks.request import (
     Revert,
     parse_stored,
 )
-from runbooks.rest import Kept, Made, Passed, Past, Rest
 from runbooks.steps import gap
 
 
-def with_rest(conn: Conn, request: Request, elsewhere: Collection[str] = ()) -> Request:
+def with_earlier_runs(conn: Conn, request: Request, elsewhere: Collection[str] = ()) -> Request:
     """The request as planning needs it: one that goes on with a run gets what that run's line left, one
     that retires a run's table which one that is, one that offers what a run made what that is, one that promotes what
     passed ``elsewhere``. Raises ``Refused``."""
@@ -46,9 +46,9 @@ def with_rest(conn: Conn, request: Request, elsewhere: Collection[str] = ()) -> 
     asked = parse_stored(dict(runs.get(conn, first).run.request))
     if isinstance(asked.job, Propose | CopyDeed):  # it leaves nothing behind: it is planned anew, by what is there now
         told = {"text": request.text, "note": request.note, "at": request.at}
-        return with_rest(conn, asked.model_copy(update=told))
+        return with_earlier_runs(conn, asked.model_copy(update=told))
     if isinstance(asked.job, Pull | Push | Promote):  # found anew by comparison, whatever was left
-        return with_rest(conn, request.model_copy(update={"job": asked.job}), elsewhere)
+        return with_earlier_runs(conn, request.model_copy(update={"job": asked.job}), elsewhere)
     rest = _rest(conn, first)
     return request.model_copy(update={"job": request.job.model_copy(update={"rest": rest})})
 
