@@ -13,7 +13,7 @@ from runbooks.step import Step
 from runbooks.steps.exchange import Exchange as ExchangeNames
 from runbooks.steps.exchange import ExchangeWritten, KeepExchanged
 from runbooks.strategies import Assessment, PlannedChange, register
-from runbooks.strategies.around import ALONE, Around
+from runbooks.strategies.enclosing import ALONE, Enclosing
 from runbooks.strategies.parts import standing
 from runbooks.strategies.rename import Rename
 from runbooks.strategies.swap import Swap
@@ -79,7 +79,7 @@ class Exchange:
             return Assessment(eligible=False, reason=hindered)
         return _inner(change).assess(change, facts)
 
-    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
+    def steps(self, change: PlannedChange, facts: Facts, around: Enclosing = ALONE) -> Iterator[Step]:
         return _inner(change).steps(change, facts, around)
 
 

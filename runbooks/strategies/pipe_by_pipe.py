@@ -20,8 +20,8 @@ from runbooks.steps.mirror import CreateMirror, DropMirror, EndRunsFeed, FeedMir
 from runbooks.steps.mirror_copy import CopyMirror, CreateMirrorPipe, ProveMirror, RemoveMirrorPipe
 from runbooks.steps.moves import RUN, CheckUnread, MoveReader, NodeSql, ReturnReader
 from runbooks.strategies import Assessment, PlannedChange, register, strategies
-from runbooks.strategies.around import Around, Enclosed
 from runbooks.strategies.beside import not_copyable, times
+from runbooks.strategies.enclosing import Enclosed, Enclosing
 from runbooks.strategies.parts import standing
 from runbooks.words import counted
 
@@ -77,7 +77,7 @@ class PipeByPipe:
 
 
 @dataclass(frozen=True)
-class _Moved(Around):
+class _Moved(Enclosing):
     """One change carried out pipe by pipe: who is moved, and what stands around the replacement."""
 
     change: PlannedChange

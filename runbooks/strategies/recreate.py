@@ -20,7 +20,7 @@ from runbooks.steps.set_aside import DeleteDatasource, SetAside
 from runbooks.steps.sinks import PauseSink, ResumeSink
 from runbooks.steps.standing import Standing
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
-from runbooks.strategies.around import ALONE, Around
+from runbooks.strategies.enclosing import ALONE, Enclosing
 from runbooks.strategies.parts import (
     MISFITS,
     REWRITE_BYTES_PER_S,
@@ -72,7 +72,7 @@ class Recreate:
             breaks_reads=bool(broken),
         )
 
-    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
+    def steps(self, change: PlannedChange, facts: Facts, around: Enclosing = ALONE) -> Iterator[Step]:
         sink, connector, table = change.sink, facts.connector, standing(change, facts)
         hold = _hold(change, facts)
         found = proof(change, tuple(column.name for column in change.target.after.columns))

@@ -15,8 +15,8 @@ from runbooks.steps.delivery import COUNTS_APART_S, QUIET_S, AwaitDelivery
 from runbooks.steps.still import AwaitStill
 from runbooks.steps.writers import AwaitWriterGone, AwaitWriterReady, StartWriter, StopWriter
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
-from runbooks.strategies.around import ALONE, Around
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, hindrance, times
+from runbooks.strategies.enclosing import ALONE, Enclosing
 from runbooks.strategies.parts import alteration, standing, tagged_again
 from runbooks.strategies.paused import paused, read_again
 from runbooks.strategies.switching import RENAMES, Switching
@@ -61,7 +61,7 @@ class Rename:
             breaks_reads=bool(broken),
         )
 
-    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
+    def steps(self, change: PlannedChange, facts: Facts, around: Enclosing = ALONE) -> Iterator[Step]:
         connector, table, of = facts.connector, standing(change, facts), copying(change)
         hold = _hold(change)
         if connector is None:

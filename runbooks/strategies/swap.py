@@ -14,8 +14,8 @@ from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, AwaitDelivery
 from runbooks.steps.still import AwaitSettled
 from runbooks.strategies import Assessment, Hold, PlannedChange, register
-from runbooks.strategies.around import ALONE, Around
 from runbooks.strategies.beside import LEAST_BUDGET_S, SWITCH_S, copying, hindrance, times
+from runbooks.strategies.enclosing import ALONE, Enclosing
 from runbooks.strategies.parts import alteration, contracted, proof, proven, standing, tagged_again
 from runbooks.strategies.paused import paused, read_again
 from runbooks.strategies.switching import RENAMES, Switching
@@ -59,7 +59,7 @@ class Swap:
             breaks_reads=bool(broken),
         )
 
-    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]:
+    def steps(self, change: PlannedChange, facts: Facts, around: Enclosing = ALONE) -> Iterator[Step]:
         sink, connector, table, of = change.sink, facts.connector, standing(change, facts), copying(change)
         found = proof(change, tuple(column.name for column in change.target.after.columns))
         hold = _hold(change)

@@ -9,7 +9,7 @@ from runbooks.strategies import Assessment
 from runbooks.strategies.change import PlannedChange
 
 
-class Around(Protocol):
+class Enclosing(Protocol):
     """Steps at two moments of a replacement, each of which the strategy itself says when it comes."""
 
     def still(self) -> Iterator[Step]:
@@ -40,4 +40,4 @@ class Enclosed(Protocol):
 
     def assess(self, change: PlannedChange, facts: Facts) -> Assessment: ...
 
-    def steps(self, change: PlannedChange, facts: Facts, around: Around = ALONE) -> Iterator[Step]: ...
+    def steps(self, change: PlannedChange, facts: Facts, around: Enclosing = ALONE) -> Iterator[Step]: ...
