@@ -51,6 +51,11 @@ def smaller(size: int) -> int:
     return max(size // 2, LEAST_ROWS)
 
 
+def since_key(source: str) -> str:
+    """Where a run's record has since when what is written to ``source`` may be missing in its copy (ISO)."""
+    return f"copied/{source}"
+
+
 class ByRanges(Step):
     """Range after range: compare, copy if need be, compare."""
 
@@ -303,7 +308,7 @@ class CopyChunks(ByRanges):
         if memo["moving"]:
             parts.append(f"Written to meanwhile, so compared once more later: {counted(memo['moving'], 'range')}.")
         since = (datetime.fromisoformat(memo["began"]) - OVERLAP).astimezone(UTC)
-        return Done(" ".join(parts), {f"copied/{self.of.source}": since.isoformat()})
+        return Done(" ".join(parts), {since_key(self.of.source): since.isoformat()})
 
 
 class ProveCopy(ByRanges):
@@ -322,52 +327,6 @@ class ProveCopy(ByRanges):
         again = f"; {counted(memo['copied'], 'range')} copied again" if memo["copied"] else ""
         said = f"The copy of {self.of.source} is proven by value: {counted(memo['done'], 'row')} equal{again}."
         return Done(said, {"proven": [self.of.source]})
-
-
-class CatchUp(Step):
-    """Copy once more what was written since 12 h before the copy began; rows that are there already are replaced by
-    themselves. What it brings is proven by the step after it."""
-
-    op: ClassVar[str] = "tinybird.copy.catch-up/1"
-    gated: ClassVar[bool] = False
-    long: ClassVar[bool] = True
-    settle_s: ClassVar[float] = 10.0
-
-    of: Copied
-
-    def title(self) -> str:
-        return f"Copy again what was written to {self.of.source} since the copy began"
-
-    def look(self, at: Site) -> Seen:
-        memo = dict(at.memo)
-        if "job" not in memo:
-            return self._asked(at, memo)
-        ended = copying.awaited(at, self._jobs(at), memo)
-        if not isinstance(ended, Ended):
-            return ended
-        if ended.well:
-            return Done(f"What was written to {self.of.source} since {self._since(at)} UTC is copied too.")
-        failures = memo.get("failures", 0) + 1
-        if failures >= TRIES:
-            reason = f"the catch-up of {self.of.source} ended as {ended.status} {failures} times: {ended.error}"
-            return Astray(reason, {"failures": 0})
-        return Wait(AGAIN_S, f"it ended as {ended.status}: {ended.error}; again soon", memo={"failures": failures})
-
-    def act(self, at: Site) -> None:
-        copying.have(at, self._jobs(at))
-
-    def _asked(self, at: Site, memo: Memo) -> Seen:
-        since = self._since(at)
-        wish = Wish("copy", f"rows since {since} UTC", {"params": {"since": since}})
-        return copying.asked(at, self._jobs(at), memo, wish)
-
-    def _jobs(self, at: Site) -> Jobs:
-        return beside(at, self.of.source)
-
-    def _since(self, at: Site) -> str:
-        began = at.found.get(f"copied/{self.of.source}")
-        since = datetime.fromisoformat(str(began)) if began else datetime.fromtimestamp(0, UTC)
-        return since.strftime("%Y-%m-%d %H:%M:%S")
 
 
 def _bad(memo: Memo, here: Digest, there: Digest) -> bool:

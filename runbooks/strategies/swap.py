@@ -8,7 +8,8 @@ from runbooks.facts.model import Column, Facts
 from runbooks.plan import Estimate
 from runbooks.step import Step
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
-from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
+from runbooks.steps.catch_up import CatchUp
+from runbooks.steps.chunks import CopyChunks, ProveCopy
 from runbooks.steps.connectors import PauseConnector, ResumeConnector
 from runbooks.steps.create import CheckReferences, RestoreScopes
 from runbooks.steps.delivery import COUNTS_APART_S, AwaitDelivery

@@ -14,7 +14,8 @@ from runbooks.proof.mirror import Mirrored
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Todo, Wait
 from runbooks.steps.beside import CreateBeside, CreateCopyPipe, RemoveRunsCopyPipe
-from runbooks.steps.chunks import CatchUp, CopyChunks, ProveCopy
+from runbooks.steps.catch_up import CatchUp
+from runbooks.steps.chunks import CopyChunks, ProveCopy
 from runbooks.steps.mirror import CreateMirror, FeedMirror
 from runbooks.steps.mirror_copy import CopyMirror, CreateMirrorPipe, ProveMirror
 from runbooks.steps.standing import Standing
