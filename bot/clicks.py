@@ -5,7 +5,7 @@ from typing import get_args
 from bot import forms, incident_clicks, retries
 from bot.asking import groups, request
 from bot.cards import incident_buttons, modals
-from bot.cards.buttons import OFFERS, Pressed, read_value
+from bot.cards.buttons import PROPOSES, Pressed, read_value
 from bot.cards.copies import RESCHEDULES
 from bot.context import Context
 from bot.outcome import NOT_MINE, Outcome, Ring, Sender, rule, tell
@@ -25,7 +25,7 @@ def handle(ctx: Context, conn: Conn, row: InboxRow, sender: Sender) -> Outcome:
     pressed = read_value(str(row.payload.get("value") or ""))
     if pressed and row.payload.get("action_id") == modals.OPENS:
         return forms.fill(ctx, conn, row, pressed.run)
-    if pressed and row.payload.get("action_id") == OFFERS:
+    if pressed and row.payload.get("action_id") == PROPOSES:
         return request(ctx, conn, row, sender, Request(text=f"propose {pressed.run}", job=Propose(run=pressed.run)))
     if pressed and row.payload.get("action_id") == RESCHEDULES:
         return _reschedule(ctx, conn, row, sender, pressed.run)

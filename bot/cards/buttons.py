@@ -11,7 +11,7 @@ from runbooks.plan import Hazard, HoldLimit, Plan
 from runbooks.request import MADE_BY
 
 VERSION = "v1"
-OFFERS = "tb:propose"
+PROPOSES = "tb:propose"
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bot.cards import home, notices, progress, run
 from bot.cards.answers import plan_file
-from bot.cards.buttons import OFFERS, read_value
+from bot.cards.buttons import PROPOSES, read_value
 from bot.cards.check import characters, troubles
 from bot.grammar.forms import NAMES
 from ledger.values import Decision, Run, RunState, RunView, StepRow
@@ -187,7 +187,7 @@ def test_what_a_run_made_can_be_offered_where_there_is_a_repository() -> None:
         assert labels(card) == [OFFER]
         assert "its 2 files can go to `acme/platform` by a pull request, by `/tb propose 7`" in shown(card)
         (pressed,) = (e for b in card.blocks if b["type"] == "actions" for e in b["elements"])
-        assert pressed["action_id"] == OFFERS
+        assert pressed["action_id"] == PROPOSES
         assert read_value(pressed["value"])
 
 
