@@ -59,6 +59,10 @@ class Detail(BaseModel):
 
 @dataclass(frozen=True)
 class Incident:
+    """``subject`` is the id of the pipe or the data source, ``name`` what people call it. ``since`` and ``ended`` are
+    the platform's times, the others the calendar's. ``times`` is how often it was opened; ``under`` the incident whose
+    card lists it."""
+
     id: int
     environment: str
     kind: Kind

@@ -94,6 +94,8 @@ class Beginning:
 
 @dataclass(frozen=True)
 class Intent:
+    """The right to one effect: its row, and the key that the effect is known by outside."""
+
     id: int
     key: str
 

@@ -103,6 +103,9 @@ class Estimate(Frozen):
 
 
 class Plan(Frozen):
+    """``target`` is what it is about: a data source, a pipe, a repository. ``guards`` are what it relies on, as digests
+    by key (``runbooks.guards``); ``locks`` the resources that it keeps from other runs."""
+
     command: str
     environment: str
     target: str

@@ -52,6 +52,8 @@ class LoggedJobs:
 
 @dataclass(frozen=True)
 class LoggedWrites:
+    """As ``LoggedJobs``."""
+
     now: datetime
     writes: tuple[LoggedWrite, ...]
     lacking: tuple[str, ...] = ()

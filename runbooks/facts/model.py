@@ -218,6 +218,9 @@ class ProjectFiles:
 
 @dataclass(frozen=True)
 class Facts:
+    """All that a plan is made from, read once: of one environment, live or from a folder of datafiles. What is None was
+    not asked; mappings are by name."""
+
     environment: str
     now: datetime
     datasources: Mapping[str, Datasource]
