@@ -2,8 +2,8 @@
 
 import pytest
 
-from tests.faults.test_retries import unhurried
 from tests.support.drive import Drive
+from tests.support.limiter import unhurried
 from tests.support.people import People
 from tests.support.project import merge, text
 from tests.support.sandbox import Sandbox
