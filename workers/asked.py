@@ -5,6 +5,7 @@ An answer is a value in the ledger; ``{"error": sentence}`` where a system did n
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from ledger import capability, incidents, questions
@@ -34,22 +35,25 @@ def answer(context: Context, number: int) -> None:
         return
     environment = str(question.asked.get("environment") or context.settings.default_environment)
     try:
-        if question.kind == "probe":
-            value = {"environment": environment, **_probe(context, environment, question)}
-        else:
-            site = replace(context.site(environment, 0, read_only), now=now)
-            asked = dict(question.asked)
-            if question.kind == "copies":
-                asked["incidents"] = _incidents(context, environment)
-            value = {"environment": environment, **_ANSWERS[question.kind](site, asked)}
+        value = {"environment": environment, **_found(context, environment, question, now)}
     except SystemsError as error:
         value = {"environment": environment, "error": f"{error}. Ask again when it answers."}
-    except KeyError:
-        value = {"environment": environment, "error": f"Nobody knows how to answer “{question.kind}”."}
     with context.pool.connection() as conn:
         behind = questions.answer(conn, number, value)
     for message in behind:
         context.bell.ring("publish", message)
+
+
+def _found(context: Context, environment: str, question: Question, now: datetime) -> dict[str, Any]:
+    if question.kind == "probe":
+        return _probe(context, environment, question)
+    told = _ANSWERS.get(question.kind)
+    if told is None:  # asked by a newer bot than this worker
+        return {"error": f"Nobody knows how to answer “{question.kind}”."}
+    asked = dict(question.asked)
+    if question.kind == "copies":
+        asked["incidents"] = _incidents(context, environment)
+    return told(replace(context.site(environment, 0, read_only), now=now), asked)
 
 
 def _incidents(context: Context, environment: str) -> dict[str, int]:
