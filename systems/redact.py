@@ -5,9 +5,14 @@ from collections.abc import Iterable
 
 _MARK = "***"
 _PATTERNS = (
-    re.compile(r"(?i)(token|password|secret|api[_-]?key)(=|\"?\s*:\s*\"?)[^\s&\"',}]+"),
+    re.compile(
+        r"(?i)(token|passw(?:or)?d|secret|(?:api|access)[_-]?key)([\"']?\s*[=:]\s*)"
+        r"(?:\"[^\"]*\"|'[^']*'|[\"']?[^\s&\"',}]+)"
+    ),
+    re.compile(r"(?i)(identified by)(\s+)(?:\"[^\"]*\"|'[^']*')"),
     re.compile(r"(?i)(bearer|basic)(\s+)[A-Za-z0-9._~+/=-]+"),
 )
+_KEYS = re.compile(r"\b(?:(?:AKIA|ASIA)[0-9A-Z]{16}|xox[a-z]-[\w-]{8,}|gh[a-z]_\w{20,})")  # of AWS, Slack, GitHub
 _JWT = re.compile(r"\b(?:p\.)?ey[A-Za-z0-9_-]{8,}[A-Za-z0-9._-]*")
 _CREDENTIALS_IN_URL = re.compile(r"(\w+://)[^\s/@]+@")
 
@@ -19,6 +24,6 @@ def redact(text: str, secrets: Iterable[str] = (), *, limit: int = 300) -> str:
             text = text.replace(secret, _MARK)
     for pattern in _PATTERNS:
         text = pattern.sub(rf"\1\2{_MARK}", text)
-    text = _CREDENTIALS_IN_URL.sub(rf"\1{_MARK}@", _JWT.sub(_MARK, text))
+    text = _CREDENTIALS_IN_URL.sub(rf"\1{_MARK}@", _KEYS.sub(_MARK, _JWT.sub(_MARK, text)))
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -9,6 +9,7 @@ import pytest
 from systems.errors import NotPermitted, SystemsError
 from systems.http import Http, Wire
 from systems.permit import Permit, read_only
+from systems.redact import redact
 
 TOKEN = "p.eyJsecretsecretsecret"
 Answer = httpx.Response | Exception
@@ -143,3 +144,15 @@ def test_every_attempt_is_counted_with_what_came_of_it() -> None:
     far = Far(httpx.Response(503), httpx.ConnectError("x"), httpx.Response(200, json={}))
     http(far, on_call=lambda *call: counted.append(call)).get("/v0/x")
     assert counted == [("tinybird", "GET", 503), ("tinybird", "GET", None), ("tinybird", "GET", 200)]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "password='hunter2 x'", 'Password: "hunter2"', "pwd: x, passwd=hunter2&x", "IDENTIFIED BY 'hunter2'",
+        "api_key = hunter2", "postgres://me:hunter2@far/db", "AKIAHUNTER2XHUNTER2X", "xoxb-12345-hunter2hunter2",
+        "ghp_hunter2hunter2hunter2hunter2", "Bearer hunter2.x", "secret='hunter2",
+    ],
+)  # fmt: skip
+def test_what_looks_like_a_secret_is_not_repeated(said: str) -> None:
+    assert "hunter2" not in redact(f"It failed ({said}) and ended.").lower()
