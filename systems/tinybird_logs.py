@@ -8,7 +8,7 @@ what time it is too. Where a column is missing, the table is asked which it has,
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from systems.errors import SystemsError
 
@@ -43,11 +43,13 @@ class LoggedWrite:
 
 @dataclass(frozen=True)
 class LoggedJobs:
-    """``now`` is of the same answer; ``lacking`` are the columns that the log has no longer."""
+    """``now`` is of the same answer; ``lacking`` are the columns that the log has no longer, ``odd`` is how many rows
+    could not be read."""
 
     now: datetime
     jobs: tuple[LoggedJob, ...]
     lacking: tuple[str, ...] = ()
+    odd: int = 0
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,10 @@ class LoggedWrites:
     now: datetime
     writes: tuple[LoggedWrite, ...]
     lacking: tuple[str, ...] = ()
+    odd: int = 0
 
 
+_Logged = TypeVar("_Logged")
 Ask = Callable[[str], list[dict[str, Any]]]  # a SELECT to its rows
 Names = Callable[[str], frozenset[str]]  # a table to the columns that it has
 
@@ -67,15 +71,16 @@ def copy_jobs(ask: Ask, names: Names, since: datetime) -> LoggedJobs:
     """The copy jobs that changed at ``since`` or later. Raises ``SystemsError``, also where the log lacks what a job
     cannot be known without: its id, its pipe's, its state, its time."""
     row, lacking = _tried(ask, names, "tinybird.jobs_log", _JOBS, lambda known: _jobs_sql(known, since))
-    jobs = (_job(each) for each in _each(row, _JOBS))
-    return LoggedJobs(moment(row["now"]), tuple(job for job in jobs if job.id and job.pipe_id), lacking)
+    jobs, odd = _read(row, _JOBS, _job)
+    return LoggedJobs(moment(row["now"]), tuple(job for job in jobs if job.id and job.pipe_id), lacking, odd)
 
 
 def copy_writes(ask: Ask, names: Names, since: datetime) -> LoggedWrites:
     """What copies wrote, and what was quarantined, from the minute of ``since`` on."""
     start = since.replace(second=0, microsecond=0)
     row, lacking = _tried(ask, names, "tinybird.datasources_ops_log", _WRITES, lambda known: _writes_sql(known, start))
-    return LoggedWrites(moment(row["now"]), tuple(_write(each) for each in _each(row, _GIVEN)), lacking)
+    writes, odd = _read(row, _GIVEN, _write)
+    return LoggedWrites(moment(row["now"]), tuple(writes), lacking, odd)
 
 
 def moment(value: Any) -> datetime:
@@ -154,17 +159,27 @@ def _only(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return rows[0]
 
 
-def _each(row: Mapping[str, Any], names: Sequence[str]) -> list[dict[str, Any]]:
-    """The rows of the array, whether its tuples came as lists or as objects."""
-    found: list[dict[str, Any]] = []
-    for each in cast(list[Any], row.get("found") or []):
+def _read(
+    row: Mapping[str, Any], names: Sequence[str], read: Callable[[dict[str, Any]], _Logged]
+) -> tuple[list[_Logged], int]:
+    """The rows of the array, whether its tuples came as lists or as objects, and how many cannot be read: one of them
+    hides no other. Where none can, the log is another than it was, and that is raised."""
+    found: list[_Logged] = []
+    odd: Exception | None = None
+    rows = cast(list[Any], row.get("found") or [])
+    for each in rows:
         values = cast(Mapping[str, Any], each).values() if isinstance(each, Mapping) else cast(Sequence[Any], each)
-        found.append(dict(zip(names, values, strict=True)))
-    return found
+        try:
+            found.append(read(dict(zip(names, values, strict=True))))
+        except (SystemsError, TypeError, ValueError) as unreadable:
+            odd = unreadable
+    if odd is not None and not found:
+        raise SystemsError("tinybird", _CALL, said=f"none of {len(rows)} rows can be read: {odd}") from odd
+    return found, len(rows) - len(found)
 
 
 def _job(row: Mapping[str, Any]) -> LoggedJob:
-    created = moment(row["created_at"])
+    created = moment(row["created_at"] or row["started_at"] or row["updated_at"])
     return LoggedJob(
         id=str(row["job_id"] or ""),
         pipe_id=str(row["pipe_id"] or ""),

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from runbooks.words import counted
 from systems.errors import SystemsError
 from systems.tinybird import SYSTEM, Tinybird
 from systems.tinybird_logs import LoggedJob, LoggedJobs, LoggedWrites, moment
@@ -65,7 +66,7 @@ def _jobs(tinybird: Tinybird, since: datetime) -> tuple[LoggedJobs, str]:
             raise
         said = f"The log of jobs cannot be read ({error.said}); the last 100 jobs of the Jobs API are watched instead."
         return LoggedJobs(tinybird.time(), tuple(_listed(tinybird))), said
-    return logged, _lacks("tinybird.jobs_log", logged.lacking)
+    return logged, _lacks("tinybird.jobs_log", logged)
 
 
 def _writes(tinybird: Tinybird, since: datetime, now: datetime) -> tuple[LoggedWrites, str]:
@@ -76,7 +77,7 @@ def _writes(tinybird: Tinybird, since: datetime, now: datetime) -> tuple[LoggedW
             raise
         said = f"The log of writes cannot be read ({error.said}); rows are not watched."
         return LoggedWrites(now, ()), said
-    return logged, _lacks("tinybird.datasources_ops_log", logged.lacking)
+    return logged, _lacks("tinybird.datasources_ops_log", logged)
 
 
 def _listed(tinybird: Tinybird) -> Sequence[LoggedJob]:
@@ -95,5 +96,7 @@ def _listed(tinybird: Tinybird) -> Sequence[LoggedJob]:
     ]
 
 
-def _lacks(table: str, lacking: tuple[str, ...]) -> str:
-    return f"{table} has no column {' or '.join(lacking)} any longer." if lacking else ""
+def _lacks(table: str, logged: LoggedJobs | LoggedWrites) -> str:
+    lacking = f"{table} has no column {' or '.join(logged.lacking)} any longer." if logged.lacking else ""
+    odd = f"{counted(logged.odd, 'row')} of {table} cannot be read." if logged.odd else ""
+    return " ".join(part for part in (lacking, odd) if part)

@@ -14,7 +14,7 @@ _MORE_S = 600.0
 
 def found(w: Watched) -> Found | None:
     limit = _limit(w)
-    working = next((run for run in w.live if run.status == "working"), None)
+    working = next((run for run in w.live if run.status != "waiting"), None)  # in whatever state that is no end
     if working is not None:
         begun = working.started or working.created
         if w.now - begun < limit:

@@ -15,10 +15,10 @@ def clock(at: float, now: float) -> str:
 
 
 def span(seconds: float) -> str:
-    """The two largest units: "3 d 4 h", "1 h 20 min", "12 min", "40 s"."""
+    """The two largest units: "3 d 4 h", "1 h 20 min", "12 min", "40 s", "under 1 s"."""
     whole = max(0, round(seconds))
     if whole < 90:
-        return f"{whole} s"
+        return f"{whole} s" if whole else "under 1 s"
     minutes = round(whole / 60)
     if minutes < 60:
         return f"{minutes} min"

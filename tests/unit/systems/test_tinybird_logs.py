@@ -92,3 +92,18 @@ def test_an_answer_without_the_time_may_succeed_later() -> None:
     with pytest.raises(SystemsError) as raised:
         far.tinybird.copy_jobs(SINCE)
     assert raised.value.retryable
+
+
+def test_a_row_that_cannot_be_read_hides_no_other() -> None:
+    odd = [[*LINE[:4], None, None, None, None, "copy"], [*LINE[:4], "soon", *LINE[5:]], LINE[:3], 7]
+    logged = Log([*odd, LINE]).tinybird.copy_jobs(SINCE)
+    assert ([job.id for job in logged.jobs], logged.odd) == (["j1"], 4)
+    writes = Log([[None, "j1", "d_1", "a_ds", 1, 0], ["2026-11-03 11:00:00", None, None, None, None, None]])
+    assert (len(writes.tinybird.copy_writes(SINCE).writes), writes.tinybird.copy_writes(SINCE).odd) == (1, 1)
+    with pytest.raises(SystemsError, match="none of 4 rows can be read"):
+        Log(odd).tinybird.copy_jobs(SINCE)
+
+
+def test_a_job_without_the_time_it_was_made_is_of_when_it_began() -> None:
+    (job,) = Log([[*LINE[:4], None, "2026-11-03 11:00:05", *LINE[6:]]]).tinybird.copy_jobs(SINCE).jobs
+    assert job.created_at == datetime(2026, 11, 3, 11, 0, 5, tzinfo=UTC)

@@ -91,6 +91,12 @@ def test_a_log_may_tell_of_a_run_in_any_order_and_late(stage: Stage) -> None:
     assert stage.look(day(1) + 180, [bad]) == []  # the overlap tells of the failure again
 
 
+def test_a_run_that_was_an_error_and_is_done_after_all_is_good(stage: Stage) -> None:
+    stage.look(day(0) + 120, [job(A, day(0) + 2, "error", error=MEMORY)])
+    stage.look(day(0) + 180, [job(A, day(0) + 2)])
+    assert stage.told == []
+
+
 # --- late, missing
 
 
@@ -275,6 +281,13 @@ def test_a_run_far_longer_than_usual_is_told(stage: Stage) -> None:
     stage.look(day(0) + 664, [job(A, day(0) + 2, "working")])
     assert stage.told == [("long", "a_copy")]
     assert "far longer than usual: nearly all its runs took at most 60 s" in stage.open[0].told.said
+
+
+@pytest.mark.parametrize("state", ["cancelling", "a state of next year"])
+def test_a_run_that_stays_in_whatever_state_is_told_too(stage: Stage, state: str) -> None:
+    """It would excuse for a day that the pipe does not run."""
+    stage.look(day(0) + 664, [job(A, day(0) + 2, state, took=0)])
+    assert stage.told == [("long", "a_copy")]
 
 
 def test_without_a_history_only_the_timeout_is_near() -> None:
