@@ -16,6 +16,8 @@ def recovered(incident: Incident, look: Look, histories: Mapping[str, History]) 
     since = incident.since.timestamp()
     if incident.kind == "quarantine":
         return look.now, f"No row of {incident.name} was quarantined for an hour."
+    if pipe is None and any(each.name == incident.name for each in look.pipes.values()):
+        return None, f"The copy {incident.name} was made anew since: its next run says how it is."
     if pipe is None or history is None:
         return None, f"The copy {incident.name} is deleted: nobody waits for it any more."
     good = history.good[-1] if history.good else None

@@ -24,11 +24,16 @@ def head_of(faults: Sequence[Found]) -> Found:
     return next(fault for fault in faults if fault.detail.cause == shared)
 
 
+def _alike(head: Found, faults: Sequence[Found]) -> bool:
+    """Whether those of a cause that nobody knows say the same."""
+    return all(fault.detail.raw == head.detail.raw for fault in faults if fault.detail.cause == "unknown")
+
+
 def named(head: Found, faults: Sequence[Found], environment: str) -> Found:
     """The head as what stands for all of them. The card counts them: there may be more in the next look."""
     cause = head.detail.cause
     share = sum(fault.detail.cause == cause for fault in faults)
     much = "most" if share * 2 > len(faults) else "some"
-    why = f", {much} of them {_BECAUSE[cause]}" if cause else ""
+    why = f", {much} of them {_BECAUSE[cause]}" if cause and (cause != "unknown" or _alike(head, faults)) else ""
     said = f"Many copies are in trouble at once in {environment}{why}. The first: {head.detail.said}"
     return replace(head, detail=head.detail.model_copy(update={"storm": True, "said": said}))

@@ -1,6 +1,9 @@
 """What is news, and on whose card: one incident a cause, one card a storm."""
 
+from dataclasses import replace
+
 from tests.support.watching import HOUR, Stage, job, pipe, wrote
+from workers.watch.reconcile import Closed
 from workers.watch.seen import CopyPipe
 
 MEMORY = "Code: 241. DB::Exception: Memory limit exceeded (MEMORY_LIMIT_EXCEEDED)"
@@ -166,6 +169,15 @@ def test_a_storm_has_the_cause_that_most_share_for_its_head() -> None:
     assert "Many copies are in trouble at once in staging, most of them for want of memory." in head.told.said
 
 
+def test_a_storm_claims_one_reason_only_where_all_say_the_same() -> None:
+    for errors, claims in ((["the moon"] * 6, True), ([f"moon {n}" for n in range(6)], False)):
+        pipes = [pipe(f"copy_{n}") for n in range(6)]
+        it = stage(*pipes)
+        it.look(100, [job(each, 2, "error", error=error) for each, error in zip(pipes, errors, strict=True)])
+        (card,) = (i for i in it.open if i.under is None)
+        assert ("for one reason" in card.told.said) is claims
+
+
 def test_a_storm_that_comes_back_soon_is_the_same_card() -> None:
     it, pipes = storm(8)
     fails(it, 100, *pipes, at=2)
@@ -215,3 +227,13 @@ def test_who_finds_no_slot_long_after_the_others_is_told_anew() -> None:
     waits(it, 3 * HOUR + 60, late, at=3 * HOUR)
     it.look(4 * HOUR + 1)
     assert it.told == [("queued", "early_copy"), ("queued", "late_copy")]
+
+
+def test_a_pipe_that_was_made_anew_is_not_called_deleted() -> None:
+    old, new = pipe("a_copy"), replace(pipe("a_copy"), id="t_new")
+    it = stage(old)
+    fails(it, 100, old, at=2)
+    it.remove(old)
+    it.has(new)
+    (closed,) = (change for change in it.look(200) if isinstance(change, Closed))
+    assert closed.said == "The copy a_copy was made anew since: its next run says how it is."
