@@ -38,33 +38,34 @@ def replies(conn: Conn, card: Message) -> list[int]:
     known = {m.ref: m.body for m in incident_views.replies(conn, number)}
     return [
         messages.want(conn, "reply", n.ref, card.channel, thread=card.id, body=n.body)
-        for n in _needed(view)
+        for n in _needed(view, int((card.body or {}).get("opening", 0)))
         if known.get(n.ref) != n.body
     ]
 
 
-def _needed(view: IncidentView) -> Iterator[Needed]:
+def _needed(view: IncidentView, began: int) -> Iterator[Needed]:
+    """``began``: the opening that its card was made for. What was before was told on another's card, or to nobody."""
     ref = f"{incident_ref(view.incident.id)}/event"
     opening, silent = 0, False
     done = dict[int, list[int]]()
     for event in view.events:
         if event.what in OPENINGS:
             opening = event.id
-        elif event.what in DEEDS:
+        elif event.what in DEEDS and event.id > began:
             done.setdefault(opening, []).append(event.id)
         silent = event.what == "silenced" or (silent and event.what != "lifted")
-        if _said(view, event) and not silent:
+        if event.id > began and _said(view, event, began) and not silent:
             yield Needed(f"{ref}/{event.id}", {"event": event.id, "broadcast": _loud(view, event)})
     for since, events in done.items():
         yield Needed(f"{ref}/{since}/deeds", {"deeds": events})
 
 
-def _said(view: IncidentView, event: Event) -> bool:
+def _said(view: IncidentView, event: Event, began: int) -> bool:
     match event.what:
         case "closed":
             return view.flaps(event) < FLAPS
         case "reopened":
-            return event.id == next(e.id for e in view.events if e.what == "reopened")
+            return event.id == next(e.id for e in view.events if e.what == "reopened" and e.id > began)
         case "woken" | "reminded" | "calm":
             return True
         case _:

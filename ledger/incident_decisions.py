@@ -59,9 +59,7 @@ def decide(
         if row is None:
             return Verdict(False, f"There is no incident {incident}; `incidents` lists the open ones.")
         if times is not None and times != row.times:
-            return Verdict(
-                False, f"Incident {row.id} has come back since; nothing was changed. Look at the newest card."
-            )
+            return Verdict(False, f"Incident {row.id} has come back since; look at the newest card.")
         return _DEEDS[deed](conn, Click(actor.id, deed, row, calendar(conn), until, holder))
 
 
@@ -143,7 +141,7 @@ def _kept(conn: Conn, click: Click, what: What, said: str, detail: dict[str, str
 def _over(click: Click) -> Verdict:
     row = click.incident
     at = f" since {approvals.clock(row.closed_at, click.now)}" if row.closed_at else ""
-    return Verdict(False, f"Incident {row.id} is over{at}; nothing was changed.")
+    return Verdict(False, f"Incident {row.id} is over{at}.")
 
 
 def _locked(conn: Conn, incident: int) -> Incident | None:

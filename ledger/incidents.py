@@ -150,10 +150,10 @@ def alone(conn: Conn, incident: int, said: str) -> Incident | None:
     return changed
 
 
-def untold(conn: Conn, environment: str) -> list[int]:
+def untold(conn: Conn, environment: str) -> dict[int, int]:
     """The open incidents that should have a card of their own and have none: not listed on another's, and of nothing
-    that people have silenced."""
-    return [row["id"] for row in conn.execute(_sql["untold"], {"environment": environment})]
+    that people have silenced. Each with the line of its history by which it is open: the thread tells none before."""
+    return {row["id"]: row["opening"] for row in conn.execute(_sql["untold"], {"environment": environment})}
 
 
 def note(conn: Conn, incident: int, what: What, said: str, *, actor: str | None = None) -> int:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from bot.cards.blocks import Block, Card, context, header, section, sections
 from bot.cards.families import named
 from bot.cards.incident_buttons import buttons
-from bot.cards.words import Names, clock, code, count, cut, mentioned, person, prose, ruled, span
+from bot.cards.words import Names, clock, code, count, cut, mentioned, person, prose, ruled, span, unmarked
 from ledger.incident_views import FLAPS, IncidentView
 from ledger.incidents import Event, Incident, Kind
 
@@ -89,10 +89,13 @@ def ended(view: IncidentView) -> str:
     """What its end was."""
     if view.incident.kind == "watch":
         return "The watch is back"
-    said = next((e.what for e in reversed(view.events) if e.what in ("closed", "intended")), "closed")
-    if said == "intended":
+    if _intended(view):
         return "Meant to be so"
     return "Recovered" if view.incident.ended else "Over"
+
+
+def _intended(view: IncidentView) -> bool:
+    return next((e.what for e in reversed(view.events) if e.what in ("closed", "intended")), "closed") == "intended"
 
 
 def lasted(row: Incident) -> str:
@@ -133,11 +136,21 @@ def _icon(view: IncidentView) -> str:
 def _verdict(view: IncidentView, names: Names) -> str:
     """What happened; of what is over, how it ended."""
     row, of = view.incident, view.spoken_of
+    ends = [e.said for e in view.events if e.what == "closed" and e.said]
+    said = row.told.said
     if of is not row:
         follows = "Of what began with it" if row.told.storm else "What followed from it"
-        return cut(ruled(f"{row.told.healed} {follows} is still so: {of.told.said}", names), 700)
-    ends = [e.said for e in view.events if e.what == "closed" and e.said]
-    return cut(ruled(ends[-1] if row.state == "closed" and ends else row.told.said, names), 700)
+        said = f"{row.told.healed} {follows} is still so: {of.told.said}"
+    elif row.state == "closed" and ends:
+        said = ends[-1] + over_too(view)
+    return cut(ruled(unmarked(said), names), 700)
+
+
+def over_too(view: IncidentView) -> str:
+    """What ended with it, of a card that lists more; what people said that they meant says it itself."""
+    many = 0 if _intended(view) else len(view.folded)
+    was = "one that was listed with it is" if many == 1 else f"{many:,} that were listed with it are"
+    return f" The {was} over too." if many else ""
 
 
 def _and_more(view: IncidentView) -> str:
@@ -157,7 +170,7 @@ def _facts(view: IncidentView) -> Iterator[str]:
     """A line each, and short ones. Of what is over only what it was: the rest is no news any more."""
     row, told = view.incident, view.spoken_of.told
     if row.state == "closed":
-        yield f"*It was* – {cut(prose(told.said), 700)}"
+        yield f"*It was* – {cut(prose(unmarked(told.said)), 700)}"
         return
     if told.cause:
         yield f"*Cause* – {told.cause}"

@@ -1,8 +1,8 @@
 """What an incident's thread says: that it is over or back, what people did, that it is still so."""
 
 from bot.cards.blocks import Card, context, section
-from bot.cards.incident import KINDS, lasted, said_of
-from bot.cards.words import Names, cut, prose, ruled, span
+from bot.cards.incident import KINDS, lasted, over_too, said_of
+from bot.cards.words import Names, cut, prose, ruled, span, unmarked
 from ledger.incident_views import IncidentView
 from ledger.incidents import Event
 
@@ -10,10 +10,10 @@ from ledger.incidents import Event
 def event(view: IncidentView, of: Event, names: Names) -> Card:
     """One event that people must see, as it was when it came."""
     about = view.spoken_of
-    name, said = prose(about.name), cut(ruled(of.said, names), 1500)
+    name, said = prose(about.name), cut(ruled(unmarked(of.said), names), 1500)
     match of.what:
         case "closed":
-            text = f"{_ended(view, of)}{_took(view, of)}: {said}"
+            text = f"{_ended(view, of)}{_took(view, of)}: {said}{over_too(view) if _newest_end(view, of) else ''}"
             return Card(text, (section(f"✅ {text}"),))
         case "reopened":
             return Card(f"🔴 It is back: {said}")
@@ -35,13 +35,17 @@ def deeds(view: IncidentView, done: list[Event], names: Names) -> Card:
 
 def _ended(view: IncidentView, of: Event) -> str:
     """In one word. Of an end before the newest one nobody knows any more how it came."""
-    older = view.incident.state == "open" or of.id != max(e.id for e in view.events if e.what == "closed")
-    return "Over" if view.incident.kind == "watch" or not (older or view.incident.ended) else "Recovered"
+    ended = view.incident.ended or not _newest_end(view, of)
+    return "Recovered" if ended and view.incident.kind != "watch" else "Over"
+
+
+def _newest_end(view: IncidentView, of: Event) -> bool:
+    return view.incident.state == "closed" and of.id == max(e.id for e in view.events if e.what == "closed")
 
 
 def _took(view: IncidentView, of: Event) -> str:
     """How long that time lasted: of the newest end as the platform's logs have it, of older ones by the history."""
-    if view.incident.state == "closed" and of.id == max(e.id for e in view.events if e.what == "closed"):
+    if _newest_end(view, of):
         how_long = lasted(view.incident)
     else:
         begun = [e.at for e in view.events if e.what in ("opened", "reopened") and e.id < of.id]

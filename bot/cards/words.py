@@ -25,6 +25,14 @@ def prose(text: str) -> str:
     return escape(" ".join(text.split()))
 
 
+_MARKS = str.maketrans({"`": "\u02cb", "*": "\u2217", "~": "\u02dc"})
+
+
+def unmarked(text: str) -> str:
+    """What repeats the words of a system: nothing in it makes the rest bold, struck out or code."""
+    return text.translate(_MARKS)
+
+
 def mentioned(text: str) -> list[str]:
     """Who a sentence of the ledger names, as actors; the team does not matter to a name."""
     return [f"slack:T:{user}" for user in _MENTION.findall(text)]

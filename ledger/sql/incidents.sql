@@ -38,7 +38,9 @@ RETURNING *
 
 -- untold --
 -- What should have a card of its own and has none
-SELECT i.id FROM ledger.incident i
+SELECT i.id, (
+    SELECT max(e.id) FROM ledger.incident_event e WHERE e.incident = i.id AND e.what IN ('opened', 'reopened')) AS opening
+FROM ledger.incident i
 WHERE i.environment = %(environment)s AND i.state = 'open' AND i.under IS NULL
   AND NOT EXISTS (SELECT FROM ledger.message m WHERE m.purpose = 'incident' AND m.ref = 'incident/' || i.id)
   AND NOT EXISTS (

@@ -8,12 +8,13 @@ import bot.context
 from bot import incident_sweep
 from config.watch import WatchedPipe, WatchSettings
 from ledger import audit, incidents, watches
-from ledger.connection import Conn
-from ledger.incidents import incident_ref
+from ledger.connection import Conn, calendar
+from ledger.incidents import Found, incident_ref
 from tests.support.drive import Drive
 from tests.support.incident_story import ERROR, PIPE, SAID, Story, opens
 from tests.support.people import People, Person
 from tests.support.sandbox import Sandbox
+from workers.watch.telling import tell
 
 HOUR_S = 3600.0
 
@@ -353,3 +354,30 @@ def test_a_silence_by_name_is_told_on_the_card_and_over_when_its_time_is(story: 
     assert "The watch lifted the silence" in lifted
     story.closes(incident)
     assert "Recovered" in story.thread()[-1]
+
+
+def test_a_thread_tells_nothing_of_the_time_when_it_was_listed_on_another_card(story: Story) -> None:
+    head = story.opens(name="head_copy")
+    with story.pool.connection() as conn, conn.transaction():
+        listed = opens(conn, story.channel, environment=story.environment, under=head)
+        incidents.close(conn, listed.id, ended=calendar(conn), said="It ran.")
+        incidents.reopen(conn, listed.id, Found("failed", listed.subject, PIPE, calendar(conn), listed.told))
+        tell(conn, story.environment, story.channel, ())
+    story.talk()
+    assert [reply.text for reply in story.cards()[-1].replies()] == []
+    story.closes(listed.id)
+    story.again(listed.id)
+    thread = [reply.text for reply in story.cards()[-1].replies()]
+    assert [text.split(":")[0].split(" after")[0] for text in thread] == ["Recovered", "🔴 It is back"]
+
+
+def test_a_card_that_is_over_says_so_of_all_that_it_lists(story: Story) -> None:
+    head = story.opens()
+    with story.pool.connection() as conn, conn.transaction():
+        for name in ("b_copy", "c_copy"):
+            listed = opens(conn, story.channel, name=name, environment=story.environment, under=head)
+            incidents.close(conn, listed.id, ended=calendar(conn), said="It ran.")
+    story.closes(head)
+    said = "It ran again and wrote 5,000 rows. The 2 that were listed with it are over too."
+    assert story.thread() == [f"Recovered after 2 min: {said}"]
+    assert story.card().text.endswith(said)

@@ -30,7 +30,10 @@ def tell(conn: Conn, environment: str, channel: str, changes: Sequence[Change]) 
         made = _made(conn, environment, change, opened)
         if made is not None:
             touched |= {made.id, made.under or made.id}
-    wanted = [messages.want(conn, "incident", incident_ref(i), channel) for i in incidents.untold(conn, environment)]
+    wanted = [
+        messages.want(conn, "incident", incident_ref(i), channel, body={"opening": opening})
+        for i, opening in incidents.untold(conn, environment).items()
+    ]
     return [*dict.fromkeys([*wanted, *messages.showing(conn, [incident_ref(i) for i in sorted(touched)])])]
 
 

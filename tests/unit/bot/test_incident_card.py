@@ -263,6 +263,15 @@ def test_what_a_platform_says_pings_nobody_and_closes_no_quotes() -> None:
     assert error.blocks[-1]["text"]["text"].count("```") == 2
 
 
+def test_the_words_of_a_platform_mark_nothing_up() -> None:
+    said = "The copy a_copy failed in staging at 10:00 UTC: ```it *is* ~all~ `so."
+    for seen in (view(told=detail(said)), view(event(2, "closed", said=said), told=detail(said), state="closed")):
+        card = incident.card(seen, PEOPLE)
+        told = [line for line in (card.text, *lines(card)) if "a_copy failed" in line]
+        assert len(told) >= 2
+        assert not [line for line in told if set("`~") & set(line) or "*is*" in line]
+
+
 def test_a_value_is_read_back_as_it_was_made_or_not_at_all() -> None:
     card = incident.card(view(times=3, acked_by=BEN, assigned=BEN), PEOPLE, OFFERS)
     elements = [e for b in card.blocks if b["type"] == "actions" for e in b["elements"]]
