@@ -27,3 +27,11 @@ def redact(text: str, secrets: Iterable[str] = (), *, limit: int = 300) -> str:
     text = _CREDENTIALS_IN_URL.sub(rf"\1{_MARK}@", _KEYS.sub(_MARK, _JWT.sub(_MARK, text)))
     text = " ".join(text.split())
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def both_ends(text: str, limit: int) -> str:
+    """A long error by its beginning, which has its number, and its end, which has its name: SQL is between them."""
+    if len(text) <= limit:
+        return text
+    end = limit // 3
+    return f"{text[: limit - end - 3]} … {text[-end:]}"

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from systems.redact import redact
+from systems.redact import both_ends, redact
 from systems.tinybird_causes import Cause, cause_of
 
 RAW_CHARACTERS = 600
@@ -32,7 +32,7 @@ class Why:
 
 def why(error: str) -> Why:
     """What a failed run's error text means."""
-    raw = redact(error, limit=RAW_CHARACTERS)
+    raw = both_ends(redact(error, limit=max(len(error), RAW_CHARACTERS)), RAW_CHARACTERS)
     cause = cause_of(raw)
     if cause == "unknown":
         said = redact(raw.removeprefix("[Error] "), limit=_SHORT).rstrip(".") if raw else "Tinybird gave no reason"

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Literal
 
-from systems.redact import redact
+from systems.redact import both_ends, redact
 from systems.tinybird_logs import LoggedJob
 from workers.watch.seen import SKEW_S, CopyPipe, Look
 from workers.watch.ticks import last_tick
@@ -162,7 +162,7 @@ def _ran(job: LoggedJob, tick: float | None) -> Ran:
         started=job.started_at.timestamp() if job.started_at else None,
         ended=job.updated_at.timestamp() if job.status in _OVER else None,
         status=job.status,
-        error=redact(job.error, limit=ERROR_CHARACTERS) if job.status == "error" else "",
+        error=both_ends(redact(job.error, limit=len(job.error)), ERROR_CHARACTERS) if job.status == "error" else "",
     )
 
 

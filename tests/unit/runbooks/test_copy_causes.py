@@ -54,3 +54,10 @@ def test_no_secret_is_shown() -> None:
     raw = why("GET https://api.tinybird.co/v0/x?token=p.eyJ1IjogImFiY2RlZmdoIn0.abc failed: password=hunter2 at x").raw
     assert "hunter2" not in raw
     assert "eyJ" not in raw
+
+
+def test_a_long_error_keeps_its_end_where_its_name_is() -> None:
+    long = f"There was a problem: {'SELECT * FROM x ' * 200}: no such luck (MEMORY_LIMIT_EXCEEDED)"
+    assert why(long).cause == "memory"
+    assert len(why(long).raw) <= 600
+    assert why(why(long).raw) == why(long)
