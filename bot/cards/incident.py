@@ -1,6 +1,7 @@
 """The card of an incident: a pure function of what is stored. It is read on a phone: the verdict first, short lines."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from bot.cards.blocks import Block, Card, context, header, section, sections
 from bot.cards.families import named
@@ -197,15 +198,16 @@ def _beside(view: IncidentView) -> Iterator[str]:
     """What is listed with it: those still so come first."""
     if not view.folded:
         return
-    over = sum(f.state == "closed" for f in view.folded)
-    yield f"*Listed with it* – {count(len(view.folded))}{f', {over:,} of them over' if over else ''}"
-    ordered = sorted(view.folded, key=lambda f: (f.state == "closed", f.id))
-    if view.spoken_of is not view.incident:
-        yield f"✅ {code(view.incident.name)}"
+    healed = view.spoken_of is not view.incident
+    listed = [*view.folded, *([replace(view.incident, state="closed")] if healed else [])]
+    over = sum(f.state == "closed" for f in listed)
+    what = "Listed here" if healed else "Listed with it"
+    yield f"*{what}* – {count(len(listed))}{f', {over:,} of them over' if over else ''}"
+    ordered = sorted(listed, key=lambda f: (f.state == "closed", f.id))
     for row in ordered[:MOST_FOLDED]:
         icon = "✅" if row.state == "closed" else "🔴"
-        what = "" if row.kind == view.spoken_of.kind else f" {KINDS[row.kind].removeprefix('Copy ')}"
-        yield f"{icon} {code(row.name)}{what}"
+        other = "" if row.kind == view.spoken_of.kind else f" {KINDS[row.kind].removeprefix('Copy ')}"
+        yield f"{icon} {code(row.name)}{other}"
     if len(ordered) > MOST_FOLDED:
         yield f"_and {len(ordered) - MOST_FOLDED:,} more_"
 
