@@ -53,11 +53,12 @@ def files(conn: Conn, answer: Message) -> list[int]:
 
 
 def _needed(view: RunView, *, listed: bool) -> Iterator[Needed]:
-    """``listed``: its card is itself a reply, in an incident's thread. It says the end there, and that the trouble is
-    over follows; so only an end that needs people is a reply too, which calls them to the card."""
+    """``listed``: its card is itself a reply, in an incident's thread. It says how a single step goes and the end,
+    and that the trouble is over follows; so only an end that needs people is a reply too, which calls them to the
+    card."""
     run = view.run
     for step in view.steps:
-        if step.long and step.state == "acting":
+        if step.long and step.state == "acting" and not (listed and len(view.steps) == 1):
             yield Needed("progress", messages.step_ref(run.id, step.number))
     if run.state == "proposed" or only(view):
         yield Needed("reply", _event(view, f"whole-{(run.hash or '')[:8]}"), {"kind": "whole"})
