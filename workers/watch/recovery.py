@@ -25,6 +25,8 @@ def recovered(incident: Incident, look: Look, histories: Mapping[str, History]) 
         begun = history.last
         if begun is not None and begun.created >= since:
             return moment(begun.created), (f"The copy {pipe.name} has begun a run at {clock(begun.created, now)}.")
+        if incident.kind == "missing" and history.schedule == "running" and (history.turned or 0.0) >= since:
+            return look.now, f"The schedule of the copy {pipe.name} runs again: {history.cron} (UTC)."
     elif good is not None and good.ended is not None and good.ended >= since:
         ran = "ran to its end" if good.rows == 0 else "ran well"
         said = f"The copy {pipe.name} {ran} at {clock(good.ended, now)}{_with(good)}."

@@ -155,7 +155,9 @@ def test_a_paused_pipe_is_missed_after_two_ticks(stage: Stage) -> None:
     assert "no run of ours has paused it" in stage.open[0].told.said
 
     stage.has(A)
-    stage.look(day(1.5))
+    (closed,) = stage.look(day(1.5))
+    assert isinstance(closed, Closed)
+    assert closed.said == "The schedule of the copy a_copy runs again: 0 * * * * (UTC)."
     assert stage.told == []
 
 
