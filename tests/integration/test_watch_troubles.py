@@ -166,6 +166,22 @@ def test_what_fails_while_tinybird_is_away_is_told_once_it_is_back(
     assert row["looked_at"] is not None
 
 
+def test_what_failed_and_recovered_while_nobody_looked_is_told_in_one_sentence(
+    sandbox: Sandbox, people: People, drive: Drive, look: Look
+) -> None:
+    look()
+    breaks(sandbox, "memory")
+    runs(sandbox, drive)
+    runs(sandbox, drive)
+    drive.let_pass(10 * 60)
+    look()
+    look()
+    drive()
+    (told,) = people.ben.sees("alerts")
+    assert f"Meanwhile one copy failed and has run well since: {PIPE}. Nothing is left to do about it." in told.text
+    assert open_ones(sandbox) == []
+
+
 def test_a_check_in_that_fails_spoils_no_look(sandbox: Sandbox, drive: Drive, look: Look) -> None:
     watches_by(drive, check_in=SecretStr("http://127.0.0.1:9/nobody-listens"))
     look()
@@ -372,7 +388,7 @@ def test_what_fails_together_is_told_in_the_order_of_cause(
 
     found = sandbox.ledger("SELECT id, name, under, since FROM ledger.incident ORDER BY id")
     by_id = {row["id"]: row for row in found}
-    cards = people.ben.sees("alerts")
+    cards = [message for message in people.ben.sees("alerts") if message.text.startswith("Incident")]
     assert len(cards) == sum(row["under"] is None for row in found)
     assert any(row["under"] for row in found)
     for row in found:

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from config.log import logger
 from config.settings import Environment
-from ledger import incidents, pauses, silences, watches
+from ledger import calls, incidents, pauses, silences, watches
 from ledger.connection import Conn
 from ledger.incidents import Found, Incident
 from systems.checkin import check_in
@@ -23,8 +23,9 @@ from workers.watch.asking import asked
 from workers.watch.below import Below
 from workers.watch.finding_out import find_out, open_questions
 from workers.watch.judging import judged, limits_of
+from workers.watch.meanwhile import meanwhile
 from workers.watch.memory import Memory
-from workers.watch.reconcile import Bearings, Change, key_of, reconcile
+from workers.watch.reconcile import Bearings, Change, Closed, key_of, reconcile
 from workers.watch.recovery import recovered
 from workers.watch.seen import Look
 from workers.watch.telling import tell
@@ -83,6 +84,7 @@ class _Watch:
             watches.remember(conn, self._name, *remembered.changes(memory, after))
             changes = self._changes(conn, faults, look, after, below)
             behind = tell(conn, self._name, self._settings.channels.alerts, changes)
+            behind += self._missed(conn, look, known_until, after, changes)
             watches.looked(conn, self._name, look.now, trouble=answer.trouble)
         self._ring(behind)
         self._find_out(below, after)
@@ -110,6 +112,22 @@ class _Watch:
         )
         closed = incidents.closed_since(conn, self._name, within_s=settings.flap_s)
         return reconcile(self._unmeant(conn, faults), self._opened(conn), closed, at)
+
+    def _missed(
+        self, conn: Conn, look: Look, until: datetime | None, after: Memory, changes: Sequence[Change]
+    ) -> list[int]:
+        """Tell what came and went while nobody looked; the message to ring ``publish`` for."""
+        told = {incident.subject for incident in self._opened(conn)}
+        told |= {change.incident.subject for change in changes if isinstance(change, Closed)}
+        told |= {silence.subject for silence in silences.standing(conn, self._name)}
+        limits = limits_of(look, self._settings.watch, 0)
+        told |= {pipe.id for pipe in look.pipes.values() if limits[pipe.name].silent}
+        said = meanwhile(look, until, after.pipes, told)
+        if said is None:
+            return []
+        ref = f"watch/{self._name}/{look.now:%Y%m%d%H%M%S}"
+        called = calls.call(conn, ref, self._settings.channels.alerts, {"text": said})
+        return [called] if called is not None else []
 
     def _opened(self, conn: Conn) -> list[Incident]:
         """Those of copies and data. That nobody looks is found, and ended, by whoever watches the looks."""

@@ -9,10 +9,12 @@ import random
 from dataclasses import dataclass, field
 
 from systems.tinybird_logs import LoggedJob, LoggedWrite
-from tests.support.watching import HOUR, Stage, job, pipe, wrote
+from tests.support.watching import ENVIRONMENT, HOUR, Stage, at, job, pipe, wrote
 from workers.watch import memory
+from workers.watch.meanwhile import meanwhile
 from workers.watch.memory import Memory
 from workers.watch.reconcile import Opened, Reopened
+from workers.watch.seen import Look
 
 PIPES = [pipe(f"copy_{n:03}", f"{n % 60} * * * *") for n in range(104)]  # 104 x 48 h = 4,992 jobs
 OVERLAP_S = 5400.0
@@ -72,6 +74,22 @@ def test_no_job_is_lost_and_none_is_told_twice() -> None:
     rows = [run.rows for history in stage.memory.pipes.values() for run in history.runs if run.status == "done"]
     assert rows
     assert set(rows) == {1000}, f"rows were lost with seed {seed}"
+
+
+def test_after_an_outage_what_came_and_went_is_told_and_nothing_else() -> None:
+    well, came, refused, stays, known = (pipe(f"{name}_copy") for name in ("well", "came", "refused", "stays", "known"))
+    stage = Stage()
+    stage.has(well, came, refused, stays, known)
+    bad = [job(each, 1000, "error", error="no luck") for each in (came, stays, known)]
+    stage.look(2000, [job(well, 1000), *bad, job(refused, 1000, "error", error="quota"), job(came, 1100)])
+    for each in (refused, came):
+        stage.look(2100, [job(each, 1200, "error", error="quota" if each is refused else "no luck"), job(each, 1400)])
+    look = Look(ENVIRONMENT, at(2100), at(0), stage.pipes)
+    said = meanwhile(look, at(900), stage.memory.pipes, {known.id})
+    assert said is not None
+    assert "from 00:15 UTC to 00:35 UTC. Meanwhile one copy failed and has run well since: came_copy (2 times)." in said
+    assert meanwhile(look, at(1600), stage.memory.pipes, ()) is None, "it was seen by the look before, or is no outage"
+    assert meanwhile(look, None, stage.memory.pipes, ()) is None, "old news"
 
 
 def _stage() -> Stage:
