@@ -35,7 +35,7 @@ def counts(found: Provable) -> tuple[Question, ...]:
     """How many keys each side has, to be asked."""
     key = " || chr(31) || ".join(part.postgres for part in found.claim.key)
     here = f"SELECT count(*) FROM (SELECT DISTINCT {key} FROM {found.claim.table}) s"
-    there = f"SELECT toString(uniqExact({keys_of(found.claim)})) AS n FROM {ch_name(found.claim.datasource)}"
+    there = f"SELECT toString(uniqExact({keys_of(found.claim)})) AS _n FROM {ch_name(found.claim.datasource)}"
     return (Count(_HERE, "postgres", here), Count(_THERE, "tinybird", there))
 
 

@@ -166,7 +166,7 @@ def answered(
             case Count(system="postgres") if postgres is not None:
                 answers[question.key] = _counted(question, lambda sql: postgres.read(sql)[0][0])
             case Count(system="tinybird") if tinybird is not None:
-                answers[question.key] = _counted(question, lambda sql: tinybird.sql(sql)[0]["n"])
+                answers[question.key] = _counted(question, lambda sql: next(iter(tinybird.sql(sql)[0].values())))
             case Rehearsal() if tinybird is not None:
                 answers[question.key] = _rehearsed(question, tinybird)
             case Shapes() if kafka is not None:

@@ -87,8 +87,9 @@ class Tinybird:
     def newest(self, datasource: str, column: str) -> datetime | None:
         """The largest value of a column of times; None in an empty data source. It may read all of that column."""
         quoted = column.replace("`", "")
-        rows = self.sql(f"SELECT max(`{quoted}`) AS newest, count() AS n FROM `{datasource}`")
-        return logs.moment(rows[0]["newest"]) if rows and int(rows[0]["n"]) else None
+        # an alias that is also a column's name would stand for it
+        rows = self.sql(f"SELECT max(`{quoted}`) AS _newest, count() AS _n FROM `{datasource}`")
+        return logs.moment(rows[0]["_newest"]) if rows and int(rows[0]["_n"]) else None
 
     def time(self) -> datetime:
         """What time it is there."""

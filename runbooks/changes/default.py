@@ -87,7 +87,7 @@ def _questions(
     found: list[Question] = [Rehearsal(ALTER, target.name, schema_sql(altered.after.columns))]
     held = column.default or literals.implied(clickhouse.parse(column.type))
     if held is not None:
-        of = f"SELECT toString(count()) AS n FROM {ch_name(target.name)} WHERE {ch_name(column.name)} = {held}"
+        of = f"SELECT toString(count()) AS _n FROM {ch_name(target.name)} WHERE {ch_name(column.name)} = {held}"
         found.append(Count(HELD, "tinybird", of))
     if source is not None and source.nullable:
         missing = f"SELECT count(*) FROM {table_name(place)} WHERE {pg_name(source.name)} IS NULL"

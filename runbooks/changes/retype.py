@@ -164,7 +164,7 @@ def _questions(
     if not place.replicated:
         cast = f"accurateCastOrNull({ch_name(column.name)}, '{kind.core}')"
         bad = f"countIf(isNull({cast}) AND isNotNull({ch_name(column.name)}))"
-        return [Count(MISFITS, "tinybird", f"SELECT toString({bad}) AS n FROM {ch_name(target.name)}")]
+        return [Count(MISFITS, "tinybird", f"SELECT toString({bad}) AS _n FROM {ch_name(target.name)}")]
     if source is None or place.table is None:
         return []
     found: list[Question] = []

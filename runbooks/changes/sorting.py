@@ -60,7 +60,7 @@ def _questions(target: Datasource, columns: tuple[Column, ...], place: Where) ->
     if not place.replicated:
         key = ", ".join(ch_name(column.name) for column in columns)
         of = f"FROM {ch_name(target.name)} FINAL"
-        return [Count(DUPLICATES, "tinybird", f"SELECT toString(count() - uniqExact(tuple({key}))) AS n {of}")]
+        return [Count(DUPLICATES, "tinybird", f"SELECT toString(count() - uniqExact(tuple({key}))) AS _n {of}")]
     known = {c.name: c for c in place.table.columns} if place.table else {}
     parts = [comparable(column, known) for column in columns]
     if place.table is None or not all(parts):

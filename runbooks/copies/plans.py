@@ -35,7 +35,7 @@ def questions_of(job: CopyDeed, facts: Facts) -> tuple[Question, ...]:
     trace, last = running.cleared(pipe, offers(facts, pipe.name, lineage), facts)
     if last is None:
         return ()
-    sql = f"SELECT toString(count()) AS n FROM {trace.table} WHERE {trace.condition(last)}"
+    sql = f"SELECT toString(count()) AS _n FROM {trace.table} WHERE {trace.condition(last)}"
     return (Count(key=running.ROWS, system="tinybird", sql=sql),)
 
 

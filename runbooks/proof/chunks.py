@@ -2,7 +2,8 @@
 
 A range is one of the source's sorting-key prefix, so that only its granules are read; FINAL, since without it another
 of several equal versions may survive. ``tuple`` stands around the columns because ``cityHash64`` of a NULL is NULL,
-which ``sum`` skips; ``sum``, not XOR, which cancels doubles.
+which ``sum`` skips; ``sum``, not XOR, which cancels doubles. Aliases begin with ``_`` beside columns, as an alias that
+is also a column's name would stand for it.
 """
 
 from dataclasses import dataclass
@@ -94,17 +95,18 @@ def bound(of: Copied, low: str | None, rows: int) -> str:
     assert of.span is not None
     column = ch_name(of.span)
     where = f"WHERE {column} >= {ch_literal(low)} " if low is not None else ""
-    return f"SELECT toString({column}) AS k FROM {ch_name(of.source)} {where}ORDER BY {column} LIMIT 1 OFFSET {rows}"
+    return _key(of, f"{where}ORDER BY {column} LIMIT 1 OFFSET {rows}")
 
 
 def following(of: Copied, low: str) -> str:
     """At most one row ``{k}``: the next value of the span, where one value alone has more rows than a range."""
     assert of.span is not None
     column = ch_name(of.span)
-    return (
-        f"SELECT toString({column}) AS k FROM {ch_name(of.source)} WHERE {column} > {ch_literal(low)} "
-        f"ORDER BY {column} LIMIT 1"
-    )
+    return _key(of, f"WHERE {column} > {ch_literal(low)} ORDER BY {column} LIMIT 1")
+
+
+def _key(of: Copied, which: str) -> str:
+    return f"SELECT _k AS k FROM (SELECT toString({ch_name(of.span or '')}) AS _k FROM {ch_name(of.source)} {which})"
 
 
 def within(of: Copied, keys: Keys) -> str:
@@ -114,7 +116,8 @@ def within(of: Copied, keys: Keys) -> str:
 
 def _digest(of: Copied, rows: str) -> str:
     named = ", ".join(ch_name(c.name) for c in of.columns)
-    return f"SELECT toString(count()) AS n, toString(sum(cityHash64(tuple({named})))) AS d FROM ({rows})"
+    counted = f"SELECT count() AS _n, sum(cityHash64(tuple({named}))) AS _d FROM ({rows})"
+    return f"SELECT toString(_n) AS n, toString(_d) AS d FROM ({counted})"
 
 
 def _cast(of: Copied, where: str) -> str:

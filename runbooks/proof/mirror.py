@@ -23,8 +23,8 @@ def digest(of: Mirrored, table: str, keys: Keys) -> str:
     """Rows ``{b, n, d}``: of each bucket of keys in the range how many rows it has and their digest."""
     columns = [ch_name(column.name) for column in of.copy.columns]
     named = ", ".join(columns)
-    return (
-        f"SELECT toUInt16(cityHash64(tuple({', '.join(of.key)})) % {BUCKETS}) AS b, toString(count()) AS n, "
-        f"toString(sum(cityHash64(tuple({named})))) AS d FROM {ch_name(table)} FINAL "
-        f"WHERE {within(of.copy, keys)} GROUP BY b"
+    grouped = (
+        f"SELECT toUInt16(cityHash64(tuple({', '.join(of.key)})) % {BUCKETS}) AS _b, count() AS _n, "
+        f"sum(cityHash64(tuple({named}))) AS _d FROM {ch_name(table)} FINAL WHERE {within(of.copy, keys)} GROUP BY _b"
     )
+    return f"SELECT _b AS b, toString(_n) AS n, toString(_d) AS d FROM ({grouped})"

@@ -47,9 +47,10 @@ def now(claim: Claim, back_s: int) -> str:
 
 def bound(claim: Claim, span: Range, rows: int) -> str:
     """At most one row: the key that ends a range of so many rows, as text."""
-    column = pg_name(span.pg_column)
+    # With the table's name before it: a bare one in ORDER BY is the text that is selected, and 10 comes before 9
+    column = f"t.{pg_name(span.pg_column)}"
     where = f"WHERE {column} >= {pg_literal(span.low)} " if span.low is not None else ""
-    return f"SELECT {column}::text FROM {claim.table} {where}ORDER BY {column} OFFSET {rows} LIMIT 1"
+    return f"SELECT {column}::text FROM {claim.table} t {where}ORDER BY {column} OFFSET {rows} LIMIT 1"
 
 
 def _rows(claim: Claim, span: Range | None) -> str:

@@ -63,8 +63,8 @@ class ClearRun(Step):
         return copying.asked(at, self._jobs(), memo, Wish("delete", "rows are deleted", {"condition": self.condition}))
 
     def _count(self, at: Site) -> int:
-        rows = at.tinybird.sql(f"SELECT toString(count()) AS n FROM {self.table} WHERE {self.condition}")
-        return int(rows[0]["n"])
+        rows = at.tinybird.sql(f"SELECT toString(count()) AS _n FROM {self.table} WHERE {self.condition}")
+        return int(rows[0]["_n"])
 
     def _rows(self) -> str:
         return counted(self.rows, "row")

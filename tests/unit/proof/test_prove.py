@@ -10,13 +10,18 @@ from typing import Any
 import psycopg
 import pytest
 
+from runbooks.facts import live
+from runbooks.proof import chunks, mirror
+from runbooks.proof import source as in_postgres
+from runbooks.proof.claim import Claim, Range
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Wait
 from runbooks.steps import prove
 from runbooks.steps.prove import Prove
 from systems.postgres import Postgres
 from systems.tinybird import Tinybird
-from tests.support.both_sides import COMPARED, SEED, claim, rows, send, site, source, target
+from systems.tinybird_model import NewDatasource
+from tests.support.both_sides import COMPARED, SEED, allowed, claim, rows, send, site, source, target
 from tests.support.ledger_server import ledger_server
 from tests.support.tinybird_server import Tinybird as Served
 from tests.support.tinybird_server import tinybird_served
@@ -107,6 +112,30 @@ def test_the_last_bits_of_a_number_are_no_fault_and_its_digits_are(
     seen = carried_out(step, site(tinybird, postgres))
     assert isinstance(seen, Astray)
     assert "1 with another value" in seen.reason
+
+
+def test_columns_may_have_the_names_that_questions_give(served: Served, dsn: str) -> None:
+    served.reset()
+    tinybird = Tinybird(served.url, served.stand_in.admin_token, allowed)
+    schema = ",".join(f"`{name}` Int64 `json:$.{name}`" for name in ("k", "b", "d", "n"))
+    engine = {"engine": "ReplacingMergeTree", "sorting_key": "k, b", "version": "n"}
+    tinybird.create_datasource(NewDatasource(name="odd", schema=schema, **engine))
+    served.events("odd", *(json.dumps({"k": k, "b": 1, "d": 2, "n": 3}) for k in range(8, 13)), wait="true")
+    found = tinybird.datasource("odd")
+    assert found is not None
+    odd = live.datasource(found)
+    of = chunks.copied(odd, odd, {})
+    assert tinybird.sql(chunks.bound(of, None, 2)) == tinybird.sql(chunks.following(of, "9")) == [{"k": "10"}]
+    whole = tinybird.sql(chunks.source_digest(of, chunks.Keys()))
+    assert whole == tinybird.sql(chunks.target_digest(of, "odd", chunks.Keys()))
+    assert whole[0]["n"] == "5"
+    buckets = tinybird.sql(mirror.digest(mirror.Mirrored(of, ("`k`", "`b`")), "odd", chunks.Keys()))
+    assert len({row["b"] for row in buckets}) == sum(int(row["n"]) for row in buckets) == 5
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE numbered AS SELECT k FROM generate_series(8, 12) k")
+        claim = Claim("odd", '"public"."numbered"', (), "0", "0", 1, ())
+        ranged = connection.execute(in_postgres.bound(claim, Range("k", "k"), 2).encode()).fetchall()
+    assert ranged == [("10",)]
 
 
 def test_rows_on_their_way_are_waited_for(served: Served, dsn: str) -> None:
