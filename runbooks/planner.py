@@ -12,7 +12,7 @@ from runbooks.datafile import write_datasource
 from runbooks.errors import Refused
 from runbooks.facts import live
 from runbooks.facts.model import Facts
-from runbooks.hazards import Context, in_order
+from runbooks.hazards import Context, in_order, keys
 from runbooks.layout import laid_out_in_blocks
 from runbooks.lineage import Lineage
 from runbooks.plan import Choice, Hazard, Plan, PlannedStep, Reason
@@ -177,7 +177,7 @@ def _of_one(request: Request, job: Migrate | Revert, facts: Facts) -> tuple[Ques
     """Raises ``Refused``."""
     change = resolve(job, facts, Lineage.of(facts))[0]
     of_strategy = gone.questions(change) if request.strategy == "recreate" else ()
-    return (*change.questions, *of_strategy, *_in_project((change,), facts))
+    return (*change.questions, *keys.questions(change), *of_strategy, *_in_project((change,), facts))
 
 
 def _in_project(changes: tuple[PlannedChange, ...], facts: Facts) -> tuple[Question, ...]:

@@ -10,32 +10,53 @@ from sqlglot.errors import SqlglotError
 from runbooks.facts.model import PgTable
 from runbooks.hazards import Context, found, on_datasource, on_plan
 from runbooks.plan import Hazard, Level
-from runbooks.questions import count_of
+from runbooks.proof.fields import comparable, pg_name
+from runbooks.questions import Count, count_of
+from runbooks.strategies import PlannedChange
 from runbooks.strategies.parts import DUPLICATES
 
+ROOT = "$.record."
+SHARED = "rows that share the key that stays"
 _FIXED = frozenset({"createdAt", "created_at"})
 
 
 @on_datasource
 def sorting_key_not_unique(at: Context) -> Iterator[Hazard]:
+    """An old fault, and a note in a plan: unless rows share the key now, since then no proof comes to its end."""
     table, key = at.table, set(at.subject.sorting_key)
-    if (
-        table is None
-        or not _replacing(at)
-        or not key
-        or _replaced(at)
-        or any(set(unique) <= _sources(at, key) for unique in table.unique)
-    ):
+    if table is None or not _replacing(at) or not key or _replaced(at) or _unique(at, table, key):
         return
     best = " or ".join(", ".join(unique) for unique in table.unique) or "a unique index, which Postgres lacks"
+    shared = count_of(at.facts.answers, SHARED) if at.change else None
+    now = "rows that share it replace each other"
+    if shared:
+        some = "one row shares" if shared == 1 else f"{shared:,} rows share"
+        now = f"{some} it with another, and what a run did could not be proven"
     yield found(
         "sorting-key-not-unique",
-        _old(at, "error"),
+        "error" if shared else _old(at, "error"),
         at.subject.name,
-        f"Sorted by {', '.join(at.subject.sorting_key)}, which no unique index of Postgres makes unique: rows that "
-        "share it replace each other.",
+        f"Sorted by {', '.join(at.subject.sorting_key)}, which no unique index of Postgres makes unique: {now}.",
         f"Sort by a key that holds {best}.",
     )
+
+
+def questions(change: PlannedChange) -> tuple[Count, ...]:
+    """How many rows share a key that stays, where no unique index keeps them apart. An index needs no proof by rows."""
+    before, after, table = change.target.before, change.target.after, change.table
+    if not change.replicated or table is None or change.kind == "add index" or before.sorting_key != after.sorting_key:
+        return ()
+    known = {column.name: column for column in table.columns}
+    columns = [before.column(name) for name in before.sorting_key]
+    parts = [comparable(column, known) if column else None for column in columns]
+    paths = {(column.jsonpath or "").removeprefix(ROOT) for column in columns if column}
+    if not before.engine.endswith("ReplacingMergeTree") or not parts or not all(parts):
+        return ()
+    if any(set(unique) <= paths for unique in table.unique):
+        return ()
+    key = " || chr(31) || ".join(part.postgres for part in parts if part)
+    of = f"{pg_name(table.schema)}.{pg_name(table.name)}"
+    return (Count(SHARED, "postgres", f"SELECT count(*) - count(DISTINCT {key}) FROM {of}"),)
 
 
 @on_plan
@@ -160,6 +181,10 @@ def _named_in(key: str) -> frozenset[str]:
 def _replaced(at: Context) -> bool:
     """The key that is there goes: what is wrong with it does not matter any more."""
     return at.change is not None and at.change.target.after.sorting_key != at.change.target.before.sorting_key
+
+
+def _unique(at: Context, table: PgTable, key: set[str]) -> bool:
+    return any(set(unique) <= _sources(at, key) for unique in table.unique)
 
 
 def _kept_unique(at: Context, table: PgTable, key: tuple[str, ...]) -> bool:

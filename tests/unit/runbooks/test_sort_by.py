@@ -9,7 +9,7 @@ from runbooks.facts.model import Facts
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Count
-from runbooks.request import Migrate, Request, SortBy
+from runbooks.request import AddFields, Migrate, NewField, Request, SortBy
 from tests.support.estate import FILES, PEOPLE, PEOPLE_TABLE, live
 
 
@@ -61,6 +61,19 @@ def test_a_folder_alone_does_not_tell_whether_rows_share_another_key() -> None:
 def test_that_it_is_unique_today_is_not_enough() -> None:
     plan = planned("name", facts=replace(live(), answers={"rows that share a key": 0}))
     assert [h for h in plan.blocked if "nothing keeps it so" in h.message]
+
+
+def test_rows_that_share_the_key_that_stays_forbid_what_could_not_be_proven() -> None:
+    apart = replace(PEOPLE_TABLE, unique=(("name",),))
+    known = replace(live(), tables={**(live().tables or {}), "people": apart})
+    added = AddFields(fields=(NewField(name="extra", type="text"),))
+    request = Request(text="…", job=Migrate(datasources=("people",), change=added))
+    (asked,) = (q for q in questions_of(request, known) if isinstance(q, Count))
+    assert "count(DISTINCT" in asked.sql
+    none, some = (make_plan(request, replace(known, answers={asked.key: n})) for n in (0, 3))
+    assert slugs(none)["sorting-key-not-unique"] == "note"
+    assert [h.message for h in some.blocked if "3 rows share it with another" in h.message]
+    assert not [q for q in questions_of(request, live()) if isinstance(q, Count)]
 
 
 def test_a_unique_index_over_a_column_that_may_be_null_keeps_nothing_unique() -> None:
