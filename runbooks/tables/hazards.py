@@ -7,12 +7,13 @@ from runbooks.hazards import found
 from runbooks.hazards.postgres_sql import judged
 from runbooks.hazards.source import unhealthy
 from runbooks.plan import Hazard
-from runbooks.proof.fields import pg_name
+from runbooks.proof.fields import pg_literal, pg_name
 from runbooks.questions import Count, count_of
 from runbooks.strategies.parts import filling
 from runbooks.tables.route import Route, tracked
 
 UNVERSIONED = "rows without a version"
+BY_PARTITION = "whether partitions are published under their own names"
 _LEVELS = ("error", "warning", "note")
 _BUILT = ("postgres/require-concurrent-index-creation",)  # beside writers by the run; in the file it is there already
 
@@ -22,6 +23,7 @@ def of_route(route: Route, facts: Facts, migration: str) -> tuple[Hazard, ...]:
     every = [
         *_of_table(route),
         *_of_version(route, facts),
+        *_of_partitions(route, facts),
         *_of_twins(route, facts),
         *_of_platform(route, facts),
         *_of_time(route, facts),
@@ -47,7 +49,34 @@ def _of_table(route: Route) -> Iterator[Hazard]:
         )
 
 
-def version_questions(route: Route) -> tuple[Count, ...]:
+def counts(route: Route, facts: Facts) -> tuple[Count, ...]:
+    """What is counted in Postgres before a plan: rows that Tinybird would not take, and whether the publication sends
+    a partition's changes under its name."""
+    return (*_version_counts(route), *_partition_counts(route, facts))
+
+
+def _partition_counts(route: Route, facts: Facts) -> tuple[Count, ...]:
+    if not route.table.partitioned or route.table.published:
+        return ()
+    by_partition = f"pubname = {pg_literal(facts.names.publication)} AND NOT pubviaroot"
+    return (Count(BY_PARTITION, "postgres", f"SELECT count(*) FROM pg_publication WHERE {by_partition}"),)
+
+
+def _of_partitions(route: Route, facts: Facts) -> Iterator[Hazard]:
+    if not _partition_counts(route, facts) or not count_of(facts.answers, BY_PARTITION):
+        return
+    publication = facts.names.publication
+    yield found(
+        "publication-by-partition",
+        "error",
+        publication,
+        f"{route.table.name} is partitioned, and {publication} sends changes under the names of partitions: nobody "
+        "would take them.",
+        f"ALTER PUBLICATION {pg_name(publication)} SET (publish_via_partition_root = true).",
+    )
+
+
+def _version_counts(route: Route) -> tuple[Count, ...]:
     """How many rows have no version, where there may be such: Tinybird takes none of them."""
     if route.given or route.lacks_version or not route.version.nullable:
         return ()
@@ -58,7 +87,7 @@ def version_questions(route: Route) -> tuple[Count, ...]:
 
 
 def _of_version(route: Route, facts: Facts) -> Iterator[Hazard]:
-    if not version_questions(route):
+    if not _version_counts(route):
         return
     name, version = route.table.name, route.version.name
     rows = count_of(facts.answers, UNVERSIONED)

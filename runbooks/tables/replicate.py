@@ -83,7 +83,7 @@ def questions_of(job: Replicate, facts: Facts) -> tuple[Question, ...]:
         return of_git
     route = route_of(job, facts)
     topics = (route.name, *((route.like.topic,) if route.like else ()))
-    return (Shapes("topics", topics), *hazards.version_questions(route))
+    return (Shapes("topics", topics), *hazards.counts(route, facts))
 
 
 def lacking(route: Route, facts: Facts) -> Iterator[Step]:

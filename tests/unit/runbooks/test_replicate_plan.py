@@ -217,6 +217,16 @@ def test_when_all_is_there_nothing_is_to_do() -> None:
     assert "There is nothing to do" in refusal(there)
 
 
+def test_a_publication_that_sends_partitions_under_their_own_names_forbids_a_partitioned_table() -> None:
+    known = facts(replace(REPOS, partitioned=True))
+    (asked,) = counts(known)
+    assert asked.sql == "SELECT count(*) FROM pg_publication WHERE pubname = E'sequin_pub' AND NOT pubviaroot"
+    (said,) = (h for h in plan(replace(known, answers={asked.key: 1})).blocked if h.slug == "publication-by-partition")
+    assert "publish_via_partition_root = true" in said.fix
+    assert "publication-by-partition" not in slugs(plan(replace(known, answers={asked.key: 0})))
+    assert counts(facts(replace(REPOS, partitioned=True, published=True))) == []
+
+
 def test_a_partitioned_table_gets_its_index_partition_by_partition() -> None:
     made = plan(facts(replace(REPOS, partitioned=True)))
     assert "postgres.index.create" not in ops(made)
