@@ -7,7 +7,8 @@ from runbooks.plan import Hazard, Level
 from runbooks.resources import tables
 from runbooks.resources.differences import Difference, sorting_tags
 from runbooks.resources.pipes import kind_of, reads, silent, unwritable, write_of, written_whole
-from runbooks.steps.pipe_write import PipeText, WritePipe
+from runbooks.steps.pipe_text import PipeText
+from runbooks.steps.pipe_write import WritePipe
 from runbooks.words import counted
 
 

@@ -6,7 +6,8 @@ from runbooks.facts.model import Facts, Pipe
 from runbooks.lineage.sql import NotParsed, understand
 from runbooks.resources.alike import plain_sql
 from runbooks.resources.differences import Difference
-from runbooks.steps.pipe_write import PipeText, WritePipe
+from runbooks.steps.pipe_text import PipeText
+from runbooks.steps.pipe_write import WritePipe
 
 _OUTPUTS = ("copy", "materialized", "sink")
 _CHANGEABLE = ("copy", "endpoint")  # into each other
