@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runbooks.datafile.at_path import AtPath
+
 LARGEST_BYTES = 5_000_000  # the estate's largest datafile has 30,000
 _KINDS = (".datasource", ".pipe")
 _VENDOR = "vendor"  # other workspaces' shared data sources: not ours to change
@@ -13,23 +15,9 @@ _PLACES = ("datasources", "pipes", "endpoints", "copies", "materializations", "s
 
 
 @dataclass(frozen=True)
-class Datafile:
-    path: str  # below the folder, with / between
+class Datafile(AtPath):
     text: str
     whole: bool = True  # False: some bytes were no UTF-8, and marks stand for them
-
-    @property
-    def label(self) -> str:
-        """The file's own name: what findings call it."""
-        return self.path.rpartition("/")[2]
-
-    @property
-    def name(self) -> str:
-        return self.label.rpartition(".")[0]
-
-    @property
-    def kind(self) -> str:
-        return self.label.rpartition(".")[2]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from runbooks.datafile import read_datasource, read_pipe, write_datasource, write_pipe
+from runbooks.datafile.at_path import AtPath
 from runbooks.errors import DatafileError, Refused
 from runbooks.facts.model import Datasource, Facts, Pipe
 from runbooks.facts.project import Project
@@ -20,29 +21,15 @@ _FOLDERS = {"datasource": "datasources", "pipe": "pipes"}
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One resource that git and the workspace have differently; None where one of them has it not. ``path`` is below
-    the datafiles' folder. ``trouble`` says why a text was not understood: then nothing is known of the two."""
+class Difference(AtPath):
+    """One resource that git and the workspace have differently; None where one of them has it not. ``trouble`` says
+    why a text was not understood: then nothing is known of the two."""
 
-    path: str
     git: Resource | None
     live: Resource | None
     git_text: str = ""
     live_text: str = ""
     trouble: str = ""
-
-    @property
-    def label(self) -> str:
-        """``members.datasource``"""
-        return self.path.rpartition("/")[2]
-
-    @property
-    def name(self) -> str:
-        return self.label.rpartition(".")[0]
-
-    @property
-    def kind(self) -> str:
-        return self.label.rpartition(".")[2]
 
 
 def project_of(facts: Facts) -> ProjectNames:
