@@ -53,10 +53,25 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
     async def nothing(_: Request) -> Response:
         raise not_found()
 
+    known = (("GET", "", repository), *_paths(hub, views))
+    made: list[BaseRoute] = []
+    for root in ("", ENTERPRISE):
+        tokens = f"{root}/app/installations/{{id}}/access_tokens"
+        made.append(Route(tokens, answered(installation_token, window), methods=["POST"]))
+        made.append(Route(f"{root}/rate_limit", answered(limits, window), methods=["GET"]))
+        for method, path, handler in known:
+            whole = f"{root}/repos/{{owner}}/{{repo}}{path}"
+            made.append(Route(whole, inside(handler, reads=method == "GET"), methods=[method]))
+        every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+        made.append(Route(f"{root}/repos/{{rest:path}}", answered(nothing, window), methods=every))
+    return made
+
+
+def _paths(hub: Hub, views: Views) -> Iterable[tuple[str, str, InRepository]]:
+    """Below ``/repos/{owner}/{repo}``."""
     contents, data = Contents(hub, views), GitData(hub, views)
     pulls, revisions = Pulls(hub, views), Revisions(hub, views)
-    known: Iterable[tuple[str, str, InRepository]] = (
-        ("GET", "", repository),
+    return (
         ("GET", "/branches", revisions.branches),
         ("GET", "/branches/{branch:path}", revisions.branch),
         ("GET", "/contents/{path:path}", contents.show),
@@ -92,14 +107,3 @@ def routes(hub: Hub, access: Access, views: Views) -> list[BaseRoute]:
         ("POST", "/issues/{number:int}/labels", pulls.label),
         ("GET", "/issues/{number:int}/labels", pulls.labels),
     )
-    made: list[BaseRoute] = []
-    for root in ("", ENTERPRISE):
-        tokens = f"{root}/app/installations/{{id}}/access_tokens"
-        made.append(Route(tokens, answered(installation_token, window), methods=["POST"]))
-        made.append(Route(f"{root}/rate_limit", answered(limits, window), methods=["GET"]))
-        for method, path, handler in known:
-            whole = f"{root}/repos/{{owner}}/{{repo}}{path}"
-            made.append(Route(whole, inside(handler, reads=method == "GET"), methods=[method]))
-        every = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-        made.append(Route(f"{root}/repos/{{rest:path}}", answered(nothing, window), methods=every))
-    return made
