@@ -32,7 +32,7 @@ LIKE_THEIR_NEIGHBOURS = (
     17,
     18,
     19,
-)  # nothing is stopped, touched or fed between; for time alone
+)  # with --long alone, for time: what is stopped, touched or fed by then, it is in a later one of the others too
 
 
 @pytest.mark.parametrize("done", range(ALTER))

@@ -167,9 +167,9 @@ def test_a_paused_copy_stays_paused_whatever_of_it_is_pushed_or_taken_back(
     merge(sandbox, **{f"{COPY}__pipe": old.replace("COPY_SCHEDULE ", "COPY_SCHEDULE 1,")})
     again = drive.run("/tb push")
     drive.until(again, "succeeded")
-    assert pipe(sandbox, COPY)["schedule"] == {
-        **was["schedule"], "cron": f"1,{was['schedule']['cron']}"  # pyright: ignore
-    }  # fmt: skip
+    schedule = was["schedule"]
+    assert isinstance(schedule, dict)
+    assert pipe(sandbox, COPY)["schedule"] == schedule | {"cron": f"1,{schedule['cron']}"}
 
 
 @pytest.mark.long
