@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterator
+from itertools import chain
 
 from runbooks import finish, gone, guards, hazards, propose, retire, several
 from runbooks.budget import sink_budget
@@ -75,8 +76,7 @@ def make_plan(request: Request, facts: Facts) -> Plan:
         case CopyDeed() as job:
             return copies.plan_of(request, job, facts)
         case Migrate() as job if len(job.datasources) > 1:
-            apart = (request.model_copy(update={"job": one}) for one in several.apart(job))
-            return several.merged(request, tuple(make_plan(one, facts) for one in apart))
+            return several.merged(request, tuple(_of_several(request, one, facts) for one in several.apart(job)))
         case Migrate() | Revert() as job:
             return _of_change(request, job, facts)
 
@@ -111,6 +111,12 @@ def _of_change(request: Request, job: Migrate | Revert, facts: Facts) -> Plan:
         ghosts=gone.sentence(change, facts, assessment.within or chosen),
         locks=_locks(change, facts, assessment),
     )
+
+
+def _of_several(request: Request, job: Migrate, facts: Facts) -> Plan:
+    """One data source's part of a change of several."""
+    alone = request.model_copy(update={"job": job})
+    return make_plan(alone, several.answered_for(job.datasources[0], facts))
 
 
 def live_facts(request: Request, site: Site, *, window_s: float = live.RATE_WINDOW_S) -> Facts:
@@ -164,9 +170,7 @@ def questions_of(request: Request, facts: Facts) -> tuple[Question, ...]:
             case Retire():
                 return ()
             case Migrate() as job if len(job.datasources) > 1:
-                lineage = Lineage.of(facts)
-                changes = tuple(resolve(one, facts, lineage)[0] for one in several.apart(job))
-                return _in_project(changes, facts)
+                return _about_several(several.apart(job), facts)
             case Migrate() | Revert() as job:
                 return _of_one(request, job, facts)
     except Refused:
@@ -178,6 +182,14 @@ def _of_one(request: Request, job: Migrate | Revert, facts: Facts) -> tuple[Ques
     change = resolve(job, facts, Lineage.of(facts))[0]
     of_strategy = gone.questions(change) if request.strategy == "recreate" else ()
     return (*change.questions, *keys.questions(change), *of_strategy, *_in_project((change,), facts))
+
+
+def _about_several(jobs: tuple[Migrate, ...], facts: Facts) -> tuple[Question, ...]:
+    """Raises ``Refused``."""
+    lineage = Lineage.of(facts)
+    changes = {one.datasources[0]: resolve(one, facts, lineage)[0] for one in jobs}
+    own = (several.asked_for(name, (*change.questions, *keys.questions(change))) for name, change in changes.items())
+    return (*chain.from_iterable(own), *_in_project(tuple(changes.values()), facts))
 
 
 def _in_project(changes: tuple[PlannedChange, ...], facts: Facts) -> tuple[Question, ...]:

@@ -4,12 +4,15 @@ Only what is added in place can go together: each data source that is held or re
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from runbooks import steps
 from runbooks.changes.postgres import migration
 from runbooks.errors import Refused
+from runbooks.facts.model import Facts
 from runbooks.layout import laid_out_in_blocks
 from runbooks.plan import Choice, Estimate, Plan, Reason
+from runbooks.questions import Count, Question, Rehearsal
 from runbooks.request import AddFields, Migrate, Request
 from runbooks.step import Step
 
@@ -28,6 +31,22 @@ def apart(job: Migrate) -> tuple[Migrate, ...]:
     if twice:
         raise Refused(f"`{twice}` is there twice.", twice)
     return tuple(job.model_copy(update={"datasources": (name,)}) for name in job.datasources)
+
+
+def asked_for(name: str, questions: tuple[Question, ...]) -> Iterator[Question]:
+    """The same questions, each with an answer of its own for that data source; what is asked once for all, once."""
+    for each in questions:
+        yield replace(each, key=_own(name, each.key)) if isinstance(each, Count | Rehearsal) else each
+
+
+def answered_for(name: str, facts: Facts) -> Facts:
+    """The facts with what was answered for that data source, under the names by which it is looked for."""
+    own = {key.removeprefix(_own(name, "")): answer for key, answer in facts.answers.items()}
+    return replace(facts, answers=own)
+
+
+def _own(name: str, key: str) -> str:
+    return f"{name}: {key}"
 
 
 def merged(request: Request, plans: tuple[Plan, ...]) -> Plan:

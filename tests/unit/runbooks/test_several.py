@@ -7,9 +7,10 @@ import pytest
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.plan import Plan
-from runbooks.planner import make_plan
+from runbooks.planner import make_plan, questions_of
+from runbooks.questions import TAKEN, Count, Rehearsal
 from runbooks.request import AddFields, Migrate, NewField, Request, SortBy
-from tests.support.estate import FILES, PEOPLE, PEOPLE_SINK, PEOPLE_TABLE, live
+from tests.support.estate import EVENTS, FILES, PEOPLE, PEOPLE_SINK, PEOPLE_TABLE, live
 
 DELETED = AddFields(fields=(NewField(name="deletedAt", type="Nullable(DateTime64(3))"),))
 
@@ -61,6 +62,28 @@ def test_all_of_them_are_locked_guarded_and_bound() -> None:
     assert {f"tinybird/datasource/{name}/schema" for name in ("people", "teams")} <= plan.guards.keys()
     assert plan.hash != planned("people").hash
     assert Plan.from_json(plan.to_json()).hash == plan.hash
+
+
+def test_each_is_asked_about_and_judged_by_its_own_answers() -> None:
+    request = Request(text="…", job=Migrate(datasources=("people", "teams"), change=DELETED))
+    apart = {"teams": replace(PEOPLE_TABLE, name="teams", unique=(("name",),))}
+    known = replace(facts(), tables={**(facts().tables or {}), **apart})
+    (shared,) = (q for q in questions_of(request, known) if isinstance(q, Count))
+    assert 'FROM "public"."teams"' in shared.sql
+    none, some = (make_plan(request, replace(known, answers={shared.key: n})) for n in (0, 3))
+    assert not none.blocked
+    assert [(h.slug, h.resource) for h in some.blocked] == [("sorting-key-not-unique", "teams")]
+
+
+def test_an_alter_that_tinybird_would_not_take_for_one_of_them_is_refused_before_any() -> None:
+    computed = AddFields(fields=(NewField(name="twice", type="Int16", source="score * 2"),))
+    request = Request(text="…", job=Migrate(datasources=("events", "visits"), change=computed))
+    known = live({**FILES, "visits.datasource": EVENTS})
+    asked = [q for q in questions_of(request, known) if isinstance(q, Rehearsal)]
+    assert [q.datasource for q in asked] == ["events", "visits"]
+    assert make_plan(request, replace(known, answers={q.key: TAKEN for q in asked})).strategy.name == "alter"
+    with pytest.raises(Refused, match="no such type"):
+        make_plan(request, replace(known, answers={asked[1].key: "no such type"}))
 
 
 @pytest.mark.parametrize(
