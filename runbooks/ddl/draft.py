@@ -5,12 +5,13 @@ from dataclasses import dataclass, replace
 
 from sqlglot import exp
 
-from runbooks.ddl.objects import Index, columns_of, included, index_of, inner, mentioned
+from runbooks.ddl.defined import Defined, default_of
+from runbooks.ddl.objects import Index, index_of, inner
 from runbooks.ddl.outline import Outline, Unclear
 from runbooks.ddl.statements import Statement, behind, body_of, mentions, name_of, statements
 from runbooks.errors import RunbooksError
-from runbooks.facts.model import PgColumn, PgTable
-from runbooks.types.declared import format_type, serial
+from runbooks.facts.model import PgTable
+from runbooks.types.declared import format_type
 
 _ROWS = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Copy)
 _IN_PARTS = ("ATTACH", "DETACH")
@@ -21,7 +22,6 @@ _UPKEEP = ("ANALYZE", "VACUUM", "LOCK", "COMMENT", "GRANT", "REVOKE", "SET")
 _OPENS = ("BEGIN", "THEN", "ELSE", "LOOP")  # behind each of them a statement of a block begins
 _DYNAMIC = ("EXECUTE", "PERFORM", "CALL")
 _SHOWN = 50  # characters of a statement
-_IDLE = (exp.CollateColumnConstraint, exp.CommentColumnConstraint)
 _COPIES = ("DEFAULTS", "GENERATED", "INDEXES")  # of LIKE: what matters here; NOT NULL always comes with a column
 
 
@@ -49,7 +49,7 @@ def _nothing(schema: str, name: str) -> Outline | None:
 
 
 @dataclass
-class Draft(Outline):
+class Draft(Defined):
     """``known`` finds another table as it is at that point, by schema and name; None where that is not certain."""
 
     known: Callable[[str, str], Outline | None] = _nothing
@@ -114,7 +114,7 @@ class Draft(Outline):
             if isinstance(each, exp.LikeProperty):
                 copied += self._like(each)
             else:
-                self._defined(each)
+                self.define(each)
         self.merge()
         for index in copied:
             self.copy(index)
@@ -223,11 +223,11 @@ class Draft(Outline):
         if isinstance(action, exp.ColumnDef):
             if action.args.get("exists") and self.column(name_of(action.this)) is not None:
                 return True
-            self._defined(action)
+            self.define(action)
             return bool(action.args.get("exists"))
         if isinstance(action, exp.AddConstraint):
             for each in action.expressions:
-                self._defined(each)
+                self.define(each)
             return False
         if isinstance(action, exp.AlterSet):
             return True
@@ -262,65 +262,12 @@ class Draft(Outline):
         elif nullable is not None:
             self.put(replace(column, nullable=bool(nullable)))
         elif isinstance(default, exp.Expr):
-            self.put(replace(column, default=_default(default)))
+            self.put(replace(column, default=default_of(default)))
         elif action.args.get("drop"):
             self.put(replace(column, default=None))
         else:
             raise Unclear
         return kind is None
-
-    # -- what stands between the brackets
-
-    def _defined(self, each: exp.Expr, name: str = "") -> None:
-        if isinstance(each, exp.ColumnDef):
-            self._add(each)
-        elif isinstance(each, exp.Constraint):
-            for inner in each.expressions:
-                self._defined(inner, name_of(each.this))
-        elif isinstance(each, exp.PrimaryKey):
-            self.key(columns_of(each.expressions), name, beside=included(each))
-        elif isinstance(each, exp.UniqueColumnConstraint) and isinstance(each.this, exp.Schema):
-            self.index(name, Index.over(columns_of(each.this.expressions), "key", beside=included(each)))
-        elif isinstance(each, exp.ExcludeColumnConstraint) and isinstance(each.this, exp.IndexParameters):
-            self.index(name, replace(index_of(each.this, unique=False), label="excl"))
-        elif isinstance(each, exp.ForeignKey):
-            self.restrict(name, columns_of(each.expressions), "fkey")
-        elif isinstance(each, exp.CheckColumnConstraint):
-            self.restrict(name, mentioned(each), "check")
-        else:
-            raise Unclear
-
-    def _add(self, column: exp.ColumnDef) -> None:
-        name, kind = name_of(column.this), column.args.get("kind")
-        if not name or not isinstance(kind, exp.DataType) or self.column(name) is not None:
-            raise Unclear
-        counts = serial(kind)
-        made = PgColumn(name, format_type(kind), not counts, f"nextval({name})" if counts else None)
-        keys: list[tuple[str, bool]] = []
-        for constraint in column.args.get("constraints") or ():
-            kept, called = constraint.args.get("kind"), name_of(constraint.this)
-            if isinstance(kept, exp.NotNullColumnConstraint):
-                made = replace(made, nullable=bool(kept.args.get("allow_null")))
-                self.never_null.update({called} - {""})
-            elif isinstance(kept, exp.GeneratedAsIdentityColumnConstraint):
-                made = replace(made, nullable=False)
-            elif isinstance(kept, (exp.DefaultColumnConstraint, exp.ComputedColumnConstraint)):
-                generated = isinstance(kept, exp.ComputedColumnConstraint)
-                made = replace(made, default=_default(kept.this), generated=generated)
-            elif isinstance(kept, (exp.PrimaryKeyColumnConstraint, exp.UniqueColumnConstraint)):
-                keys.append((called, isinstance(kept, exp.PrimaryKeyColumnConstraint)))
-            elif isinstance(kept, exp.Reference):
-                self.restrict(called, (name,), "fkey")
-            elif isinstance(kept, exp.CheckColumnConstraint):
-                self.restrict(called, mentioned(kept), "check")
-            elif not isinstance(kept, _IDLE):
-                raise Unclear
-        self.put(made)
-        for named, primary in keys:
-            if primary:
-                self.key((name,), named)
-            else:
-                self.index(named, Index.over((name,), "key"))
 
     # -- statements of which sqlglot knows the first word
 
@@ -405,10 +352,6 @@ def beginning(text: str) -> str:
     """Enough of a statement to find it by."""
     line = " ".join(text.split())
     return line if len(line) <= _SHOWN else f"{line[:_SHOWN].rstrip()} …"
-
-
-def _default(of: exp.Expr) -> str | None:
-    return None if isinstance(of, exp.Null) else of.sql("postgres")
 
 
 def _drops(action: exp.Expr) -> bool:
