@@ -11,7 +11,7 @@ from runbooks.proof.fields import Compared
 
 BUCKETS = 4096
 SEPARATOR = 31  # between parts of a key and fields; 30 stands for NULL, 29 between items of an array
-FLOOR_S = -2208988800  # 1900-01-01: ClickHouse clamps older versions to it; they are counted apart
+FLOOR_S = -2208902400  # 1900-01-02: ClickHouse clamps older versions to the day before; they are counted apart
 CEILING_S = 10413791999  # 2299-12-31
 
 

@@ -15,6 +15,13 @@ _TEXTS = ("text", "character varying", "character", "uuid", "citext", "name")
 _INTEGERS = ("smallint", "integer", "bigint")
 _UNITS = {"3": "Milli", "6": "Micro", "9": "Nano"}
 _TIME = re.compile(r"^DateTime(?:64\((\d)(?:,.*)?\)|(?:\(.*\))?)$")
+# ClickHouse takes what is earlier or later than it can hold for the first or last day that it can, and of a DateTime64
+# leaves the time of day [measured on 26.5]: so its first day and its last are one value each, in seconds here
+LOW, HIGH, HIGH_NANO = -2208902400, 10413705600, 9223286400  # 1900-01-02, 2299-12-31, 2262-04-11
+_DAYS = {
+    "Date": (("1970-01-01", 0), ("2149-06-06", 65_535)),
+    "Date32": (("1900-01-01", -25_567), ("2299-12-31", 120_529)),
+}
 _DECIMAL = re.compile(r"^Decimal(?:32|64|128|256)?\((?:\d+, *)?(\d+)\)$")
 _NUMERIC = re.compile(r"^numeric\(\d+,(\d+)\)$")
 _INT = re.compile(r"^U?Int(8|16|32|64|128|256)$")
@@ -144,8 +151,25 @@ def _time(side: _Side) -> Compared | None:
     found = _TIME.match(side.kind)
     if not found or not side.pg_type.startswith(("timestamp", "date")) or (side.default and "0" not in side.default):
         return None
-    epoch = _epoch(side.pg, ch_name(side.name), found.group(1))
-    return side.rule(f"({epoch[0]})::text", f"toString({epoch[1]})", "0") if epoch else None
+    digits, column = found.group(1), ch_name(side.name)
+    epoch = _epoch(side.pg, column, digits)
+    if epoch is None:
+        return None
+    here, there, units = epoch
+    if digits is None:  # too late a time comes round again as another one, which is no such time
+        return side.rule(f"({_held(side.pg, here, ('1970-01-01', 0))})::text", f"toString({there})", "0")
+    low, high = LOW * units, (HIGH_NANO if digits == "9" else HIGH) * units
+    last = "2262-04-11" if digits == "9" else "2299-12-31"
+    here = _held(side.pg, here, ("1900-01-02", low), (last, high))
+    there = f"multiIf({there} < {low}, toInt64({low}), {there} > {high}, toInt64({high}), {there})"
+    return side.rule(f"({here})::text", f"toString({there})", "0")
+
+
+def _held(pg: str, value: str, low: tuple[str, int], high: tuple[str, int] | None = None) -> str:
+    """``value`` of a time or day as ClickHouse holds it: what is earlier than it can hold is its first, what is later
+    its last. With ELSE, as NULL is neither."""
+    late = f" WHEN {pg} > '{high[0]} 00:00+00' THEN {high[1]}" if high else ""
+    return f"CASE WHEN {pg} < '{low[0]} 00:00+00' THEN {low[1]}{late} ELSE {value} END"
 
 
 def _epoch(pg: str, clickhouse: str, digits: str | None) -> tuple[str, str, int] | None:
@@ -165,8 +189,10 @@ def _epoch(pg: str, clickhouse: str, digits: str | None) -> tuple[str, str, int]
 def _date(side: _Side) -> Compared | None:
     if side.pg_type != "date" or side.kind not in ("Date", "Date32") or side.default:
         return None
-    zero = "0" if side.kind == "Date" else "-25567"  # an absent Date32 is 1900-01-01
-    return side.rule(f"({side.pg} - date '1970-01-01')::text", f"toString(toInt32({ch_name(side.name)}))", zero)
+    first, last = _DAYS[side.kind]
+    days = _held(side.pg, f"{side.pg} - date '1970-01-01'", first, last)
+    zero = str(first[1])  # an absent Date32 is 1900-01-01
+    return side.rule(f"({days})::text", f"toString(toInt32({ch_name(side.name)}))", zero)
 
 
 def _array(side: _Side) -> Compared | None:

@@ -153,7 +153,7 @@ def _time(kind: str) -> Callable[[Any], Any]:
         if when.tzinfo is not None:
             when = when.astimezone(UTC)
         # fractions of a second are cut at the column's scale, not rounded (facts/procedures.md §8, 18)
-        return when.strftime("%Y-%m-%d") if kind in ("Date", "Date32") else _iso(when, kind)
+        return when.date().isoformat() if kind in ("Date", "Date32") else _iso(when, kind)
 
     return convert
 

@@ -22,7 +22,7 @@ TABLE = """
 CREATE TABLE public."people" (
     id uuid PRIMARY KEY, "displayName" text, nickname text, "isBot" boolean, score smallint, big bigint,
     rate numeric(12,4), ratio double precision, slim real, born date, "seenAt" timestamptz, "leftAt" timestamptz,
-    code char(5), tags text[], attributes jsonb, "updatedAt" timestamptz
+    code char(5), tags text[], attributes jsonb, "updatedAt" timestamptz, day date, stamp timestamptz, plain timestamp
 )
 """
 SCHEMA = ",".join(
@@ -45,6 +45,9 @@ SCHEMA = ",".join(
         ("country", "String", "attributes.country.default", "''"),
         ("attributes", "String", "", "''"),
         ("updatedAt", "DateTime64(3)", "", ""),
+        ("day", "Nullable(Date)", "", ""),
+        ("stamp", "Nullable(DateTime)", "", ""),
+        ("plain", "Nullable(DateTime64(3))", "", ""),
     ]
 )
 COMPARED = (
@@ -62,6 +65,9 @@ COMPARED = (
     "code",
     "tags",
     "country",
+    "day",
+    "stamp",
+    "plain",
 )
 
 
@@ -99,6 +105,9 @@ def _person(dice: random.Random, number: int) -> dict[str, Any]:
         "tags": dice.choice([["a", "b"], [], ["ü,'"], ["a", None]]),
         "attributes": {"country": {"default": dice.choice(["Österreich", ""])}} if number % 3 else {},
         "updatedAt": at,
+        "day": dice.choice([at.date(), early.date(), None]),
+        "stamp": dice.choice([at, early.replace(year=1960), None]),
+        "plain": dice.choice([early.replace(tzinfo=None), None]),
     }
 
 

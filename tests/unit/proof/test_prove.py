@@ -71,6 +71,42 @@ def test_equal_rows_of_every_awkward_kind_are_proven_in_every_column(served: Ser
     assert seen.found["proof"]["ghosts"] == 0
 
 
+def test_a_time_that_tinybird_cannot_hold_is_proven_as_the_nearest_that_it_can(
+    served: Served, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prove, "PATIENCE_MACHINE_S", 0.0)
+    far = [
+        datetime(1, 1, 1, 6, 7, 8, 900, UTC),
+        datetime(1899, 12, 31, 23, tzinfo=UTC),
+        datetime(1900, 1, 1, 1, tzinfo=UTC),
+        datetime(2299, 12, 31, 12, tzinfo=UTC),
+        datetime(2300, 1, 1, 1, tzinfo=UTC),
+        datetime(9999, 12, 31, 23, 59, 59, 999_999, UTC),
+    ]
+    people = [
+        {
+            **p,
+            "born": t.date(),
+            "day": t.date(),
+            "seenAt": t,
+            "leftAt": t,
+            "plain": t.replace(tzinfo=None),
+            "stamp": min(t, datetime(1960, 1, 1, tzinfo=UTC)),
+        }
+        for p, t in zip(rows(len(far)), far, strict=True)
+    ]
+    times = ("born", "day", "seenAt", "leftAt", "plain", "stamp")
+    postgres, tinybird = source(dsn, people), target(served, people)
+    for column in times:
+        seen = carried_out(proof_of(tinybird, postgres, (column,)), site(tinybird, postgres))
+        assert isinstance(seen, Done), f"{column}: {seen}"
+    for column in times:  # and no other
+        send(served, [{**people[0], column: None}])
+        seen = carried_out(proof_of(tinybird, postgres, (column,)), site(tinybird, postgres))
+        assert isinstance(seen, Astray)
+        assert "1 with another value" in seen.reason
+
+
 def test_ranges_of_keys_are_proven_one_after_the_other(
     served: Served, dsn: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
