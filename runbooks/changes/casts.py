@@ -15,6 +15,7 @@ _WHOLE = ("smallint", "integer", "bigint")
 _NUMBERS = (*_WHOLE, "real", "double precision", "numeric")
 _ZONED, _PLAIN, _DAY = "timestamp with time zone", "timestamp without time zone", "date"
 _TIMES = (_ZONED, _PLAIN, _DAY)
+_LABEL = re.compile(r"\s*'((?:[^'\\]|'')*)'\s*(?:=\s*-?\d+\s*)?")
 _CONSTANT = re.compile(r"\(?('(?:[^']|'')*'|-?[\d.]+|true|false)\)?(?:::[\w\s.\"\[\](),]+)?")
 
 
@@ -95,8 +96,13 @@ def _outside(value: str, pg_type: str, kind: Type) -> str | None:
         return f"{value} NOT BETWEEN {least} AND {most}" if span[0] < least or span[1] > most else None
     if kind.core.name == "DateTime" and _plain(pg_type) in _TIMES:
         return f"{value} NOT BETWEEN '1970-01-01' AND '2106-02-07'"
+    if kind.core.name == "Date" and _plain(pg_type) in _TIMES:
+        return f"{value} NOT BETWEEN '1970-01-01' AND '2149-06-06'"
     if kind.core.name == "FixedString":
         return f"octet_length({value}::text) > {kind.core.arguments[0]}"
+    if kind.core.name.startswith("Enum") and (names := [_LABEL.fullmatch(one) for one in kind.core.arguments]):
+        held = ", ".join(pg_literal(name.group(1).replace("''", "'")) for name in names if name)
+        return f"{value}::text NOT IN ({held})" if all(names) else None
     return None
 
 

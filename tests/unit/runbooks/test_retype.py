@@ -182,6 +182,20 @@ def test_what_fits_by_its_type_is_not_counted() -> None:
     assert misfits("x", "boolean", "integer", clickhouse.parse("Int32")) is None
 
 
+@pytest.mark.parametrize(
+    ("of", "kind", "condition"),
+    [
+        ("date", "Nullable(Date)", "\"x\" NOT BETWEEN '1970-01-01' AND '2149-06-06'"),
+        ("date", "Date32", None),
+        ("text", "Enum8('a' = 1, 'it''s' = -2)", "\"x\"::text NOT IN (E'a', E'it''s')"),
+        ("text", "LowCardinality(String)", None),
+    ],
+)
+def test_days_and_names_that_the_new_type_does_not_hold_are_counted(of: str, kind: str, condition: str | None) -> None:
+    wanted = f'"x" IS NOT NULL AND {condition}' if condition else None
+    assert misfits("x", of, None, clickhouse.parse(kind)) == wanted
+
+
 def test_what_sequin_sends_is_known_by_its_type() -> None:
     assert carries("numeric(12,2)", clickhouse.parse("String"))
     assert not carries("numeric(12,2)", clickhouse.parse("Float64"))
