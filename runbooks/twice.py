@@ -39,9 +39,10 @@ def sums(change: PlannedChange, facts: Facts) -> Iterator[Link]:
 
 
 def keeps_one_row(facts: Facts, link: Link) -> bool:
-    """Rows that come twice into the target replace each other, as they do in what feeds it."""
+    """Rows that come twice into the target replace each other, as they do in what feeds it: by the same columns, in
+    whatever order."""
     source, target = facts.datasources.get(link.source), facts.datasources.get(link.target)
-    return bool(source and target and replacing(target) and target.sorting_key == source.sorting_key)
+    return bool(source and target and replacing(target) and set(target.sorting_key) == set(source.sorting_key))
 
 
 def replacing(table: Datasource) -> bool:
