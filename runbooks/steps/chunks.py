@@ -53,7 +53,7 @@ def smaller(size: int) -> int:
 
 def since_key(source: str) -> str:
     """Where a run's record has since when what is written to ``source`` may be missing in its copy (ISO)."""
-    return f"copied/{source}"
+    return f"copied-since/{source}"
 
 
 class ByRanges(Step):
