@@ -16,7 +16,7 @@ from bot.slack import BAD_BLOCKS, CLOSED, SlackTrouble
 from config.log import logger
 from ledger import incidents, messages
 from ledger.connection import Conn
-from ledger.messages import Claimed, Purpose
+from ledger.messages import Purpose
 from ledger.values import Message
 
 ROOT_QUIET_S = 1.0  # several steps a second are one edit of the card
@@ -43,10 +43,9 @@ class Never(Exception):
 
 def publish(ctx: Context, number: int) -> None:
     with ctx.pool.connection() as conn:
-        claimed = messages.claim(conn, number)
-    if claimed is None:
+        message = messages.claim(conn, number)
+    if message is None:
         return
-    message = claimed.message
     try:
         ts = _send(ctx, message)
     except NotYet as later:
@@ -59,11 +58,11 @@ def publish(ctx: Context, number: int) -> None:
     except SlackTrouble as trouble:
         _later(ctx, message, trouble)
     else:
-        _sent(ctx, claimed, ts)
+        _sent(ctx, message, ts)
 
 
-def _sent(ctx: Context, claimed: Claimed, ts: str | None) -> None:
-    message, follows = claimed.message, list[int]()
+def _sent(ctx: Context, message: Message, ts: str | None) -> None:
+    follows = list[int]()
     with ctx.pool.connection() as conn, conn.transaction():
         behind = messages.sent(conn, message.id, ts=ts, rev=message.wanted_rev, quiet_s=_quiet(conn, message))
         if message.purpose == "root":

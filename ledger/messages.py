@@ -6,11 +6,10 @@ as Slack's are.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Literal
 
 from ledger import stored
-from ledger.connection import Conn, pick, row_of
+from ledger.connection import Conn, row_of
 from ledger.queries import load
 from ledger.values import Message
 
@@ -19,14 +18,6 @@ Purpose = Literal["root", "progress", "reply", "alert", "ephemeral", "answer", "
 CLAIM_STALE_S = 30  # longer than any call to Slack may take
 
 _sql = load("messages")
-
-
-@dataclass(frozen=True)
-class Claimed:
-    """``retaken``: an earlier publisher claimed it and never reported, so it may be on Slack without a ``ts`` here."""
-
-    message: Message
-    retaken: bool
 
 
 def run_ref(run: int) -> str:
@@ -109,15 +100,15 @@ def behind_of(conn: Conn, run: int) -> list[int]:
     return [row["id"] for row in conn.execute(_sql["behind_of"], _below(run))]
 
 
-def claim(conn: Conn, message: int) -> Claimed | None:
+def claim(conn: Conn, message: int) -> Message | None:
     """Take the message for sending; None if it is up to date, not due yet, in trouble, or being sent by another.
 
-    A claim lasts ``CLAIM_STALE_S`` seconds; it ends with ``sent``, ``postpone``, ``failed`` or ``trouble``.
+    A claim lasts ``CLAIM_STALE_S`` seconds; it ends with ``sent``, ``postpone``, ``failed`` or ``trouble``. One that
+    ended with none of them may have reached Slack all the same: there is no asking (docs/decisions.md), so it is sent
+    again.
     """
-    row = conn.execute(_sql["claim"], {"id": message, "stale_s": CLAIM_STALE_S}).fetchone()
-    if row is None:
-        return None
-    return Claimed(pick(Message, row), retaken=row["retaken"])
+    with conn.cursor(row_factory=row_of(Message)) as cursor:
+        return cursor.execute(_sql["claim"], {"id": message, "stale_s": CLAIM_STALE_S}).fetchone()
 
 
 def sent(conn: Conn, message: int, *, ts: str | None, rev: int, quiet_s: float = 0) -> bool:

@@ -50,7 +50,7 @@ ORDER BY id
 -- claim --
 -- Take a message for sending, unless it is up to date, spaced out or being sent by another
 WITH before AS (
-    SELECT id, posting_at FROM ledger.message
+    SELECT id FROM ledger.message
     WHERE id = %(id)s AND wanted_rev > sent_rev AND trouble IS NULL
       AND (not_before IS NULL OR not_before <= clock_timestamp())
       AND (posting_at IS NULL OR posting_at <= clock_timestamp() - make_interval(secs => %(stale_s)s))
@@ -58,7 +58,7 @@ WITH before AS (
 )
 UPDATE ledger.message SET posting_at = clock_timestamp()
 FROM before WHERE message.id = before.id
-RETURNING message.*, before.posting_at IS NOT NULL AS retaken
+RETURNING message.*
 
 -- sent --
 -- It was sent as of a revision; the spacing of the next edit
