@@ -55,11 +55,11 @@ class PlatformClock:
             self.speed = speed
         self._tell()
 
-    def restart(self, *, speed: float) -> None:
-        """Begin anew at the machine's time, nothing advanced: a reset of the sandbox."""
+    def restart(self, *, speed: float, ahead_s: float = 0.0) -> None:
+        """Begin anew at the machine's time, or so far ahead of it: a reset of the sandbox."""
         with self._lock:
             self.started = self.origin = self._wall()
-            self.advanced_s = 0.0
+            self.advanced_s = ahead_s
             self.speed = speed
         self._tell()
 

@@ -14,7 +14,7 @@ from sandbox.slack import Slack
 from sandbox.slack import control as slack_control
 from sandbox.standin import World
 
-Reset = Callable[[], Awaitable[None]]
+Reset = Callable[[float], Awaitable[None]]
 Settled = Callable[[float], Awaitable[bool]]
 Server = Callable[[str], Awaitable[None]]
 LONGEST_WAIT_S = 60.0
@@ -65,8 +65,13 @@ class WorldControl:
             raise Impossible(f"there is no fault {number}: it was served to its end or never set; nothing was changed")
         return JSONResponse({"ok": True, **asdict(fault)})
 
-    async def reset(self, _: Request) -> Response:
-        await self._reset()
+    async def reset(self, request: Request) -> Response:
+        """Back to the seed. ``ahead_s``: the platform's clock begins so far ahead of the machine's; no schedule had a
+        tick in that time."""
+        ahead_s = (await body_of(request)).get("ahead_s", 0)
+        if isinstance(ahead_s, bool) or not isinstance(ahead_s, (int, float)) or ahead_s < 0:
+            raise BadRequest(f"ahead_s is a number of seconds of 0 or more, not {ahead_s!r}")
+        await self._reset(ahead_s)
         return JSONResponse({"ok": True})
 
     async def server(self, request: Request) -> Response:

@@ -122,8 +122,9 @@ class Platform:
         await asyncio.to_thread(server.wait)
         self._away.discard(name)
 
-    async def reset(self) -> None:
-        """Back to the seed, one reset at a time. Whoever asks meanwhile is answered by half a platform."""
+    async def reset(self, ahead_s: float = 0.0) -> None:
+        """Back to the seed, one reset at a time; the clock begins so far ahead of the machine's. Whoever asks meanwhile
+        is answered by half a platform."""
         async with self._resetting:
             for name in list(self._away):
                 await self.bring_back(name)
@@ -133,7 +134,7 @@ class Platform:
             await asyncio.gather(self.connect.stop(), self.sequin.stop(), self.kubernetes.stop())
             self.kafka.stop()
             self.kafka.start()
-            self.world.clock.restart(speed=self._speed)
+            self.world.clock.restart(speed=self._speed, ahead_s=ahead_s)
             await asyncio.gather(
                 asyncio.to_thread(self.kafka.prepare),
                 asyncio.to_thread(self.postgres.reset_source),

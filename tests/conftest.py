@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.support.drive import Drive, Product, driving, product
 from tests.support.people import People
@@ -16,6 +17,10 @@ HERE = Path(__file__).parent
 IN_MEMORY = Path("/dev/shm")
 ROOM = 6 * 2**30  # bytes; a container's is often 64 MB
 KINDS = {"sandbox": "integration", "benchmarks": "benchmark"}  # folders whose tests are of a kind by another name
+
+# A machine that is slow for a moment is no fault of what is tried. In CI Hypothesis draws the same examples each time.
+settings.register_profile("patient", settings(deadline=None, suppress_health_check=[HealthCheck.too_slow]))
+settings.load_profile("patient")
 
 TOGETHER = ("faults/processes", "integration/ledger", "integration/workers", "unit/proof")
 """Folders whose tests share a server or a bot that takes seconds to start: one pytest worker runs all of one."""
@@ -61,12 +66,6 @@ def sandbox(running_sandbox: Sandbox) -> Sandbox:
     """A whole platform, as seeded. Its clock runs 20 times as fast as the machine's."""
     running_sandbox.reset()
     return running_sandbox
-
-
-@pytest.fixture
-def between_ticks(sandbox: Sandbox) -> None:
-    """No copy runs by its schedule for a while: for tests that say which runs there are (``Clock.between_ticks``)."""
-    sandbox.clock.between_ticks()
 
 
 @pytest.fixture

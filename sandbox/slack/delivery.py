@@ -47,8 +47,9 @@ class Parcel:
 
 
 class Delivery:
-    def __init__(self, sockets: Sockets, signing_secret: str) -> None:
+    def __init__(self, sockets: Sockets, signing_secret: str, knobs: dict[str, Any]) -> None:
         self._sockets = sockets
+        self._knobs = knobs
         self._secret = signing_secret
         self._client: httpx.AsyncClient | None = None
         self._redeliveries: set[asyncio.Task[None]] = set()
@@ -56,7 +57,7 @@ class Delivery:
         self.attempts: list[Attempt] = []
 
     async def deliver(self, parcel: Parcel, retry: int = 0, reason: str = "") -> Attempt:
-        """Deliver once and wait for the ack, three seconds at most."""
+        """Deliver once and wait for the ack, three seconds at most (the knob ``slack.ack_limit_s``)."""
         via = "http" if self.request_url else "socket"
         attempt = Attempt(parcel.kind, via, str(uuid.uuid4()), retry)
         self.attempts.append(attempt)
@@ -96,14 +97,14 @@ class Delivery:
             attempt.status = "dispatch_failed"
             return
         ack.add_done_callback(lambda done: self._acked(attempt, done, started))
-        await asyncio.wait({ack}, timeout=ACK_LIMIT_S)
+        await asyncio.wait({ack}, timeout=self._limit_s)
 
     def _acked(self, attempt: Attempt, ack: asyncio.Future[Any], started: float) -> None:
         """Also called for acks that come too late: their latency is kept, their status is not changed."""
         if ack.cancelled():
             return
         attempt.latency_ms = round((time.perf_counter() - started) * 1000, 3)
-        if attempt.latency_ms <= ACK_LIMIT_S * 1000:
+        if attempt.latency_ms <= self._limit_s * 1000:
             attempt.status = "acked"
             attempt.payload = ack.result()
 
@@ -115,7 +116,7 @@ class Delivery:
         if attempt.retry:
             headers |= {"x-slack-retry-num": str(attempt.retry), "x-slack-retry-reason": f"http_{reason}"}
         try:
-            answer = await self._http().post(url, content=body, headers=headers)
+            answer = await self._http().post(url, content=body, headers=headers, timeout=self._limit_s)
         except httpx.TimeoutException:
             return
         except httpx.HTTPError:
@@ -126,6 +127,10 @@ class Delivery:
         attempt.status = "acked" if answer.status_code == 200 else "dispatch_failed"
         if attempt.status == "acked":
             attempt.payload = _decode(answer)
+
+    @property
+    def _limit_s(self) -> float:
+        return float(self._knobs["slack.ack_limit_s"])
 
     def signature(self, body: str) -> dict[str, str]:
         """The two headers by which the app knows that it is Slack who calls (facts/slack.md §1.3)."""

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 
 from sandbox.slack import people, wire
 from sandbox.slack.api import METHODS, Call, Method, files
-from sandbox.slack.delivery import Delivery
+from sandbox.slack.delivery import ACK_LIMIT_S, Delivery
 from sandbox.slack.errors import RateLimited, SlackRefusal
 from sandbox.slack.feed import Feed
 from sandbox.slack.hooks import ResponseUrls
@@ -29,6 +29,7 @@ PAGE = Path(__file__).parent / "page"
 # Knobs of this stand-in and how they stand at first; POST /sandbox/knobs changes them.
 KNOBS: dict[str, Any] = {
     "slack.rate_limits": True,
+    "slack.ack_limit_s": ACK_LIMIT_S,  # how long an app may take to acknowledge what it is sent
     "slack.more_scopes": "",  # beside the manifest's, with commas: an app that was granted more
     "slack.fewer_scopes": "",  # of the manifest's, with commas: an app that was granted less
 }
@@ -69,7 +70,7 @@ class Slack:
         self.signing_secret = secrets.token_hex(16)
         self.feed = Feed()
         self.sockets = Sockets(world.log)
-        self.delivery = Delivery(self.sockets, self.signing_secret)
+        self.delivery = Delivery(self.sockets, self.signing_secret, world.knobs)
         self._empty()
         self.app: ASGIApp = Starlette(
             routes=[

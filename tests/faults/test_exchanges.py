@@ -12,12 +12,13 @@ from tests.support.drive import Drive
 from tests.support.ending import COPIES_OF_MEMBERS, Ending
 from tests.support.mortal import LOOKS, Mortal, once
 from tests.support.people import People
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import SETTLE_S, Sandbox
 from tests.support.seams import Boundary
+from tests.support.seeds import new_seed
 
 pytestmark = pytest.mark.faults
 
-SEED = random.SystemRandom().randrange(2**32)
+SEED = new_seed()
 MEMBERS = "/tb migrate members sort by joinedAt, id --strategy exchange"
 ACTIVITIES = "/tb migrate activities sort by createdAt, id --strategy exchange"
 CALL = "POST /v0/datasources/exchange"
@@ -89,7 +90,7 @@ def test_an_aborted_exchange_leaves_everything_running_on_the_old_table_or_the_n
     ending.the_ledger_is_sound(run)
     assert "members__" not in sandbox.tinybird.get("/v0/pipes?dependencies=true").text
     arrived = "SELECT toString(count()) AS n FROM members FINAL WHERE displayName = 'meanwhile'"
-    sandbox.clock.advance(5.0, settle_s=10.0)
+    sandbox.clock.advance(5.0, settle_s=SETTLE_S)
     sandbox.until(lambda: sandbox.tb(arrived) == [{"n": "3"}], what="what somebody changed meanwhile")
     ending.same_rows("displayName")
 

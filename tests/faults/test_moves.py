@@ -11,12 +11,13 @@ from tests.support.drive import Drive
 from tests.support.ending import Ending
 from tests.support.mortal import LOOKS, Mortal, once
 from tests.support.people import People
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import SETTLE_S, Sandbox
 from tests.support.seams import Boundary
+from tests.support.seeds import new_seed
 
 pytestmark = pytest.mark.faults
 
-SEED = random.SystemRandom().randrange(2**32)
+SEED = new_seed()
 SWAPPED = "/tb migrate collections sort by slug, id"
 REBUILT = "/tb migrate collections add field note text --strategy pipe-by-pipe"
 STEPS = {SWAPPED: 30, REBUILT: 33}
@@ -76,7 +77,7 @@ def test_an_aborted_run_leaves_readers_where_rows_are(
         assert collections.strays(sandbox) == {f"collections__before_run_{run}"}
         ending.nothing_is_paused()
         ending.the_ledger_is_sound(following)
-    sandbox.clock.advance(5.0, settle_s=10.0)
+    sandbox.clock.advance(5.0, settle_s=SETTLE_S)
     collections.same_rows(sandbox, "name", "slug")
     assert "0 meanwhile" in str(collections.page(sandbox))
 

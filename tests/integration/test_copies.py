@@ -17,8 +17,6 @@ from tests.support.drive import Drive
 from tests.support.people import Message, People
 from tests.support.sandbox import Sandbox
 
-pytestmark = pytest.mark.usefixtures("between_ticks")
-
 READER, SECOND, LAST = "pull_request_analysis_copy_pipe", "members_sorted_copy_pipe", "top_member_org_copy"
 CLEAN = "activityRelations_deduplicated_cleaned_copy_pipe"
 HOUR_S = 3600.0

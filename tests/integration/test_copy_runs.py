@@ -15,8 +15,6 @@ from tests.support.sandbox import Sandbox
 
 __all__ = ["board"]  # a fixture
 
-pytestmark = pytest.mark.usefixtures("between_ticks")
-
 
 def refused(drive: Drive, person: Person, line: str) -> str:
     run = asked(drive, person, line)

@@ -8,8 +8,6 @@ from tests.support.incident_story import PIPE, Story
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
 
-pytestmark = pytest.mark.usefixtures("between_ticks")
-
 
 @pytest.fixture
 def story(drive: Drive, people: People) -> Story:

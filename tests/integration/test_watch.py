@@ -11,8 +11,6 @@ from tests.support.sandbox import Sandbox
 
 __all__ = ["fail", "look"]  # fixtures
 
-pytestmark = pytest.mark.usefixtures("between_ticks")
-
 
 @pytest.fixture
 def run(sandbox: Sandbox, drive: Drive) -> Callable[[], None]:

@@ -14,9 +14,6 @@ from tests.support.sandbox import Sandbox
 __all__ = ["fail", "look"]  # fixtures
 
 
-pytestmark = pytest.mark.usefixtures("between_ticks")
-
-
 @pytest.fixture
 def story(drive: Drive, people: People) -> Story:
     return Story(drive, people)

@@ -23,8 +23,6 @@ from workers.watch.telling import tell
 
 __all__ = ["look"]  # a fixture
 
-pytestmark = pytest.mark.usefixtures("between_ticks")
-
 HOUR = 3600.0
 
 

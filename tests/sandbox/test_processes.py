@@ -9,9 +9,11 @@ import httpx
 import psutil
 import pytest
 
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import PATIENCE_S, Sandbox
 
 pytestmark = pytest.mark.integration
+
+DAY_S = 86_400.0
 
 
 def _family(sandbox: Sandbox) -> list[psutil.Process]:
@@ -36,8 +38,8 @@ def test_nothing_is_left_behind(number: signal.Signals) -> None:
     family, folder = _family(own), _folder(own)
     assert len(family) >= 4
     os.kill(own.process.pid, number)
-    own.process.wait(30)
-    psutil.wait_procs(family, timeout=10)
+    own.process.wait(PATIENCE_S)
+    psutil.wait_procs(family, timeout=PATIENCE_S)
     left = [one.name() for one in family if one.is_running() and one.status() != psutil.STATUS_ZOMBIE]
     own.stop()
     stayed = folder.exists()
@@ -56,14 +58,22 @@ def test_a_dropped_connection_gives_no_answer_at_all(sandbox: Sandbox, fault: st
 
 
 def test_the_ledgers_clock_is_the_platforms(sandbox: Sandbox) -> None:
+    sandbox.clock.run_at(1.0)
     sandbox.clock.advance(7200)
     seen = sandbox.ledger("SELECT extract(epoch FROM ledger.now())::float8 AS now")[0]["now"]
     assert abs(seen - sandbox.clock.time()) < 60
 
 
 def test_a_reset_empties_the_ledger_and_redis_and_keeps_the_clock(sandbox: Sandbox) -> None:
-    sandbox.clock.advance(7200)
-    sandbox.reset()
-    assert sandbox.ledger("SELECT count(*) AS n FROM ledger.clock") == [{"n": 1}]
-    seen = sandbox.ledger("SELECT extract(epoch FROM ledger.now() - clock_timestamp())::float8 AS ahead")[0]["ahead"]
-    assert abs(seen) < 1000
+    sandbox.clock.advance(3 * DAY_S)
+    assert sandbox.control.post("/sandbox/reset", json={"ahead_s": -1}).status_code == 400
+    assert ahead(sandbox) > 3 * DAY_S
+    for days in (0, 1):
+        assert sandbox.control.post("/sandbox/reset", json={"ahead_s": days * DAY_S}).is_success
+        assert sandbox.ledger("SELECT count(*) AS n FROM ledger.clock") == [{"n": 1}]
+        assert days * DAY_S <= ahead(sandbox) < (days + 0.5) * DAY_S
+
+
+def ahead(sandbox: Sandbox) -> float:
+    """By how much the ledger's clock is ahead of the machine's."""
+    return sandbox.ledger("SELECT extract(epoch FROM ledger.now() - clock_timestamp())::float8 AS s")[0]["s"]

@@ -3,7 +3,7 @@
 import json
 from typing import Any
 
-from tests.support.sandbox import Sandbox, read_topic
+from tests.support.sandbox import SETTLE_S, Sandbox, read_topic
 
 ASKED = '/tb migrate activities add field score2 Float32 from "score / 2" --strategy rename'
 PAGE = "activities_page"  # an endpoint that reads the table itself
@@ -37,7 +37,7 @@ def ids(sandbox: Sandbox, table: str = "activities") -> set[str]:
 def all_is_there(sandbox: Sandbox, seeded: set[str], column: bool = True) -> None:
     """Every activity of before and every one that was written since, each once and with half its score."""
     sandbox.knobs(kubernetes__writes_per_s=0.0)
-    sandbox.clock.advance(30.0, settle_s=10.0)
+    sandbox.clock.advance(30.0, settle_s=SETTLE_S)
     sent = {row["id"] for row in written(sandbox)}
     sandbox.until(lambda: ids(sandbox) >= sent, what="everything that was written")
     there = ids(sandbox)

@@ -19,6 +19,7 @@ from ledger.connection import Pool, open_pool
 from ledger.values import NewStep
 from runbooks.plan import Choice, Estimate, Hazard, Plan, PlannedStep, Reason
 from tests.support.ledger_server import LedgerServer, RedisServer
+from tests.support.sandbox import ANSWER_S
 from tests.support.slack_server import Workspace
 
 BEN, CHEN = "U0BEN0001", "U0CHEN001"
@@ -82,7 +83,7 @@ class Stage:
         """As on the first day: an empty workspace, an empty ledger, and jobs that work here."""
         context.configure(context.create(self.settings, self.pool, Bell(self.settings.redis_url.get_secret_value())))
         self.slack.post("reset")
-        self.slack.post("knobs", **{"slack.rate_limits": False})
+        self.slack.post("knobs", **{"slack.rate_limits": False, "slack.ack_limit_s": ANSWER_S})
         tables = "inbox, run, step, intent, decision, lock, message, question, freeze, capability, audit"
         tables += ", incident, incident_event, silence, watch"
         with self.pool.connection() as conn:

@@ -25,13 +25,12 @@ from runbooks.request import Request
 from runbooks.site import Site
 from tbops import build
 from tests.support.people import Message, People
-from tests.support.sandbox import GaveUp, Sandbox
+from tests.support.sandbox import ANSWER_S, SETTLE_S, GaveUp, Sandbox
 from workers.context import Context, plan_live
 from workers.engine import Advanced, advance
 
-LEASE_S = 1.0
+LEASE_S = 60.0  # nobody renews it here, and no machine is too slow to act under it: a test ends it (``take_over``)
 MOST_TICKS = 3_000
-SETTLE_S = 10.0  # of the machine: the longest that movers are waited for; longer only when they cannot go on at all
 
 MakePlan = Callable[[Request, Site], Plan]
 Engine = Callable[[Context, int], Advanced]
@@ -255,7 +254,7 @@ def _soonest(conn: Conn) -> tuple[int, float] | None:
 @contextmanager
 def driving(sandbox: Sandbox, people: People, given: Product) -> Iterator[Drive]:
     bot.context.configure(given.talk)  # other tests have talk workers too
-    sandbox.knobs(slack__rate_limits=False)
+    sandbox.knobs(slack__rate_limits=False, slack__ack_limit_s=ANSWER_S)
     sandbox.clock.run_at(1.0)
     made = Drive(sandbox, people, given, given.worker())
     try:

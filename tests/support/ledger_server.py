@@ -16,14 +16,22 @@ from pathlib import Path
 import psycopg
 
 from ledger import migrate
+from tests.support.sandbox import PATIENCE_S
 
 _QUIET = ["-c", "shared_buffers=32MB", "-c", "max_connections=60", "-c", "log_min_messages=fatal"]
 
 
+_taken: list[socket.socket] = []
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port that nobody else gets: it stays bound here, and whoever listens on it may share it (SO_REUSEADDR), as
+    Postgres, Redis and uvicorn do. Until then whoever connects to it is refused."""
+    taken = socket.socket()
+    taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    taken.bind(("127.0.0.1", 0))
+    _taken.append(taken)
+    return int(taken.getsockname()[1])
 
 
 def _package(name: str) -> Path:
@@ -87,7 +95,7 @@ def ledger_server(*, fsync: str = "off") -> Iterator[LedgerServer]:
             yield LedgerServer(port)
         finally:
             server.send_signal(signal.SIGINT)  # fast shutdown: whoever is still connected is cut off
-            server.wait(timeout=20)
+            server.wait(timeout=PATIENCE_S)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
@@ -111,14 +119,14 @@ class RedisServer:
     def stop(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.wait(timeout=10)
+            self._process.wait(timeout=PATIENCE_S)
             self._process = None
 
 
 def _answers(ask: object) -> None:
     """Ask until it answers. A server's start cannot be waited for in any other way."""
     assert callable(ask)
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             ask()

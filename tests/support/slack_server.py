@@ -20,12 +20,8 @@ import sandbox.slack
 from sandbox.clock import PlatformClock
 from sandbox.slack import Slack
 from sandbox.standin import Ports, World, door
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+from tests.support.ledger_server import free_port
+from tests.support.sandbox import ANSWER_S, PATIENCE_S
 
 
 @contextmanager
@@ -45,12 +41,12 @@ def served(app: ASGIApp, port: int) -> Iterator[str]:
     server.startup = startup
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert started.wait(10), "the server did not start"
+    assert started.wait(PATIENCE_S), "the server did not start"
     try:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.should_exit = True
-        thread.join(10)
+        thread.join(PATIENCE_S)
 
 
 @dataclass(frozen=True)
@@ -76,10 +72,10 @@ class Workspace:
         return self.http.get(f"/sandbox/{path}", params=query).json()
 
     def wait_for(self, path: str, count: int = 1, after: int = 0) -> list[dict[str, Any]]:
-        """The log's entries of `path` once there are `count`; waits with the log's long poll, 15 s for each answer."""
+        """The log's entries of `path` once there are `count`; waits with the log's long poll."""
         found: list[dict[str, Any]] = []
         while len(found) < count:
-            page = self.get("log", after=after, wait=15)
+            page = self.get("log", after=after, wait=PATIENCE_S)
             assert page["entries"], f"{path} came {len(found)} times, not {count}: {self.messages()}"
             after = page["last"]
             found += [entry for entry in page["entries"] if entry["path"] == path]
@@ -101,13 +97,13 @@ def slack_workspace() -> Iterator[Workspace]:
     port = free_port()
     world = World(Ports(port), PlatformClock(), Path("/nonexistent"))
     slack = sandbox.slack.create(world)
-    control = sandbox.control.routes(world, slack, slack.reset, _no_movers, _no_server, _no_server)
+    control = sandbox.control.routes(world, slack, lambda _: slack.reset(), _no_movers, _no_server, _no_server)
     routes = [*control, Mount("/", app=slack.app)]
     app = door(world, "slack", Starlette(routes=routes))
     with (
         served(app, port) as url,
         httpx.Client(
-            base_url=url, trust_env=False, timeout=20, limits=httpx.Limits(max_keepalive_connections=0)
+            base_url=url, trust_env=False, timeout=ANSWER_S, limits=httpx.Limits(max_keepalive_connections=0)
         ) as http,
     ):
         yield Workspace(slack, world, http)

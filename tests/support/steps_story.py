@@ -24,7 +24,7 @@ from systems.kubernetes import Kubernetes
 from systems.postgres import Postgres
 from systems.sequin import Sequin
 from systems.tinybird import Tinybird
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import SETTLE_S, Sandbox
 
 RUN = 7
 LOOKS = 2_000
@@ -143,7 +143,7 @@ def to_its_end(run: Story, step: Step, meanwhile: Callable[[Seen], None] = lambd
             step.act(run.at(memo, answered))
             answered += 1
         else:
-            run.sandbox.clock.advance(max(seen.after, 5.0), settle_s=10.0)
+            run.sandbox.clock.advance(max(seen.after, 5.0), settle_s=SETTLE_S)
         meanwhile(seen)
     raise AssertionError(f"{step.op} came to no end: {memo}")
 

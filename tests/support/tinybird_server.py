@@ -18,7 +18,7 @@ import uvicorn
 from sandbox.clock import PlatformClock
 from sandbox.standin import KNOBS, Ports, World, door
 from sandbox.tinybird import TinybirdStandIn, create
-from tests.support.sandbox import BETWEEN_TICKS_S
+from tests.support.sandbox import ANSWER_S, BETWEEN_TICKS_S, PATIENCE_S
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -138,12 +138,12 @@ def tinybird_served(*, speed: float = 1.0, seed: str = "small") -> Iterator[Tiny
 
         thread = threading.Thread(target=loop.run_until_complete, args=(serve(),), daemon=True)
         thread.start()
-        assert ready.wait(30), "the stand-in did not start"
+        assert ready.wait(PATIENCE_S), "the stand-in did not start"
         headers = {"Authorization": f"Bearer {stand_in.admin_token}"}
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=30) as client:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", headers=headers, timeout=ANSWER_S) as client:
             try:
                 yield Tinybird(stand_in, world, client, loop)
             finally:
                 server.should_exit = True
-                thread.join(15)
+                thread.join(PATIENCE_S)
                 loop.close()
