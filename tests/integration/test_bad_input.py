@@ -18,7 +18,7 @@ from bot.serve import Bot
 from config.settings import SlackSettings
 from tests.support.drive import Drive
 from tests.support.people import Done, Message
-from tests.support.sandbox import Sandbox
+from tests.support.sandbox import ANSWER_S, Sandbox
 
 pytestmark = pytest.mark.integration
 
@@ -256,7 +256,8 @@ def sends(bot: Bot, secret: str, *, at: float | None = None, signature: str = ""
         "X-Slack-Signature": signature or f"v0={made}",
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    return httpx.post(f"http://127.0.0.1:{bot.port}/slack/events", content=body, headers=headers, trust_env=False)
+    url = f"http://127.0.0.1:{bot.port}/slack/events"
+    return httpx.post(url, content=body, headers=headers, trust_env=False, timeout=ANSWER_S)
 
 
 def stored(drive: Drive) -> int:
@@ -300,7 +301,8 @@ def test_what_cannot_be_read_is_the_senders_fault(untouched: Drive, http_bot: Bo
     signed = {"X-Slack-Request-Timestamp": str(int(time.time())), "X-Slack-Signature": "v0=" + "0" * 64}
     sent = {**signed, "Content-Type": "application/json", **headers}
     raw = [(name, value.encode()) for name, value in sent.items()]
-    answer = httpx.post(f"http://127.0.0.1:{http_bot.port}/slack/events", content=body, headers=raw, trust_env=False)
+    url = f"http://127.0.0.1:{http_bot.port}/slack/events"
+    answer = httpx.post(url, content=body, headers=raw, trust_env=False, timeout=ANSWER_S)
     assert answer.status_code in (400, 401)
     assert stored(untouched) == 0
 

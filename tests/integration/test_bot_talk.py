@@ -11,6 +11,7 @@ from ledger.incidents import Detail, Found
 from runbooks.plan import Hazard
 from tests.support.bot_stage import Stage, plan, stage
 from tests.support.ledger_server import LedgerServer, RedisServer, ledger_server
+from tests.support.sandbox import ANSWER_S
 from tests.support.slack_server import Workspace, slack_workspace
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("bot")]
@@ -259,11 +260,10 @@ def _value(card: dict[str, object], action_id: str) -> str:
 
 def test_a_command_over_signed_http_is_acknowledged_and_an_unsigned_one_is_refused(signed: Stage) -> None:
     asks_and_sees_the_plan(signed)
-    url = f"http://127.0.0.1:{signed.bot.port}"
-    forged = httpx.post(f"{url}/slack/events", data={"command": "/tb", "text": "runs"}, trust_env=False)
-    assert forged.status_code == 401
-    assert httpx.get(f"{url}/health", trust_env=False).json() == {"ok": True, "ledger": True, "slack": True}
-    assert 'tbops_runs{state="proposed"} 1.0' in httpx.get(f"{url}/metrics", trust_env=False).text
+    with httpx.Client(base_url=f"http://127.0.0.1:{signed.bot.port}", trust_env=False, timeout=ANSWER_S) as client:
+        assert client.post("/slack/events", data={"command": "/tb", "text": "runs"}).status_code == 401
+        assert client.get("/health").json() == {"ok": True, "ledger": True, "slack": True}
+        assert 'tbops_runs{state="proposed"} 1.0' in client.get("/metrics").text
 
 
 def test_the_metrics_say_how_the_watch_does(signed: Stage) -> None:
@@ -273,12 +273,15 @@ def test_the_metrics_say_how_the_watch_does(signed: Stage) -> None:
         watches.begin(conn, "staging")
         watches.looked(conn, "staging", now, trouble="")
         watches.failing(conn, "production", "Tinybird is away.")
-    told = httpx.get(f"http://127.0.0.1:{signed.bot.port}/metrics", trust_env=False).text
-    assert 'tbops_incidents_open{environment="staging",kind="failed"} 1.0' in told
-    assert 'tbops_watch_behind_seconds{environment="staging"} 0.' in told
-    assert 'tbops_watch_failing_seconds{environment="staging"} 0.0' in told
-    assert 'tbops_watch_failing_seconds{environment="production"} 0.' in told
-    assert 'tbops_watch_last_look_timestamp_seconds{environment="production"}' not in told
+        conn.execute("UPDATE ledger.watch SET looked_at = looked_at - interval '1 h'")
+        conn.execute("UPDATE ledger.watch SET failing_since = failing_since - interval '2 h'")
+    told = httpx.get(f"http://127.0.0.1:{signed.bot.port}/metrics", trust_env=False, timeout=ANSWER_S).text
+    figures = dict(line.rsplit(" ", 1) for line in told.splitlines() if not line.startswith("#"))
+    assert figures['tbops_incidents_open{environment="staging",kind="failed"}'] == "1.0"
+    assert 3600 <= float(figures['tbops_watch_behind_seconds{environment="staging"}']) < 3600 + ANSWER_S
+    assert figures['tbops_watch_failing_seconds{environment="staging"}'] == "0.0"
+    assert 7200 <= float(figures['tbops_watch_failing_seconds{environment="production"}']) < 7200 + ANSWER_S
+    assert 'tbops_watch_last_look_timestamp_seconds{environment="production"}' not in figures
 
 
 def test_a_type_that_cannot_be_inferred_is_chosen_in_a_form(talk: Stage) -> None:

@@ -1,7 +1,5 @@
 """A field computed for activities by a copy and a switch of names, while the platform writes (procedures.md §4)."""
 
-import time
-
 import pytest
 
 from tests.support import activities
@@ -33,11 +31,11 @@ def test_nothing_is_lost_and_everything_runs_again(
 ) -> None:
     sandbox.knobs(tinybird__rename_rewrites_references=rewrites)
     run = drive.run(ASKED)
-    broken: list[float] = []
+    broken = 0
 
     def page_is_read() -> None:
-        if activities.shown(sandbox) is None:
-            broken.append(time.monotonic())
+        nonlocal broken
+        broken += activities.shown(sandbox) is None
 
     drive.watches.append(page_is_read)
     view = drive.until(run, "succeeded")
@@ -49,7 +47,7 @@ def test_nothing_is_lost_and_everything_runs_again(
     assert sandbox.connector()["connector"]["state"] == "RUNNING"
     assert sandbox.tinybird.get(f"/v0/pipes/{activities.COPY}").json()["schedule"]["status"] == "running"
     assert f"activities__before_run_{run}" not in sandbox.tinybird.get("/v0/pipes?dependencies=true").text
-    assert len(broken) <= 1  # a look between the two renames, at most
+    assert broken <= 1  # a look between the two renames, at most
     assert view.run.found["proven"] == ["activities"]
 
 
@@ -61,11 +59,12 @@ def test_a_crash_between_the_two_renames_is_mended_at_the_next_look(
     sandbox.faults.add("tinybird", "PUT /v0/datasources/*", "drop_after")
     while activities.shown(sandbox) is not None:
         drive.move()
-    broken = time.monotonic()
     drive.take_over()  # the worker that made the first rename never heard of it
+    looks = 0
     while activities.shown(sandbox) is None:
         drive.move()
-    assert time.monotonic() - broken < 5.0
+        looks += 1
+    assert looks <= 2, "the first finds it, the next one goes on"
     drive.until(run, "succeeded")
     activities.all_is_there(sandbox, seeded)
 

@@ -5,6 +5,7 @@ import random
 import pytest
 
 from tests.support.sandbox import Json, Sandbox
+from tests.support.seeds import new_seed
 
 pytestmark = pytest.mark.integration
 
@@ -21,7 +22,7 @@ def test_restarts_at_any_moment_of_a_backfill_leave_no_row_out(
     sandbox: Sandbox, request: pytest.FixtureRequest
 ) -> None:
     """Small pages, one at a time, and a restart at a random distance from the last: each page is hit somewhere."""
-    seed = random.SystemRandom().randrange(10**6)
+    seed = new_seed()
     print(f"seed {seed}")
     chance = random.Random(seed)
     restarts = RESTARTS * (5 if request.config.getoption("--long") else 1)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
+from tests.support.sandbox import ANSWER_S, PATIENCE_S
 from tests.support.tinybird_server import Tinybird, member
 
 pytestmark = [pytest.mark.integration, pytest.mark.xdist_group("tinybird")]
@@ -44,13 +45,13 @@ def schema_of(tb: Tinybird, name: str) -> str:
 
 @pytest.mark.parametrize("headers", [{"Authorization": "Bearer p.nobody"}, {"Authorization": ""}])
 def test_a_missing_or_wrong_token_is_refused_with_403(tb: Tinybird, headers: dict[str, str]) -> None:
-    answer = httpx.get(f"{tb.url}/v0/datasources", headers=headers)
+    answer = httpx.get(f"{tb.url}/v0/datasources", headers=headers, timeout=ANSWER_S)
     assert answer.status_code == 403
     assert answer.json()["error"]
 
 
 def test_the_token_may_come_in_the_query(tb: Tinybird) -> None:
-    answer = httpx.get(f"{tb.url}/v0/sql?&token={tb.stand_in.admin_token}&q=SELECT%201")
+    answer = httpx.get(f"{tb.url}/v0/sql?&token={tb.stand_in.admin_token}&q=SELECT%201", timeout=ANSWER_S)
     assert (answer.status_code, answer.text) == (200, "1\n")
 
 
@@ -320,9 +321,9 @@ def test_time_functions_read_the_platform_clock_and_strings_are_left_alone(tb: T
         0
     ]
     now = tb.world.clock.now()
-    assert abs(row["t"] - now.timestamp()) < 5
+    assert abs(row["t"] - now.timestamp()) < ANSWER_S
     assert row["s"] == "now()"
-    assert row["d"] in (f"{now:%Y-%m-%d}", f"{now - timedelta(seconds=5):%Y-%m-%d}")
+    assert row["d"] in (f"{now:%Y-%m-%d}", f"{now - timedelta(seconds=ANSWER_S):%Y-%m-%d}")
     assert row["m"].startswith(row["d"])
 
 
@@ -495,7 +496,7 @@ def test_a_copy_that_takes_longer_than_an_hour_times_out(tb: Tinybird) -> None:
 
 def wait_for_jobs(tb: Tinybird, pipe: str, count: int) -> list[dict[str, str]]:
     """The pipe's runs since the reset, once there are so many; long polls the job list."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         jobs = tb.client.get("/v0/jobs", params={"pipe_name": pipe, "status": "done"}).json()["jobs"]
         if len(jobs) >= count:
@@ -564,45 +565,46 @@ def test_the_operations_log_counts_rows_written(tb: Tinybird) -> None:
 # -- the whole
 
 
-def test_reads_and_events_are_quick_while_a_large_copy_is_computed(tb: Tinybird) -> None:
+def test_reads_and_events_are_answered_while_a_large_copy_is_computed(tb: Tinybird) -> None:
+    """Were they to wait for it, no more than the first of them would be answered before it has ended."""
     create(tb, "wide", "`n` UInt64,`s` String", engine="MergeTree", engine_sorting_key="n", engine_ver="", format="csv")
     tb.client.post("/v0/pipes", json={"name": "wide_copy", "nodes": [
         {"name": "n0", "type": "copy", "target_datasource": "wide", "mode": "replace",
          "sql": "SELECT number AS n, toString(cityHash64(number)) AS s FROM numbers(3000000)"}]})  # fmt: skip
-    done = threading.Event()
-    slowest = 0.0
+    working, done = threading.Event(), threading.Event()
+    answered: list[int] = []
 
     def read() -> None:
-        nonlocal slowest
-        with httpx.Client(base_url=tb.url, headers=tb.client.headers) as client:
+        with httpx.Client(base_url=tb.url, headers=tb.client.headers, timeout=ANSWER_S) as client:
+            working.wait()
             while not done.is_set():
-                started = time.monotonic()
-                client.get("/v0/sql", params={"q": "SELECT count() FROM members"})
-                client.post("/v0/events?name=members", content=event(1))
-                slowest = max(slowest, time.monotonic() - started)
+                read = client.get("/v0/sql", params={"q": "SELECT count() FROM members"})
+                sent = client.post("/v0/events?name=members", content=event(1))
+                if not done.is_set():
+                    answered.append(read.status_code + sent.status_code)
 
     reader = threading.Thread(target=read)
     reader.start()
-    job = tb.finished(tb.client.post("/v0/pipes/wide_copy/copy").json()["job"]["id"])
+    copy = tb.client.post("/v0/pipes/wide_copy/copy").json()["job"]["id"]
+    working.set()
+    job = tb.finished(copy)
     done.set()
     reader.join()
     assert job["status"] == "done"
     assert tb.value("SELECT count() FROM wide") == 3_000_000
-    assert slowest < 0.5
+    assert len(answered) > 2
+    assert set(answered) == {200 + 202}
 
 
-def test_a_reset_brings_the_seed_back_quickly(tb: Tinybird) -> None:
+def test_a_reset_brings_the_seed_back(tb: Tinybird) -> None:
     tb.client.delete("/v0/datasources/members?force=true")
     tb.client.post("/v0/datasources/members_sorted/truncate")
     tb.client.put("/v0/datasources/organizations?name=gone")
     create(tb, "extra")
-    started = time.monotonic()
     tb.reset()
-    took = time.monotonic() - started
     assert tb.value("SELECT count() FROM members FINAL") == 200 == tb.value("SELECT count() FROM members_sorted")
     assert tb.client.get("/v0/datasources/extra").status_code == 404
     assert tb.events("members", event(1), token=tb.stand_in.append_token).status_code == 202
-    assert took < 2.0, "0.1 s on an idle machine"
 
 
 EXPORT = {"service": "kafka", "connection": "estate-kafka", "kafka_topic": "people_sink", "schedule_cron": "30 9 * * *"}

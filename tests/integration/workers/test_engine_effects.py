@@ -7,12 +7,12 @@ from threading import Event
 
 import pytest
 
-from config.settings import EngineSettings
 from runbooks.site import Site
 from runbooks.steps.toy_steps import Await, Broken, Change, Chunks, Put, Unseen  # pyright: ignore[reportMissingImports]
 from systems.permit import Permit
 from tests.support.engine_story import Toys, plain
 from tests.support.outside import Killed
+from tests.support.sandbox import PATIENCE_S
 from workers.engine import advance
 
 pytestmark = pytest.mark.integration
@@ -89,7 +89,7 @@ def test_a_stale_worker_has_no_effect(toy: Toys) -> None:
     def slow(environment: str, number: int, permit: Permit) -> Site:
         def stalling(system: str, call: str) -> None:
             stopped.set()
-            go_on.wait(10)
+            go_on.wait(PATIENCE_S)
             permit(system, call)
 
         return toy.context.site(environment, number, stalling)
@@ -97,7 +97,7 @@ def test_a_stale_worker_has_no_effect(toy: Toys) -> None:
     first = replace(toy.context, site=slow, owner="stale")
     with ThreadPoolExecutor(1) as other:
         stale = other.submit(advance, first, run)
-        assert stopped.wait(10)
+        assert stopped.wait(PATIENCE_S)
         lease = first.desk.now()
         assert lease is not None
         toy.end_lease(run)
@@ -106,7 +106,7 @@ def test_a_stale_worker_has_no_effect(toy: Toys) -> None:
         assert toy.log() == ["a=1"]
         lease.lost()  # what its pulse finds when it renews; the clock would say so too, a moment later
         go_on.set()
-        assert stale.result(10).state is None
+        assert stale.result(PATIENCE_S).state is None
     assert toy.log() == ["a=1"]
     assert toy.state(run) == "succeeded"
 
@@ -118,19 +118,18 @@ def test_the_ledger_itself_gives_no_intent_to_a_stale_worker(toy: Toys) -> None:
 
     def slow(environment: str, number: int, permit: Permit) -> Site:
         stopped.set()
-        go_on.wait(10)
+        go_on.wait(PATIENCE_S)
         return toy.context.site(environment, number, permit)
 
-    patient = toy.context.settings.model_copy(update={"engine": EngineSettings(lease_s=60)})
     with ThreadPoolExecutor(1) as other:
-        stale = other.submit(advance, replace(toy.context, site=slow, settings=patient, owner="stale"), run)
-        assert stopped.wait(10)
+        stale = other.submit(advance, replace(toy.context, site=slow, owner="stale"), run)
+        assert stopped.wait(PATIENCE_S)
         toy.end_lease(run)
         toy.faults.inject("put a", "kill_before")
         with pytest.raises(Killed):
             toy.tick(run)
         go_on.set()
-        assert stale.result(10).state is None
+        assert stale.result(PATIENCE_S).state is None
     assert toy.log() == []
     toy.end_lease(run)
     assert toy.drive(run) == "succeeded"
@@ -158,6 +157,7 @@ def test_a_run_whose_worker_died_is_taken_over_when_its_lease_ends(toy: Toys) ->
         toy.tick(run)
     assert toy.tick(run).state is None, "its lease is still alive"
     with toy.pool.connection() as conn:
+        conn.execute("UPDATE ledger.run SET lease_until = clock_timestamp() + interval '0.2 s'")
         conn.execute("SELECT pg_sleep(extract(epoch FROM lease_until - clock_timestamp())) FROM ledger.run")
     assert toy.drive(run) == "succeeded"
     assert toy.log() == ["a=1"]
