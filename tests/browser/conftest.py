@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.browser.clicking import ARGUMENTS, CHROMIUM
+from tests.browser.clicking import ARGUMENTS, CHROMIUM, SHOWN_MS
 from tests.support.sandbox import Sandbox
 from tests.support.tools import unavailable
+
+expect.set_options(timeout=SHOWN_MS)  # Playwright's five seconds are too few where the machine is busy
 
 
 @pytest.fixture(scope="package")

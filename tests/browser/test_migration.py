@@ -10,7 +10,7 @@ from tests.support.sandbox import Sandbox
 
 pytestmark = [pytest.mark.browser, pytest.mark.process, pytest.mark.xdist_group("browser")]
 
-LONGEST_S = 40.0
+LONGEST_S = 120.0
 
 
 @pytest.mark.parametrize(

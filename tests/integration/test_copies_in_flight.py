@@ -14,7 +14,8 @@ def test_a_waiting_run_is_cancelled_and_a_working_one_awaited(sandbox: Sandbox, 
     pause = next(step.number for step in drive.view(run).steps if step.op == "tinybird.copy.pause/1")
     drive.until_step(run, pause)
     working, waiting = (by_hand(sandbox) for _ in range(2))
-    assert (status(sandbox, working), status(sandbox, waiting)) == ("working", "waiting")
+    sandbox.until(lambda: status(sandbox, working) == "working", what="the run that has begun")
+    assert status(sandbox, waiting) == "waiting"
     began = sandbox.clock.time()
 
     drive.until_step(run, pause + 1)

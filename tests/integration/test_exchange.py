@@ -62,7 +62,7 @@ def test_members_change_places_and_no_read_fails(
     assert (plan["strategy"]["name"], plan["downtime_s"]) == ("exchange", 0)
     call = number_of(drive, run, "tinybird.datasource.exchange/1")
     drive.until_step(run, call)
-    with reading(sandbox, page.name) as seen:
+    with reading(drive, page.name) as seen:
         drive.until_step(run, call + 4)
     assert seen.failed == []
     assert len(page.shown(seen)) > 3  # one at least for each step of it
@@ -96,7 +96,7 @@ def test_activities_change_places_while_the_platform_writes(
     call = number_of(drive, run, "tinybird.datasource.exchange-written/1")
     drive.until_step(run, call)
     page = Page(sandbox, "activities")
-    with reading(sandbox, page.name) as seen:
+    with reading(drive, page.name) as seen:
         drive.until_step(run, call + 4)
     drive.until(run, "succeeded")
     assert seen.failed == []

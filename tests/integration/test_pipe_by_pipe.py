@@ -37,7 +37,7 @@ def test_a_replicated_table_is_replaced_while_its_page_is_read(drive: Drive, san
     assert "FROM collections__mirror_run_{run} AS collections FINAL" in plan["diffs"][collections.READER]
     assert "collections__mirror_run_{run} AS collections" in drive.card(run).words
     drive.approve(run)
-    with reading(sandbox, collections.PAGE) as outsider:
+    with reading(drive, collections.PAGE) as outsider:
         drive.until(run, "succeeded")
     seen = outsider.answers[collections.PAGE]
     assert outsider.failed == []
@@ -63,7 +63,7 @@ def test_what_is_written_meanwhile_is_read_in_the_mirror_and_in_the_new_table(dr
     drive.until_step(run, step(drive, run, "tinybird.datasource.set-aside/1") + 1)
     assert "0 first of all" in str(collections.page(sandbox))
     collections.change(sandbox, "00 meanwhile")
-    with reading(sandbox, collections.PAGE) as outsider:
+    with reading(drive, collections.PAGE) as outsider:
         drive.until(run, "succeeded")
     assert outsider.failed == []
     assert "00 meanwhile" in str(collections.page(sandbox))
@@ -78,7 +78,7 @@ def test_a_table_with_writers_of_its_own_is_replaced_while_its_page_is_read(driv
     sandbox.knobs(kubernetes__writes_per_s=15.0, connect__offset_flush_s=1.0)
     run = drive.run("/tb migrate activities sort by platform, id")
     assert (drive.view(run).run.plan or {})["strategy"]["name"] == "pipe-by-pipe"
-    with reading(sandbox, activities.PAGE) as outsider:
+    with reading(drive, activities.PAGE) as outsider:
         drive.until(run, "succeeded")
     assert outsider.failed == []
     shown = [int(answer[0]["n"]) for answer in outsider.answers[activities.PAGE]]

@@ -65,6 +65,8 @@ def test_a_table_gives_way_only_to_a_proven_one_while_nothing_comes(run: Story, 
     job = sandbox.tinybird.post(f"/v0/pipes/{COPY}/copy").json()["job"]["id"]
     assert isinstance(step.look(proven(run)), Wait)
     assert sandbox.tinybird.post(f"/v0/jobs/{job}/cancel").is_success
+    ended = f"/v0/jobs/{job}"
+    sandbox.until(lambda: sandbox.tinybird.get(ended).json()["status"] == "cancelled", what="the end of that copy")
     pipe = CreateCopyPipe(of=copied(before, after, {}))
     pipe.act(run.at())
     assert "it would copy the table into itself" in reason(step.look(proven(run)))

@@ -2,9 +2,10 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Event, Thread
+from threading import Condition, Thread
 
-from tests.support.sandbox import Json, Sandbox
+from tests.support.drive import Drive
+from tests.support.sandbox import PATIENCE_S, GaveUp, Json, Sandbox
 
 
 class Outsider:
@@ -12,6 +13,9 @@ class Outsider:
         self.answers: dict[str, list[list[Json]]] = {name: [] for name in endpoints}
         self.failed: list[str] = []
         self._sandbox = sandbox
+        self._rounds = 0
+        self._over = False
+        self._changed = Condition()
 
     def read(self) -> None:
         for name, seen in self.answers.items():
@@ -21,20 +25,35 @@ class Outsider:
             else:
                 self.failed.append(answer.text)
 
+    def go_on(self) -> None:
+        while not self._over:
+            self.read()
+            with self._changed:
+                self._rounds += 1
+                self._changed.notify_all()
+
+    def reads_again(self) -> None:
+        """Until all was read once from now on."""
+        with self._changed:
+            wanted = self._rounds + 2  # one may be under way
+            if not self._changed.wait_for(lambda: self._rounds >= wanted, PATIENCE_S):
+                raise GaveUp(f"nobody has read {', '.join(self.answers)} for {PATIENCE_S} s")
+
+    def stop(self) -> None:
+        self._over = True
+
 
 @contextmanager
-def reading(sandbox: Sandbox, *endpoints: str) -> Iterator[Outsider]:
-    """From here to the end of the block, in a thread of its own."""
-    outsider, over = Outsider(sandbox, *endpoints), Event()
-
-    def go_on() -> None:
-        while not over.is_set():
-            outsider.read()
-
-    thread = Thread(target=go_on)
+def reading(drive: Drive, *endpoints: str) -> Iterator[Outsider]:
+    """From here to the end of the block, in a thread of its own; once at least between two moves of the run, however
+    quick they are and however slow the machine."""
+    outsider = Outsider(drive.sandbox, *endpoints)
+    thread = Thread(target=outsider.go_on)
     thread.start()
+    drive.watches.append(outsider.reads_again)
     try:
         yield outsider
     finally:
-        over.set()
+        drive.watches.remove(outsider.reads_again)
+        outsider.stop()
         thread.join()

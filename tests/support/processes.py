@@ -16,10 +16,10 @@ from typing import Any
 from redis import Redis
 
 from tests.support.people import People
-from tests.support.sandbox import ROOT, Json, Sandbox
+from tests.support.sandbox import PATIENCE_S, ROOT, Json, Sandbox
 
-START_S = 60.0
-RUN_S = 60.0
+START_S = 120.0
+RUN_S = 120.0
 SWEEP_S = 0.2  # the platform's clock runs 20 times as fast: what is due is found as soon as at the usual pace
 NEVER_S = 1e6
 
@@ -73,7 +73,7 @@ class Pool:
                 os.kill(pid, signal.SIGKILL)
         self.process.wait()
 
-    def stop(self, patience_s: float = 20.0) -> int:
+    def stop(self, patience_s: float = PATIENCE_S) -> int:
         """SIGTERM; the exit code. A pool that does not end in time is killed and fails the test."""
         self.process.terminate()
         try:

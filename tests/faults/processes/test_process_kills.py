@@ -12,6 +12,7 @@ from tests.support.paces import FAST, SLOW
 from tests.support.people import People
 from tests.support.processes import RECREATED, Crew, Job, effects, everything_arrived, holding_drains
 from tests.support.sandbox import Json, Sandbox
+from tests.support.seeds import new_seed
 
 pytestmark = [pytest.mark.faults, pytest.mark.process]
 
@@ -60,7 +61,7 @@ def kills(sandbox: Sandbox, crew: Crew, people: People, *, seed: int, wanted: in
 def test_a_worker_killed_at_random_points_of_a_backfill_costs_nothing(
     sandbox: Sandbox, crew: Crew, people: People
 ) -> None:
-    seed = random.SystemRandom().randrange(2**32)
+    seed = new_seed()
     sandbox.knobs(**SLOW)
     kills(sandbox, crew, people, seed=seed, wanted=10)
 
