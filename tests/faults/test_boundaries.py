@@ -14,10 +14,11 @@ from tests.support.drive import Drive
 from tests.support.ending import Ending
 from tests.support.mortal import LOOKS, Mortal, once
 from tests.support.seams import Boundary
+from tests.support.seeds import new_seed
 
 pytestmark = pytest.mark.faults
 
-SEED = random.SystemRandom().randrange(2**32)
+SEED = new_seed()
 
 
 @pytest.fixture(params=["alter", "recreate"])

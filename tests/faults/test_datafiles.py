@@ -13,10 +13,11 @@ from tests.support.people import People
 from tests.support.project import FOLDER, REPO, edit, merge, sql_of, text
 from tests.support.sandbox import Sandbox
 from tests.support.seams import Boundary
+from tests.support.seeds import new_seed
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
-SEED = random.SystemRandom().randrange(2**32)
+SEED = new_seed()
 PIPE, PATH = "members_count", "pipes/members_count.pipe"
 COPY = "members_sorted_copy_pipe"
 SQL = "SELECT count() AS count, countIf(isBot = 1) AS bots, uniq(id) AS people FROM members_sorted"

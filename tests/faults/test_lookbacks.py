@@ -13,6 +13,7 @@ from tests.support.ending import Ending
 from tests.support.mortal import LOOKS, Mortal, once
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
+from tests.support.seeds import new_seed
 
 pytestmark = [pytest.mark.faults, pytest.mark.long]
 
@@ -137,7 +138,7 @@ def mortal(drive: Drive, sandbox: Sandbox, ending: Ending) -> Callable[..., Mort
 
 @pytest.mark.parametrize("end", ["succeeded", "aborted"])
 def test_killed_from_intent_to_commit_what_was_missed_is_copied_once(mortal: Callable[..., Mortal], end: str) -> None:
-    seed = random.SystemRandom().randrange(2**32)
+    seed = new_seed()
     print(f"seed {seed}")
     chance = random.Random(seed)
     assert mortal(lambda at: at.matters or chance.random() < LOOKS, end=end).deaths

@@ -18,10 +18,11 @@ from tests.support.mortal import LOOKS, Mortal, once
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
 from tests.support.seams import Boundary
+from tests.support.seeds import new_seed
 
 pytestmark = pytest.mark.faults
 
-SEED = random.SystemRandom().randrange(2**32)
+SEED = new_seed()
 STEPS = 29
 SWITCHED, FED = 16, 19  # after these the new table stands, and takes rows
 CHOSEN = (19,)  # the others lie between two like them; for time alone

@@ -16,6 +16,7 @@ from tests.support.ending import Ending
 from tests.support.mortal import LOOKS, Mortal, once
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
+from tests.support.seeds import new_seed
 
 pytestmark = pytest.mark.faults
 
@@ -92,7 +93,7 @@ def test_an_effect_of_putting_back_whose_answer_is_lost_is_found_and_not_repeate
 
 def test_killed_from_intent_to_commit_a_run_puts_each_thing_back_once(watched: Drive, stopped: Stopped) -> None:
     """At each boundary between the intent of an effect and the commit of its outcome, and after some mere looks."""
-    seed = random.SystemRandom().randrange(2**32)
+    seed = new_seed()
     print(f"seed {seed}")
     chance = random.Random(seed)
     mortal = Mortal(watched, stopped.run, once(lambda at: at.matters or chance.random() < LOOKS))

@@ -13,11 +13,12 @@ from tests.support.ending import Ending
 from tests.support.mortal import LOOKS, Mortal, once
 from tests.support.sandbox import Sandbox
 from tests.support.seams import Boundary
+from tests.support.seeds import new_seed
 
 ASKED = '/tb migrate activities add field score2 Float32 default 0 from "score / 2"'
 FILL = "tinybird.copy.fill/1"
 KEPT = "id, score, title, body, attributes, toString(createdAt) AS createdAt"
-SEED = random.SystemRandom().randrange(2**32)
+SEED = new_seed()
 
 
 @pytest.fixture

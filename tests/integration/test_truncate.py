@@ -1,6 +1,5 @@
 """A truncate with full backfill (facts/estate.md §9): what is gone from Postgres is gone from Tinybird at the end."""
 
-import random
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +10,7 @@ from tests.support.mortal import Mortal, once
 from tests.support.paces import PACES
 from tests.support.sandbox import Sandbox
 from tests.support.seams import Boundary
+from tests.support.seeds import new_seed
 
 ASKED = "/tb migrate members add field isDeleted boolean --strategy recreate"
 GHOSTS = "tinybird.datasource.delete-ghosts/1"
@@ -79,6 +79,6 @@ def test_killed_while_it_deletes_them_it_deletes_the_same(
 
 
 def _at(step: str, everywhere: bool) -> Callable[[Boundary], bool]:
-    seed = random.SystemRandom().randrange(2**32)
+    seed = new_seed()
     print(f"seed {seed}")
     return lambda at: at.place.startswith(step) and (everywhere or at.matters)

@@ -14,6 +14,7 @@ import pytest
 
 from ledger.incidents import Kind
 from ledger.pauses import Pause
+from tests.support.seeds import new_seed
 from tests.support.timetable import Line, Plan, Timetable, copies, follows
 from tests.support.watching import T0, Stage, at
 from workers.watch.reconcile import Became, Closed, Opened, Reopened
@@ -117,7 +118,7 @@ def _turned(pipe: CopyPipe, planted: Planted | None) -> CopyPipe:
 )
 @pytest.mark.timeout(600)
 def test_no_false_alarm_and_no_missed_fault(first: datetime, days: int) -> None:
-    seed = random.SystemRandom().randrange(10**6)
+    seed = new_seed()
     print(f"the seed of the timetable: {seed}")
     world = World(seed, first.timestamp(), days)
     told = _looked_at(world)

@@ -9,6 +9,7 @@ import random
 from dataclasses import dataclass, field
 
 from systems.tinybird_logs import LoggedJob, LoggedWrite
+from tests.support.seeds import new_seed
 from tests.support.watching import ENVIRONMENT, HOUR, Stage, at, job, pipe, wrote
 from workers.watch import memory
 from workers.watch.meanwhile import meanwhile
@@ -34,7 +35,7 @@ class Log:
 
 
 def test_no_job_is_lost_and_none_is_told_twice() -> None:
-    seed = random.SystemRandom().randrange(10**6)
+    seed = new_seed()
     print(f"the seed of the log: {seed}")
     chance = random.Random(seed)
     log, failed, jobs = Log(), set[str](), 0
