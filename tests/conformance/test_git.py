@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.conformance.tools import LONGEST_S
 from tests.support.sandbox import Sandbox
 from tests.support.tools import unavailable
 
@@ -49,7 +50,7 @@ class Git:
             env=self._env,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=LONGEST_S,
             check=False,
         )
         output = done.stdout + done.stderr

@@ -3,10 +3,12 @@
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from tests.conformance.tools import LONGEST_S
 from tests.support.sandbox import Sandbox
 from tests.support.tools import unavailable
 
@@ -27,7 +29,7 @@ class Kubectl:
 
     def __call__(self, *arguments: str, exits: int = 0) -> str:
         done = subprocess.run(
-            [*self._start, *arguments], env=self._env, capture_output=True, text=True, timeout=60, check=False
+            [*self._start, *arguments], env=self._env, capture_output=True, text=True, timeout=LONGEST_S, check=False
         )
         output = done.stdout + done.stderr
         assert done.returncode == exits, f"kubectl {' '.join(arguments)} ended with {done.returncode}:\n{output}"
@@ -40,12 +42,18 @@ def kubectl(sandbox: Sandbox, tmp_path: Path) -> Kubectl:
 
 
 def test_kubectl_stops_and_starts_a_writer(kubectl: Kubectl, sandbox: Sandbox) -> None:
+    sandbox.knobs(kubernetes__pod_end_s=1_000.0)
     assert f"{NORMAL}   2/2" in kubectl("get", "deployments")
     assert f"deployment.apps/{NORMAL} scaled" in kubectl("scale", f"deployment/{NORMAL}", "--replicas=0")
-    kubectl("wait", "--for=delete", "pod", "--selector", f"app={NORMAL}", "--timeout=30s")
+    with ThreadPoolExecutor(1) as beside:  # of pods that are gone before it looks it says that there are none
+        after = sandbox.log.last()
+        gone = beside.submit(kubectl, "wait", "--for=delete", "pod", "--selector", f"app={NORMAL}", "--timeout=120s")
+        sandbox.log.wait("kubernetes", f"GET /api/v1/namespaces/{sandbox.namespace}/pods", after=after)
+        sandbox.clock.advance(1_000)
+        gone.result()
     assert "No resources found" in kubectl("get", "pods", "--selector", f"app={NORMAL}")
     kubectl("scale", f"deployment/{NORMAL}", "--current-replicas=0", "--replicas=3")
-    assert "successfully rolled out" in kubectl("rollout", "status", f"deployment/{NORMAL}", "--timeout=30s")
+    assert "successfully rolled out" in kubectl("rollout", "status", f"deployment/{NORMAL}", "--timeout=120s")
     assert kubectl("get", "deployment", NORMAL, "--output=jsonpath={.status.readyReplicas}") == "3"
     refused = kubectl("scale", f"deployment/{NORMAL}", "--current-replicas=0", "--replicas=1", exits=1)
     assert "Expected replicas to be 0, was 3" in refused
@@ -55,7 +63,7 @@ def test_kubectl_stops_and_starts_a_writer(kubectl: Kubectl, sandbox: Sandbox) -
 def test_kubectl_restarts_a_deployment(kubectl: Kubectl, sandbox: Sandbox) -> None:
     before = set(sandbox.pods("api-dpl"))
     kubectl("rollout", "restart", "deployment/api-dpl")
-    kubectl("rollout", "status", "deployment/api-dpl", "--timeout=30s")
+    kubectl("rollout", "status", "deployment/api-dpl", "--timeout=120s")
     sandbox.clock.advance(60)
     after = set(sandbox.pods("api-dpl"))
     assert len(after) == 2

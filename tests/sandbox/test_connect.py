@@ -158,7 +158,7 @@ def _file(sandbox: Sandbox, **changed: str) -> None:
 
 
 def test_a_pod_that_is_replaced_takes_the_worker_away_and_what_rest_told_it(sandbox: Sandbox) -> None:
-    sandbox.knobs(kubernetes__pod_end_s=100.0, kubernetes__pod_start_s=100.0, connect__starting_s=100.0)
+    sandbox.knobs(kubernetes__pod_end_s=500.0, kubernetes__pod_start_s=500.0, connect__starting_s=500.0)
     _touch(sandbox, 1)
     sandbox.until(lambda: _described(sandbox) == "touch 1")
     before = sandbox.pods(POD)
@@ -168,13 +168,13 @@ def test_a_pod_that_is_replaced_takes_the_worker_away_and_what_rest_told_it(sand
     sandbox.connect.put(f"{HERE}/pause")
     sandbox.restart(POD, "one")
     assert sandbox.connect.get(f"{HERE}/status").status_code == 503
-    sandbox.clock.advance(100)
+    sandbox.clock.advance(500)
     assert sandbox.connect.get("/").status_code == 503, "the next pod begins when the last one is gone"
     assert not set(before) & set(sandbox.pods(POD))
-    sandbox.clock.advance(100)
+    sandbox.clock.advance(500)
     starting = sandbox.connect.get(f"{HERE}/status")
     assert (starting.status_code, starting.json()["message"]) == (404, "No status found for connector tinybird-sink")
-    sandbox.clock.advance(100)
+    sandbox.clock.advance(500)
     sandbox.until(lambda: _running(sandbox))
     assert sandbox.connect.get(f"{HERE}/config").json()["topics"] == f"{config['topics']},later"
     _touch(sandbox, 2)

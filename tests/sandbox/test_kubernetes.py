@@ -1,7 +1,6 @@
 """Kubernetes answers and scales as facts/systems.md §5 has it."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -103,16 +102,24 @@ def test_a_watch_tells_of_each_change(sandbox: Sandbox) -> None:
     asked = {
         "watch": "true",
         "resourceVersion": version,
-        "timeoutSeconds": "1",
+        "timeoutSeconds": "60",
         "fieldSelector": f"metadata.name={NORMAL}",
     }
-    with ThreadPoolExecutor(1) as beside:
-        told = beside.submit(sandbox.kubernetes.get, HERE, params=asked)
+    told: list[tuple[str, int]] = []
+    with sandbox.kubernetes.stream("GET", HERE, params=asked) as watching:
+        lines = watching.iter_lines()
+
+        def until(replicas: int) -> None:
+            while not told or told[-1][1] != replicas:
+                changed = json.loads(next(lines))["object"]
+                told.append((changed["metadata"]["name"], changed["spec"]["replicas"]))
+
         sandbox.scale(NORMAL, 0)
+        until(0)
         sandbox.scale("api-dpl", 0)
-        lines = [json.loads(line) for line in told.result().text.splitlines()]
-    assert {line["object"]["metadata"]["name"] for line in lines} == {NORMAL}
-    assert lines[-1]["object"]["spec"]["replicas"] == 0
+        sandbox.scale(NORMAL, 1)
+        until(1)
+    assert {name for name, _ in told} == {NORMAL}
 
 
 def test_a_watch_that_names_no_version_begins_with_what_is_there(sandbox: Sandbox) -> None:

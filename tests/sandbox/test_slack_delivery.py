@@ -33,6 +33,7 @@ PLAIN = {"type": "plain_text", "text": "Title"}
 @pytest.fixture
 def workspace() -> Iterator[Workspace]:
     with slack_workspace() as served_workspace:
+        served_workspace.post("knobs", **{"slack.ack_limit_s": ANSWER_S})
         yield served_workspace
 
 
@@ -128,7 +129,6 @@ def over_http(workspace: Workspace, url_path: str = "/slack/events") -> Iterator
 
 @pytest.fixture(params=[over_socket, over_http], ids=["socket", "http"])
 def app(request: pytest.FixtureRequest, workspace: Workspace) -> Iterator[App]:
-    workspace.post("knobs", **{"slack.ack_limit_s": ANSWER_S})
     with request.param(workspace) as connected:
         yield connected
 
@@ -276,9 +276,9 @@ class Raw:
         assert self.frames.get(timeout=PATIENCE_S)["type"] == "hello"
 
     def _heard(self, client: BaseSocketModeClient, request: SocketModeRequest) -> None:
+        self.requests.put(request)  # before the ack, behind which a test counts them
         if self._ack(request):
             client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
-        self.requests.put(request)
 
 
 @contextmanager
@@ -291,6 +291,7 @@ def raw(workspace: Workspace, ack: Callable[[SocketModeRequest], bool]) -> Itera
 
 
 def test_without_an_ack_a_command_times_out_and_an_event_comes_again(workspace: Workspace) -> None:
+    workspace.post("knobs", **{"slack.ack_limit_s": 3.0})
     with raw(workspace, lambda request: bool(request.retry_attempt)) as app:
         mention = workspace.types("ana", "@tb status")
         assert mention["ack"]["status"] == "operation_timeout"
