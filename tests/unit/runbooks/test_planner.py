@@ -285,6 +285,15 @@ def test_scopes_that_a_delete_may_take_are_shown() -> None:
     assert hazards(planned(facts=facts, strategy="recreate"))["token-scope"] == "warning"
 
 
+def test_a_table_whose_rows_expire_says_that_those_of_postgres_may_not_be_proven() -> None:
+    expiring = replace(live().datasources["people"], ttl="toDateTime(createdAt) + toIntervalDay(30)")
+    facts = replace(live(), datasources={**live().datasources, "people": expiring})
+    found = [h for h in planned(facts=facts).hazards if h.slug == "ttl-not-proven"]
+    assert [(h.level, h.resource) for h in found] == [("warning", "people")]
+    assert expiring.ttl in found[0].message
+    assert "ttl-not-proven" not in {h.slug for h in planned().hazards}
+
+
 def test_a_lookback_that_is_shorter_than_the_hold_forbids_it() -> None:
     append = (
         "NODE a\nSQL >\n    SELECT id, name FROM people FINAL WHERE updatedAt > now() - INTERVAL 60 MINUTE\n\n"
