@@ -46,6 +46,12 @@ def digest_of(reader: Facts | Site, key: str) -> str:
     return str(found) if kind in _AS_THEY_ARE else digest(found)
 
 
+def of_table(key: str) -> bool:
+    """Whether the key is about a table's shape or which one it is: no other run changes these, as the locks on tables
+    are held from the beginning to the end."""
+    return key.startswith("tinybird/datasource/") or (key.startswith("postgres/table/") and key.endswith("/columns"))
+
+
 def digest_of_schema(datasource: Datasource) -> str:
     """The digest that ``tinybird/datasource/<name>/schema`` will have once a data source like this one stands."""
     return digest(_schema(datasource))

@@ -107,7 +107,7 @@ class Toys:
             strategy=Choice(name="alter", reasons=()),
             steps=tuple(steps),
             holds=tuple(HoldLimit(hold=hold, budget_s=self.budget_s, formula="") for hold in holds),
-            guards={key: digest(self.value(key.split("/")[1])) for key in sorted(keys)},
+            guards={key: digest(self.value(_named(key))) for key in sorted(keys)},
             locks=("table/table",),
         )
 
@@ -225,7 +225,12 @@ def toys(dsn: str, pool: Pool, **rules: Any) -> Toys:
 
 
 def _digest_of(site: Site, key: str) -> str:
-    return digest(cast(Outside, site.tinybird).get(key.split("/")[1]))
+    return digest(cast(Outside, site.tinybird).get(_named(key)))
+
+
+def _named(key: str) -> str:
+    """Whose guard it is: ``outside/<name>``, or ``tinybird/datasource/<name>/schema``."""
+    return key.split("/")[-2 if key.endswith("/schema") else -1]
 
 
 def plain(*steps: Step) -> Sequence[tuple[Step, int, int | None, bool]]:

@@ -4,7 +4,7 @@ import pytest
 
 from ledger import freeze, locks
 from ledger.connection import open_pool
-from runbooks.steps.toy_steps import Await, Change, Put  # pyright: ignore[reportMissingImports]
+from runbooks.steps.toy_steps import Await, Change, Put, Rebuild  # pyright: ignore[reportMissingImports]
 from tests.support.engine_story import CHEN, CLOCK, Toys, plain, toys
 from tests.support.ledger_server import LedgerServer
 
@@ -145,6 +145,35 @@ def test_drift_after_an_effect_holds_the_run_with_what_was_expected_and_found(to
     assert not toy.decide(run, "retry").accepted
     assert toy.decide(run, "accept").accepted
     assert toy.drive(run) == "succeeded"
+
+
+def test_a_table_that_is_another_one_by_now_is_noticed_before_anything_is_done(toy: Toys) -> None:
+    run = toy.running(*plain(Change(name="copy", value="full"), Rebuild(name="t", value="new")))
+    toy.put("t", "somebody else's")
+    toy.plan = [*plain(Change(name="copy", value="fuller"), Rebuild(name="t", value="new"))]
+    assert toy.drive(run) == "proposed"
+    assert toy.log() == []
+
+
+def test_a_table_that_changed_while_it_was_copied_stops_nothing_in_vain(toy: Toys) -> None:
+    toy.put("a", "running")
+    run = toy.running(
+        (Change(name="copy", value="full"), 1, None, False),
+        (Put(name="a", value="stopped"), 2, 1, False),
+        (Rebuild(name="t", value="new"), 2, 1, True),
+        (Rebuild(name="t", value="newer"), 2, 1, True),
+        (Change(name="a", value="running"), 2, 1, False),
+    )
+    toy.drive_until_step(run, 2)
+    toy.put("t", "somebody else's")
+    assert toy.drive(run) == "held"
+    assert toy.log() == ["copy=full"]
+    held = toy.view(run).run.held
+    assert held is not None
+    assert held["key"] == "tinybird/datasource/t/schema"
+    assert toy.decide(run, "accept").accepted
+    assert toy.drive(run) == "succeeded"
+    assert toy.log() == ["copy=full", "a=stopped", "t=new", "t=newer", "a=running"]
 
 
 def test_what_the_run_itself_changed_is_not_drift(toy: Toys) -> None:

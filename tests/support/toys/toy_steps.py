@@ -79,6 +79,15 @@ class Change(Put):
         return None
 
 
+class Rebuild(Change):
+    """A change of a table, which the run's own lock keeps as it was from the beginning on."""
+
+    op: ClassVar[str] = "test.rebuild/1"
+
+    def reads(self) -> tuple[str, ...]:
+        return (f"tinybird/datasource/{self.name}/schema",)
+
+
 class Await(Step):
     op: ClassVar[str] = "test.await/1"
     gated: ClassVar[bool] = False
