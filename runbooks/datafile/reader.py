@@ -41,6 +41,7 @@ def read_datasource(name: str, text: str) -> Datasource:
         indexes=read.indexes,
         description=read.description,
         tags=read.tags,
+        shared=any(keyword == "SHARED_WITH" and names.strip() for keyword, names in read.rest),
         engine_options=tuple((key.upper(), value) for key, value in sorted({*engine.items(), *empty})),
         directives=tuple(read.rest),
     )

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from runbooks.errors import DatafileError
+from runbooks.errors import DatafileError, Refused
 from runbooks.facts.folder import read_folder
 from runbooks.facts.model import Facts
 from runbooks.lineage import Lineage
@@ -129,6 +129,13 @@ def test_what_a_pipe_includes_is_read_where_it_lies_in_the_folder(tmp_path: Path
     assert readers(facts) == {"a"}
     assert "includes what includes it" in facts.broken["circle.pipe"]
     assert "cannot be read in this folder" in facts.broken["out.pipe"]
+
+
+def test_a_data_source_that_is_shared_is_refused_as_it_is_in_the_workspace(tmp_path: Path) -> None:
+    facts = folder(tmp_path, {"people.datasource": f"{PEOPLE.rstrip()}\n\nSHARED_WITH >\n    other, third\n"})
+    change = AddFields(fields=(NewField(name="nick", type="text"),))
+    with pytest.raises(Refused, match="`people` is shared between workspaces"):
+        make_plan(Request(text="…", job=Migrate(datasources=("people",), change=change)), facts)
 
 
 def test_sql_that_nobody_indented_is_not_taken_for_directives(tmp_path: Path) -> None:
