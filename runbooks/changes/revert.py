@@ -4,12 +4,14 @@ now, as any other change does it; the one that the run set aside only says what 
 from dataclasses import replace
 
 from runbooks.changes.made import made
+from runbooks.changes.sorting import sharing
 from runbooks.changes.target import target_of
 from runbooks.earlier import Kept
 from runbooks.errors import Refused
 from runbooks.facts.model import Column, Datasource, Facts
-from runbooks.fields import where
+from runbooks.fields import Where, where
 from runbooks.lineage import Lineage
+from runbooks.questions import Question
 from runbooks.request import Revert
 from runbooks.strategies import Altered, PlannedChange
 
@@ -33,7 +35,9 @@ def revert(job: Revert, facts: Facts, lineage: Lineage) -> tuple[PlannedChange, 
     if gone:
         stays = "; Postgres keeps its columns" if facts.sink_of(target.name) else ""
         said.append(f"{', '.join(gone)} of {target.name}: gone with its values{stays}")
-    return made(job.kind, request, Altered(target, after), where(target, facts), facts, lineage), said
+    place = where(target, facts)
+    planned = made(job.kind, request, Altered(target, after), place, facts, lineage)
+    return replace(planned, questions=(*planned.questions, *_shared(target, old, place))), said
 
 
 def _before(kept: Kept, run: int, facts: Facts) -> Datasource:
@@ -62,6 +66,14 @@ def _fits(target: Datasource, old: Datasource, job: Revert) -> None:
         raise Refused(
             f"`{target.name}` had another engine, version or partition key before run {job.run}.", target.name
         )
+
+
+def _shared(target: Datasource, old: Datasource, place: Where) -> list[Question]:
+    """Rows that came since may share the old key, where that is another one."""
+    found = [target.column(part) for part in old.sorting_key]
+    key = tuple(column for column in found if column)
+    another = old.sorting_key != target.sorting_key and key and len(key) == len(found)
+    return sharing(target, key, place) if another else []
 
 
 def _type(target: Datasource, column: Column) -> str:

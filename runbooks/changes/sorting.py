@@ -27,7 +27,7 @@ def sort_by(target: Datasource, change: SortBy, facts: Facts, lineage: Lineage) 
     planned = made(change.kind, request, altered, place, facts, lineage)
     was = ", ".join(target.sorting_key) or "nothing"
     said = f"{target.name}: sorted by {was} until now"
-    return replace(planned, questions=tuple(_questions(target, columns, place))), [said]
+    return replace(planned, questions=tuple(sharing(target, columns, place))), [said]
 
 
 def _check(target: Datasource, columns: tuple[Column, ...]) -> None:
@@ -53,7 +53,7 @@ def _check(target: Datasource, columns: tuple[Column, ...]) -> None:
         raise Refused(f"`{target.name}` has the engine {target.engine}, which sorts nothing.", target.name)
 
 
-def _questions(target: Datasource, columns: tuple[Column, ...], place: Where) -> list[Question]:
+def sharing(target: Datasource, columns: tuple[Column, ...], place: Where) -> list[Question]:
     """How many rows share a key with another, counted where the rows come from."""
     if not target.engine.endswith("ReplacingMergeTree"):
         return []

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
+from runbooks.earlier import Kept
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Count
-from runbooks.request import AddFields, Migrate, NewField, Request, SortBy
+from runbooks.request import AddFields, Migrate, NewField, Request, Revert, SortBy
 from tests.support.estate import FILES, PEOPLE, PEOPLE_TABLE, live
 
 
@@ -50,6 +51,19 @@ def test_what_was_not_counted_is_not_taken_for_none(answers: dict[str, None]) ->
     assert [
         h for h in planned("name", facts=replace(live(), answers=answers)).blocked if "was not counted" in h.message
     ]
+
+
+def test_rows_that_share_the_old_key_are_counted_before_it_comes_back() -> None:
+    tables = live().datasources
+    was = replace(tables["events"], id="t_was", name="was")
+    now = replace(tables["events"], sorting_key=(*was.sorting_key, "createdAt"))
+    facts = replace(live(), datasources={**tables, "events": now, "was": was})
+    back = Request(text="revert 7", job=Revert(run=7, kept=Kept(name="was", id="t_was", of="events")))
+    asked = [q for q in questions_of(back, facts) if isinstance(q, Count)]
+    assert [(q.key, q.system) for q in asked] == [("rows that share a key", "tinybird")]
+    assert "uniqExact(tuple(`id`))" in asked[0].sql
+    unasked = replace(facts, datasources={**facts.datasources, "was": replace(was, sorting_key=("lower(id)",))})
+    assert questions_of(back, unasked) == ()
 
 
 def test_a_folder_alone_does_not_tell_whether_rows_share_another_key() -> None:
