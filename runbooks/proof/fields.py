@@ -93,7 +93,8 @@ def compared_version(column: Column, columns: dict[str, PgColumn]) -> tuple[str,
     time = _TIME.match(_bare(column.type)[0])
     if source is None or time is None or not source.type.startswith("timestamp"):
         return None
-    return _epoch(pg_name(source.name), ch_name(column.name), time.group(1))
+    found = _epoch(pg_name(source.name), ch_name(column.name), time.group(1))
+    return (_finite(pg_name(source.name), found[0]), *found[1:]) if found else None
 
 
 def _rule(side: _Side) -> Compared | None:
@@ -157,10 +158,11 @@ def _time(side: _Side) -> Compared | None:
         return None
     here, there, units = epoch
     if digits is None:  # too late a time comes round again as another one, which is no such time
-        return side.rule(f"({_held(side.pg, here, ('1970-01-01', 0))})::text", f"toString({there})", "0")
+        here = _finite(side.pg, _held(side.pg, here, ("1970-01-01", 0)))
+        return side.rule(f"({here})::text", f"toString({there})", "0")
     low, high = LOW * units, (HIGH_NANO if digits == "9" else HIGH) * units
     last = "2262-04-11" if digits == "9" else "2299-12-31"
-    here = _held(side.pg, here, ("1900-01-02", low), (last, high))
+    here = _finite(side.pg, _held(side.pg, here, ("1900-01-02", low), (last, high)))
     there = f"multiIf({there} < {low}, toInt64({low}), {there} > {high}, toInt64({high}), {there})"
     return side.rule(f"({here})::text", f"toString({there})", "0")
 
@@ -186,11 +188,16 @@ def _epoch(pg: str, clickhouse: str, digits: str | None) -> tuple[str, str, int]
     )
 
 
+def _finite(pg: str, rule: str) -> str:
+    """The rule where the time is one: what Postgres calls infinite has no number, and comes to no row of Tinybird."""
+    return f"CASE WHEN isfinite({pg}) THEN {rule} END"
+
+
 def _date(side: _Side) -> Compared | None:
     if side.pg_type != "date" or side.kind not in ("Date", "Date32") or side.default:
         return None
     first, last = _DAYS[side.kind]
-    days = _held(side.pg, f"{side.pg} - date '1970-01-01'", first, last)
+    days = _finite(side.pg, _held(side.pg, f"{side.pg} - date '1970-01-01'", first, last))
     zero = str(first[1])  # an absent Date32 is 1900-01-01
     return side.rule(f"({days})::text", f"toString(toInt32({ch_name(side.name)}))", zero)
 

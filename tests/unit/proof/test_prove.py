@@ -150,6 +150,48 @@ def test_the_last_bits_of_a_number_are_no_fault_and_its_digits_are(
     assert "1 with another value" in seen.reason
 
 
+def test_a_time_that_clickhouse_cannot_hold_is_no_fault_and_another_one_is(
+    served: Served, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """``9999-12-31`` is how many tables say "for ever"; ClickHouse keeps the last day that it holds."""
+    monkeypatch.setattr(prove, "PATIENCE_MACHINE_S", 0.0)
+    times = [datetime(year, month, day, 12, 34, 56, 789_012, UTC) for year, month, day in (
+        (1000, 1, 1), (1850, 3, 4), (1899, 12, 31), (1900, 1, 1), (2299, 12, 31), (2300, 1, 1), (9999, 12, 31),
+    )]  # fmt: skip
+    people = [
+        {**person, "born": at.date(), "seenAt": at, "leftAt": at}
+        for person, at in zip(rows(len(times)), times, strict=True)
+    ]
+    postgres, tinybird = source(dsn, people), target(served, people)
+    step = proof_of(tinybird, postgres, ("born", "seenAt", "leftAt"))
+    seen = carried_out(step, site(tinybird, postgres))
+    assert isinstance(seen, Done), seen
+    send(served, [{**people[1], "leftAt": datetime(1900, 1, 2, 0, 0, 1, tzinfo=UTC)}])
+    seen = carried_out(step, site(tinybird, postgres))
+    assert isinstance(seen, Astray)
+    assert "1 with another value" in seen.reason
+
+
+def test_an_infinite_time_ends_no_question_and_its_row_is_missing(
+    served: Served, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Tinybird takes no such row."""
+    monkeypatch.setattr(prove, "PATIENCE_MACHINE_S", 0.0)
+    people = rows(4)
+    postgres, tinybird = source(dsn, people), target(served, people[1:])
+    with psycopg.connect(dsn) as connection:
+        ends = "born = 'infinity', \"seenAt\" = '-infinity', \"leftAt\" = 'infinity'"
+        connection.execute(f"UPDATE people SET {ends} WHERE id = %s".encode(), (people[0]["id"],))
+    seen = carried_out(proof_of(tinybird, postgres), site(tinybird, postgres))
+    assert isinstance(seen, Astray)
+    assert "1 missing in Tinybird" in seen.reason
+    with psycopg.connect(dsn) as connection:
+        connection.execute("UPDATE people SET \"updatedAt\" = 'infinity' WHERE id = %s", (people[0]["id"],))
+    seen = carried_out(proof_of(tinybird, postgres), site(tinybird, postgres))
+    assert isinstance(seen, Done)
+    assert seen.found["proof"]["without_version"] == 1
+
+
 def test_columns_may_have_the_names_that_questions_give(served: Served, dsn: str) -> None:
     served.reset()
     tinybird = Tinybird(served.url, served.stand_in.admin_token, allowed)
