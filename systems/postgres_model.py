@@ -29,6 +29,9 @@ class TableInfo:
     bytes: int
     changes: int  # inserts, updates and deletes since the statistics began
     partitioned: bool = False
+    row_filter: str = ""  # of the publication: other rows are not sent
+    unsent: tuple[str, ...] = ()  # generated columns that changes come without
+    refuses_unsent: bool = False  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE
 
 
 @dataclass(frozen=True)
@@ -69,6 +72,9 @@ class ReplicationInfo:
     publication_owned: bool
     via_root: bool  # the publication sends a partition's changes as those of its table
     partitions: tuple[str, ...]  # quoted as SQL names them
+    listed: bool  # the publication sends some columns only
+    unsent: tuple[str, ...]  # generated columns that changes come without
+    refuses_unsent: bool  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE
 
 
 @dataclass(frozen=True)

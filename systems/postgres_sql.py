@@ -1,6 +1,14 @@
 """The catalog questions (facts/systems.md §2.4), one round trip each for all tables of a schema."""
 
-TABLES = """
+# Generated columns that changes come without: of all of them before Postgres 18, which knows a setting for stored ones.
+# It refuses every UPDATE and DELETE of a published table that has one and whose identity is FULL ("Replica identity
+# must not contain unpublished generated columns"); earlier ones say nothing.
+_UNSENT = """array(SELECT a.attname::text FROM pg_attribute a
+             WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+               AND (a.attgenerated = 'v' OR a.attgenerated = 's' AND to_jsonb(p) ->> 'pubgencols' IS DISTINCT FROM 's')
+             ORDER BY a.attnum), current_setting('server_version_num')::int >= 180000"""
+
+TABLES = f"""
 SELECT c.oid::bigint, c.relname,
        CASE WHEN c.relkind = 'p' AND EXISTS (SELECT FROM pg_partition_tree(c.oid) t JOIN pg_class l ON l.oid = t.relid
                                              WHERE t.relid <> c.oid AND l.relreplident <> 'f')
@@ -8,9 +16,10 @@ SELECT c.oid::bigint, c.relname,
        coalesce(has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE'), false),
        pg_has_role(c.relowner, 'USAGE'),
        CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END, pg_total_relation_size(c.oid),
-       coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0), c.relkind = 'p'
+       coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0), c.relkind = 'p', {_UNSENT}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_roles r ON r.rolname = %(role)s
+LEFT JOIN pg_publication p ON p.pubname = %(publication)s
 LEFT JOIN pg_stat_user_tables s ON s.relid = c.oid
 WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p') AND NOT c.relispartition
 """
@@ -40,7 +49,8 @@ WHERE n.nspname = %(schema)s AND i.indisvalid
 # prattrs is null without a column list; FOR ALL TABLES has no pg_publication_rel row.
 PUBLISHED = """
 SELECT t.tablename, (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
-                     WHERE a.attrelid = pr.prrelid AND a.attnum = ANY (pr.prattrs::int2[]))
+                     WHERE a.attrelid = pr.prrelid AND a.attnum = ANY (pr.prattrs::int2[])),
+       coalesce(t.rowfilter, '')
 FROM pg_publication_tables t JOIN pg_publication p ON p.pubname = t.pubname
 LEFT JOIN pg_publication_rel pr ON pr.prpubid = p.oid
       AND pr.prrelid = format('%%I.%%I', t.schemaname, t.tablename)::regclass
@@ -66,7 +76,7 @@ ORDER BY 5 DESC NULLS LAST LIMIT 5
 
 # How far one table is on its way into the publication. Identity does not go down from a partitioned table to its
 # partitions, and they are what is written to (facts/estate.md §4a): every one of them is looked at.
-REPLICATION = """
+REPLICATION = f"""
 SELECT c.relreplident::text, c.relkind = 'p', pg_has_role(c.relowner, 'USAGE'),
        EXISTS (SELECT FROM pg_publication_tables t WHERE t.pubname = %(publication)s
                AND t.schemaname = n.nspname AND t.tablename = c.relname),
@@ -74,7 +84,9 @@ SELECT c.relreplident::text, c.relkind = 'p', pg_has_role(c.relowner, 'USAGE'),
        p.oid IS NOT NULL, coalesce(pg_has_role(p.pubowner, 'USAGE'), false), coalesce(p.pubviaroot, false),
        array(SELECT format('%%I.%%I', ln.nspname, l.relname) FROM pg_partition_tree(c.oid) t
              JOIN pg_class l ON l.oid = t.relid JOIN pg_namespace ln ON ln.oid = l.relnamespace
-             WHERE c.relkind = 'p' AND t.relid <> c.oid AND l.relreplident <> 'f' ORDER BY 1)
+             WHERE c.relkind = 'p' AND t.relid <> c.oid AND l.relreplident <> 'f' ORDER BY 1),
+       EXISTS (SELECT FROM pg_publication_rel pr
+               WHERE pr.prpubid = p.oid AND pr.prrelid = c.oid AND pr.prattrs IS NOT NULL), {_UNSENT}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_roles r ON r.rolname = %(role)s
 LEFT JOIN pg_publication p ON p.pubname = %(publication)s

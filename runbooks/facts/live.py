@@ -216,6 +216,9 @@ def table(info: postgres_model.TableInfo) -> model.PgTable:
         bytes=info.bytes,
         owned=info.owned,
         partitioned=info.partitioned,
+        row_filter=info.row_filter,
+        unsent=info.unsent,
+        refuses_unsent=info.refuses_unsent,
     )
 
 

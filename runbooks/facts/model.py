@@ -142,6 +142,9 @@ class PgTable:
     writes_per_s: float | None = None  # from two readings of pg_stat_user_tables
     owned: bool = True  # the migrating role owns it
     partitioned: bool = False
+    row_filter: str = ""  # of the publication: other rows are not sent
+    unsent: tuple[str, ...] = ()  # generated columns that changes come without
+    refuses_unsent: bool = False  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE
 
     def column(self, name: str) -> PgColumn | None:
         return next((c for c in self.columns if c.name == name), None)

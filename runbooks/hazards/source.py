@@ -65,6 +65,21 @@ def publication_column_list(at: Context) -> Iterator[Hazard]:
 
 
 @on_datasource
+def generated_column(at: Context) -> Iterator[Hazard]:
+    table = _replicated(at)
+    for column in at.columns if table else ():
+        if table and _read_from(column) in table.unsent:
+            yield found(
+                "generated-column",
+                "error" if at.change else "warning",
+                f"{at.subject.name}.{column.name}",
+                f"Postgres generates {_read_from(column)} of {table.name}, and no change brings it: a row would have "
+                "it after a backfill, and lose it with its next change.",
+                "Compute it where it is read, or have it be a plain column that whatever writes the row fills.",
+            )
+
+
+@on_datasource
 def backfill_index_missing(at: Context) -> Iterator[Hazard]:
     table, version = _replicated(at), at.subject.version
     if table is None or not version or (at.change is not None and not (at.reinserts or at.rebuilds)):

@@ -125,6 +125,16 @@ def _hindered(of: Published, found: ReplicationInfo) -> Astray | None:
         return Astray(f"the role that tbops uses does not own {of.table}, so it may not change its replica identity")
     if not found.published and not found.publication_owned:
         return Astray(f"the role that tbops uses does not own {of.publication}, so it may add no table to it")
+    if found.listed:
+        return Astray(
+            f"{of.publication} lists the columns of {of.table}: with whole rows as its identity Postgres would refuse "
+            "every UPDATE and DELETE of it. Publish it without a column list first"
+        )
+    if found.unsent and found.refuses_unsent:
+        return Astray(
+            f"{of.publication} does not send {', '.join(found.unsent)} of {of.table}, which Postgres generates: with "
+            "whole rows as its identity it would refuse every UPDATE and DELETE of it"
+        )
     if found.partitioned and not found.published and not found.via_root:
         return Astray(
             f"{of.table} is partitioned, and {of.publication} sends changes under the names of partitions: nobody "

@@ -33,7 +33,7 @@ def version_of(table: PgTable) -> PgColumn | None:
 def datasource_of(table: PgTable, name: str, version: PgColumn, key: tuple[str, ...]) -> Derived:
     """The data source that ``table`` will feed. Sorted by its primary key, which no two rows share; not partitioned,
     as a row whose partition column changes would stay twice (facts/procedures.md §2.16)."""
-    known = [column for column in table.columns if _travels(column) and _named(column)]
+    known = [c for c in table.columns if _travels(c) and _named(c) and not c.generated]
     columns = tuple(_column(column, plain=column.name in (*key, version.name)) for column in known)
     made = Datasource(
         name=name,
@@ -73,6 +73,9 @@ def _said(table: PgTable, made: Datasource, version: PgColumn, key: tuple[str, .
     yield f"rows are kept apart by {', '.join(key)}, the primary key of {table.name}; the newest {version.name} wins"
     yield "no partition: a row whose partition changes would be there twice"
     left_out = [c for c in table.columns if made.column(c.name) is None]
+    if generated := [c.name for c in left_out if c.generated]:
+        yield f"left out, as a change need not bring what Postgres generates: {', '.join(generated)}"
+    left_out = [c for c in left_out if not c.generated]
     if valueless := [f"{c.name} ({c.type})" for c in left_out if not _travels(c)]:
         yield f"left out, as JSON has no value for it: {', '.join(valueless)}"
     if unnamed := [c.name for c in left_out if _travels(c)]:

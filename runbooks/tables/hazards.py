@@ -13,6 +13,7 @@ from runbooks.strategies.parts import filling
 from runbooks.tables.route import Route, tracked
 
 UNVERSIONED = "rows without a version"
+FILLED = "whether Postgres has rows that an empty data source lacks"
 BY_PARTITION = "whether partitions are published under their own names"
 _LEVELS = ("error", "warning", "note")
 _BUILT = ("postgres/require-concurrent-index-creation",)  # beside writers by the run; in the file it is there already
@@ -22,6 +23,7 @@ def of_route(route: Route, facts: Facts, migration: str) -> tuple[Hazard, ...]:
     """The gravest first."""
     every = [
         *_of_table(route),
+        *standstill(route),
         *_of_version(route, facts),
         *_of_partitions(route, facts),
         *_of_twins(route, facts),
@@ -49,10 +51,67 @@ def _of_table(route: Route) -> Iterator[Hazard]:
         )
 
 
+def standstill(route: Route) -> Iterator[Hazard]:
+    """What somebody made of the way by hand, and keeps rows or columns back: the run would not see it, as a backfill
+    and a proof by value go past it."""
+    table, sink = route.table, route.sink
+    quoted = f"{pg_name(table.schema)}.{pg_name(table.name)}"
+    if sink is not None and sink.status != "active":
+        yield found(
+            "sink-paused-already",
+            "error",
+            sink.name,
+            f"The Sequin sink {sink.name} is {sink.status} by somebody else's hand: no change of {table.name} is sent.",
+            "Find out who stopped it and why, and resume it first.",
+        )
+    if table.published_columns is not None:
+        yield found(
+            "publication-column-list",
+            "error",
+            table.name,
+            f"The publication lists columns of {table.name} ({', '.join(table.published_columns)}): others are not "
+            "sent, and with whole rows as its identity Postgres refuses every UPDATE and DELETE of it.",
+            f"Publish it without a column list: DROP TABLE {quoted} from the publication, and ask again.",
+        )
+    if table.row_filter:
+        yield found(
+            "publication-row-filter",
+            "error",
+            table.name,
+            f"The publication sends only such rows of {table.name}: {table.row_filter}. Changes of others never "
+            "arrive, though a backfill brings them once.",
+            f"Publish it without a condition: DROP TABLE {quoted} from the publication, and ask again.",
+        )
+    if table.unsent and table.refuses_unsent:
+        many = len(table.unsent) > 1
+        yield found(
+            "generated-column",
+            "error",
+            table.name,
+            f"Postgres generates {', '.join(table.unsent)}, and the publication does not send "
+            f"{'them' if many else 'it'}: with whole rows as its identity it refuses every UPDATE and DELETE of "
+            f"{table.name}.",
+            "ALTER PUBLICATION … SET (publish_generated_columns = stored) where they are stored; virtual ones are "
+            "never sent: drop them, or store them.",
+        )
+
+
 def counts(route: Route, facts: Facts) -> tuple[Count, ...]:
-    """What is counted in Postgres before a plan: rows that Tinybird would not take, and whether the publication sends
-    a partition's changes under its name."""
-    return (*_version_counts(route), *_partition_counts(route, facts))
+    """What is counted in Postgres before a plan: rows that Tinybird would not take or never got, and whether the
+    publication sends a partition's changes under its name."""
+    return (*_version_counts(route), *_filled_counts(route), *_partition_counts(route, facts))
+
+
+def _filled_counts(route: Route) -> tuple[Count, ...]:
+    if route.standing is None or route.standing.rows != 0:
+        return ()
+    table = f"{pg_name(route.table.schema)}.{pg_name(route.table.name)}"
+    return (Count(FILLED, "postgres", f"SELECT count(*) FROM (SELECT FROM {table} LIMIT 1) s"),)
+
+
+def unfilled(route: Route, facts: Facts) -> bool:
+    """Whether the data source stands empty beside a table with rows: nobody backfilled it."""
+    return bool(_filled_counts(route)) and bool(count_of(facts.answers, FILLED))
 
 
 def _partition_counts(route: Route, facts: Facts) -> tuple[Count, ...]:

@@ -40,7 +40,9 @@ def plan_of(request: Request, job: Replicate, facts: Facts) -> Plan:
     """Raises ``Refused`` where the table cannot be replicated, or is."""
     route = route_of(job, facts)
     missing = list(lacking(route, facts))
-    if not missing and facts.live:
+    if not missing and facts.live and not hazards.unfilled(route, facts):
+        for still in hazards.standstill(route):
+            raise Refused(f"All of the way of `{route.table.name}` is there. {still.message} {still.fix}", job.table)
         raise Refused(
             f"`{route.table.name}` is replicated already: Postgres publishes it, {route.sink_name} sends it, the "
             f"connector takes it and `{route.name}` holds it. There is nothing to do.",

@@ -14,6 +14,7 @@ from runbooks.steps.connect_restart import AwaitTracked, AwaitUntracked, Restart
 from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.postgres_index import AddPrimaryKey
 from runbooks.steps.postgres_migrate import RefreshTables
+from runbooks.steps.publication import Published, PublishTable
 from runbooks.steps.sink_create import CreateSink, DeleteSink, RemoveSink
 from runbooks.steps.topics import CreateTopic, DeleteTopic, RemoveEmptyTopic
 from systems.errors import SystemsError
@@ -181,6 +182,18 @@ def test_nothing_comes_before_what_it_needs(sandbox: Sandbox, run: Story) -> Non
         headers={"Authorization": f"Bearer {sandbox.ready['tinybird']['append_token']}"},
     )
     assert refused.status_code == 403
+
+
+def test_an_identity_that_would_end_the_applications_writes_is_not_given(sandbox: Sandbox, run: Story) -> None:
+    """Postgres 18 refuses every UPDATE where a generated column of it is not sent, and every one a list of columns."""
+    sandbox.pg("CREATE TABLE releases (id int PRIMARY KEY, a int, b int GENERATED ALWAYS AS (a + 1) STORED)")
+    sandbox.pg("INSERT INTO releases VALUES (1, 1)")
+    of = Published(table=NAME, feeds=NAME, publication="sequin_pub", role="sequin")
+    assert "does not send b of releases" in reason(PublishTable(of=of), run)
+    sandbox.pg("ALTER TABLE releases DROP COLUMN b")
+    sandbox.pg("ALTER PUBLICATION sequin_pub ADD TABLE releases (id)")
+    assert "lists the columns of releases" in reason(PublishTable(of=of), run)
+    assert sandbox.pg("UPDATE releases SET a = 2 RETURNING a") == [{"a": 2}]
 
 
 @pytest.mark.long

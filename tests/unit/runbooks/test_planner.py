@@ -324,6 +324,13 @@ def test_a_column_list_that_leaves_the_new_field_out_blocks_the_plan() -> None:
     assert hazards(planned(facts=listed))["publication-column-list"] == "error"
 
 
+def test_a_field_that_postgres_generates_and_does_not_send_blocks_the_plan() -> None:
+    """A backfill reads it, and the next change of a row comes without it."""
+    generated = live(table=replace(PEOPLE_TABLE, unsent=("karma",)))
+    assert hazards(planned(NewField(name="karma"), facts=generated))["generated-column"] == "error"
+    assert "generated-column" not in hazards(planned(facts=generated))
+
+
 def test_a_field_that_postgres_has_filled_already_is_backfilled_and_adds_no_column() -> None:
     plan = planned(NewField(name="karma"))
     assert (plan.sql, [f for f in plan.datafiles if f.endswith(".sql")]) == ((), [])

@@ -12,6 +12,7 @@ from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Count, Shapes
 from runbooks.request import Replicate, Request, Unreplicate
+from runbooks.tables.hazards import FILLED
 from systems.kafka_model import TopicShape
 from tests.support.estate import live
 
@@ -215,6 +216,46 @@ def test_when_all_is_there_nothing_is_to_do() -> None:
         topics={"people": SHAPE, "repos": SHAPE},
     )
     assert "There is nothing to do" in refusal(there)
+    paused = Sink("repos_sink", "public.repos", "repos", "paused", "paused", "main")
+    said = refusal(replace(there, sinks={**known.sinks, paused.name: paused}))
+    assert "All of the way of `repos` is there" in said
+    assert "repos_sink is paused" in said
+    empty = replace(there, datasources={**there.datasources, "repos": replace(there.datasources["repos"], rows=0)})
+    (asked,) = (question for question in counts(empty) if question.key == FILLED)
+    assert "There is nothing to do" in refusal(replace(empty, answers={asked.key: 0}))
+    filled = plan(replace(empty, answers={asked.key: 1}))
+    assert ops(filled) == [
+        "sequin.backfill.create", "sequin.backfill.await", "stream.await-delivery", "proof.values", "stream.check-flow",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("table", "slug", "said"),
+    [
+        (replace(REPOS, published=True, published_columns=("id", "url")), "publication-column-list", "(id, url)"),
+        (replace(REPOS, published=True, row_filter="(stars > 9)"), "publication-row-filter", "(stars > 9)"),
+        (replace(REPOS, unsent=("full_name",), refuses_unsent=True), "generated-column", "full_name"),
+    ],
+)
+def test_what_would_keep_changes_back_or_end_the_applications_writes_forbids_it(
+    table: PgTable, slug: str, said: str
+) -> None:
+    (hazard,) = (h for h in plan(facts(table)).blocked if h.slug == slug)
+    assert said in hazard.message
+    assert plan(facts(replace(table, published_columns=None, row_filter="", refuses_unsent=False))).blocked == ()
+
+
+def test_a_sink_that_somebody_stopped_forbids_a_backfill_on_it() -> None:
+    known = facts()
+    paused = Sink("repos_sink", "public.repos", "repos", "paused", "paused", "main")
+    assert slugs(plan(replace(known, sinks={**known.sinks, paused.name: paused})))["sink-paused-already"] == "error"
+
+
+def test_what_postgres_generates_is_left_out_as_changes_come_without_it() -> None:
+    made = PgColumn("full_name", "text", nullable=True, default="(url || type)", generated=True)
+    planned = plan(facts(replace(REPOS, columns=(*COLUMNS, made), unsent=("full_name",))))
+    assert "full_name" not in planned.datafiles["repos.datasource"]
+    assert "left out, as a change need not bring what Postgres generates: full_name" in planned.inferred
 
 
 def test_a_publication_that_sends_partitions_under_their_own_names_forbids_a_partitioned_table() -> None:

@@ -131,6 +131,36 @@ def test_how_far_a_table_is_on_its_way_into_the_publication(dsn: str) -> None:
     assert client.replication("nothing", publication="sequin_pub", role="sequin") is None
 
 
+def test_what_changes_come_without_is_told_and_postgres_would_refuse_to_write_it(dsn: str) -> None:
+    client = Postgres(dsn, read_only)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute(
+            "CREATE TABLE summed (id int PRIMARY KEY, a int, twice int GENERATED ALWAYS AS (a * 2) STORED,"
+            " thrice int GENERATED ALWAYS AS (a * 3) VIRTUAL)"
+        )
+        connection.execute("INSERT INTO summed (id, a) VALUES (1, 1)")
+        connection.execute("CREATE PUBLICATION some_of FOR TABLE summed (id, a) WHERE (id < 9)")
+        found = client.replication("summed", publication="some_of", role="sequin")
+        assert found is not None
+        assert (found.listed, found.unsent, found.refuses_unsent) == (True, ("twice", "thrice"), True)
+        known = client.catalog(publication="some_of", role="sequin")["summed"]
+        assert (known.published_columns, known.row_filter) == (("id", "a"), "(id < 9)")
+        assert (known.unsent, known.refuses_unsent) == (("twice", "thrice"), True)
+        connection.execute("ALTER TABLE summed REPLICA IDENTITY FULL")
+        with pytest.raises(psycopg.Error, match="does not cover the replica identity"):
+            connection.execute("UPDATE summed SET a = 2")
+        connection.execute("DROP PUBLICATION some_of")
+        connection.execute("CREATE PUBLICATION some_of FOR TABLE summed WITH (publish_generated_columns = stored)")
+        with pytest.raises(psycopg.Error, match="unpublished generated columns"):
+            connection.execute("UPDATE summed SET a = 2")
+        stored = client.replication("summed", publication="some_of", role="sequin")
+        assert stored is not None
+        assert (stored.listed, stored.unsent) == (False, ("thrice",))
+        connection.execute("ALTER TABLE summed DROP COLUMN thrice")
+        connection.execute("UPDATE summed SET a = 2")
+        assert client.catalog(publication="some_of", role="sequin")["summed"].unsent == ()
+
+
 def test_an_index_is_built_by_postgres_itself_when_it_takes_long(dsn: str) -> None:
     """A transaction that is older than the index holds it up; the client is away long before it is done."""
     client = Postgres(dsn, allowed)
