@@ -82,9 +82,8 @@ class Postgres:
             row = connection.execute(questions.REPLICATION, asked).fetchone()
         if row is None:
             return None
-        identity, partitioned, owned, published, granted, role_exists, exists, publication_owned, via_root, left = row[
-            :10
-        ]
+        identity, partitioned, owned, published, granted, role_exists, exists, publication_owned, via_root = row[:9]
+        left, alone, listed, unsent, refuses_unsent = row[9:]
         return ReplicationInfo(
             full=identity == "f",
             partitioned=partitioned,
@@ -96,9 +95,10 @@ class Postgres:
             publication_owned=publication_owned,
             via_root=via_root,
             partitions=tuple(left),
-            listed=row[10],
-            unsent=tuple(row[11]),
-            refuses_unsent=row[12],
+            alone=alone,
+            listed=listed,
+            unsent=tuple(unsent),
+            refuses_unsent=refuses_unsent,
         )
 
     def index(self, name: str) -> IndexInfo | None:
@@ -219,8 +219,9 @@ _Rows = Sequence[tuple[Any, ...]]
 def _assemble(schema: str, tables: _Rows, columns: _Rows, indexes: _Rows, published: _Rows) -> dict[str, TableInfo]:
     lists = {row[0]: row[1] for row in published}
     filters = {row[0]: row[2] for row in published}
+    wholesale = {row[0] for row in published if row[3]}
     found: dict[str, TableInfo] = {}
-    for oid, name, identity, granted, owned, rows, size, changes, partitioned, unsent, refuses in tables:
+    for oid, name, identity, granted, owned, rows, size, changes, partitioned, heirs, unsent, refuses in tables:
         mine = [row for row in indexes if row[0] == oid and row[3] and all(row[3])]
         listed = lists.get(name)
         found[name] = TableInfo(
@@ -239,6 +240,8 @@ def _assemble(schema: str, tables: _Rows, columns: _Rows, indexes: _Rows, publis
             bytes=size,
             changes=changes,
             partitioned=partitioned,
+            heirs=tuple(heirs),
+            wholesale=name in wholesale,
             row_filter=filters.get(name, ""),
             unsent=tuple(unsent),
             refuses_unsent=refuses,

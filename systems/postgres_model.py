@@ -29,6 +29,8 @@ class TableInfo:
     bytes: int
     changes: int  # inserts, updates and deletes since the statistics began
     partitioned: bool = False
+    heirs: tuple[str, ...] = ()  # tables that inherit from it: a query of it finds their rows
+    wholesale: bool = False  # published with all tables, or all of its schema: it cannot be taken out alone
     row_filter: str = ""  # of the publication: other rows are not sent
     unsent: tuple[str, ...] = ()  # generated columns that changes come without
     refuses_unsent: bool = False  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE
@@ -72,6 +74,7 @@ class ReplicationInfo:
     publication_owned: bool
     via_root: bool  # the publication sends a partition's changes as those of its table
     partitions: tuple[str, ...]  # quoted as SQL names them
+    alone: bool  # the publication names it: not so one of all tables, or of a schema's
     listed: bool  # the publication sends some columns only
     unsent: tuple[str, ...]  # generated columns that changes come without
     refuses_unsent: bool  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE

@@ -16,7 +16,9 @@ SELECT c.oid::bigint, c.relname,
        coalesce(has_table_privilege(r.oid, c.oid, 'SELECT') AND has_schema_privilege(r.oid, n.oid, 'USAGE'), false),
        pg_has_role(c.relowner, 'USAGE'),
        CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END, pg_total_relation_size(c.oid),
-       coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0), c.relkind = 'p', {_UNSENT}
+       coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0), c.relkind = 'p',
+       array(SELECT h.inhrelid::regclass::text FROM pg_inherits h WHERE h.inhparent = c.oid AND c.relkind = 'r'
+             ORDER BY 1), {_UNSENT}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_roles r ON r.rolname = %(role)s
 LEFT JOIN pg_publication p ON p.pubname = %(publication)s
@@ -46,11 +48,11 @@ FROM pg_index i JOIN pg_class c ON c.oid = i.indrelid JOIN pg_namespace n ON n.o
 WHERE n.nspname = %(schema)s AND i.indisvalid
 """
 
-# prattrs is null without a column list; FOR ALL TABLES has no pg_publication_rel row.
+# prattrs is null without a column list; FOR ALL TABLES and FOR TABLES IN SCHEMA have no pg_publication_rel row.
 PUBLISHED = """
 SELECT t.tablename, (SELECT array_agg(a.attname::text ORDER BY a.attnum) FROM pg_attribute a
                      WHERE a.attrelid = pr.prrelid AND a.attnum = ANY (pr.prattrs::int2[])),
-       coalesce(t.rowfilter, '')
+       coalesce(t.rowfilter, ''), pr.oid IS NULL
 FROM pg_publication_tables t JOIN pg_publication p ON p.pubname = t.pubname
 LEFT JOIN pg_publication_rel pr ON pr.prpubid = p.oid
       AND pr.prrelid = format('%%I.%%I', t.schemaname, t.tablename)::regclass
@@ -85,6 +87,7 @@ SELECT c.relreplident::text, c.relkind = 'p', pg_has_role(c.relowner, 'USAGE'),
        array(SELECT format('%%I.%%I', ln.nspname, l.relname) FROM pg_partition_tree(c.oid) t
              JOIN pg_class l ON l.oid = t.relid JOIN pg_namespace ln ON ln.oid = l.relnamespace
              WHERE c.relkind = 'p' AND t.relid <> c.oid AND l.relreplident <> 'f' ORDER BY 1),
+       EXISTS (SELECT FROM pg_publication_rel pr WHERE pr.prpubid = p.oid AND pr.prrelid = c.oid),
        EXISTS (SELECT FROM pg_publication_rel pr
                WHERE pr.prpubid = p.oid AND pr.prrelid = c.oid AND pr.prattrs IS NOT NULL), {_UNSENT}
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

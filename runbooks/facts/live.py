@@ -216,6 +216,8 @@ def table(info: postgres_model.TableInfo) -> model.PgTable:
         bytes=info.bytes,
         owned=info.owned,
         partitioned=info.partitioned,
+        heirs=info.heirs,
+        wholesale=info.wholesale,
         row_filter=info.row_filter,
         unsent=info.unsent,
         refuses_unsent=info.refuses_unsent,

@@ -142,6 +142,8 @@ class PgTable:
     writes_per_s: float | None = None  # from two readings of pg_stat_user_tables
     owned: bool = True  # the migrating role owns it
     partitioned: bool = False
+    heirs: tuple[str, ...] = ()  # tables that inherit from it: a query of it finds their rows
+    wholesale: bool = False  # published with all tables, or all of its schema: it cannot be taken out alone
     row_filter: str = ""  # of the publication: other rows are not sent
     unsent: tuple[str, ...] = ()  # generated columns that changes come without
     refuses_unsent: bool = False  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE

@@ -190,14 +190,16 @@ class WithdrawTable(_Changing):
         found = self.of.found(at)
         if found is None:
             return Done(f"There is no table {self.of.table} in Postgres.")
-        if not (found.published or found.full):  # a right may come from elsewhere and stay
+        if not (found.alone or found.full):  # a right may come from elsewhere and stay
+            if found.published:
+                return Done(f"{self.of.publication} publishes {self.of.table} with all others; no sink sends it on.")
             return Done(f"{self.of.table} is not in {self.of.publication}; its rows in Postgres are as they were.")
-        if not found.owned or (found.published and not found.publication_owned):
+        if not found.owned or (found.alone and not found.publication_owned):
             return Astray(f"the role that tbops uses does not own {self.of.table} and {self.of.publication}")
         return self.of.locked(at) or Todo()
 
     def _still_to_do(self, found: ReplicationInfo) -> Iterator[str]:
-        return self.of.withdrawing(full=found.full, published=found.published, granted=found.granted)
+        return self.of.withdrawing(full=found.full, published=found.alone, granted=found.granted)
 
 
 class PublishAgain(PublishTable):

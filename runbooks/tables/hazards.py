@@ -73,6 +73,15 @@ def standstill(route: Route) -> Iterator[Hazard]:
             "sent, and with whole rows as its identity Postgres refuses every UPDATE and DELETE of it.",
             f"Publish it without a column list: DROP TABLE {quoted} from the publication, and ask again.",
         )
+    if table.heirs:
+        yield found(
+            "inherited-table",
+            "error",
+            table.name,
+            f"Rows of {', '.join(table.heirs)} are rows of {table.name} too, as it inherits from it, but their changes "
+            "are sent under their own table's name: nobody would take them, though a backfill brings them once.",
+            "Replicate the tables that hold the rows, each by itself, or partition the table.",
+        )
     if table.row_filter:
         yield found(
             "publication-row-filter",

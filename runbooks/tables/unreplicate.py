@@ -44,7 +44,12 @@ class _There:
 
     @property
     def published(self) -> bool:
-        return self.table is not None and (self.table.published or self.table.identity == "f")
+        return self.table is not None and (self.alone or self.table.identity == "f")
+
+    @property
+    def alone(self) -> bool:
+        """Whether it can be taken out of the publication: not so of one of all tables, or of a schema's."""
+        return self.table is not None and self.table.published and not self.table.wholesale
 
 
 def plan_of(request: Request, job: Unreplicate, facts: Facts) -> Plan:
@@ -66,7 +71,7 @@ def plan_of(request: Request, job: Unreplicate, facts: Facts) -> Plan:
         steps=steps,
         holds=(),
         took=Estimate(seconds=_TOOK_S, formula="small steps and a restart of Kafka Connect"),
-        sql=tuple(_published(there, facts).withdrawing(full=True, published=True, granted=True))
+        sql=tuple(_published(there, facts).withdrawing(full=True, published=there.alone, granted=True))
         if there.published
         else (),
         guards={key: guards.digest_of(facts, key) for key in sorted({k for s in steps for k in (*s.reads, *s.writes)})},

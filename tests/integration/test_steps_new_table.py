@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import javaproperties
+import psycopg
 import pytest
 
 from runbooks.guards import ABSENT, digest_of
@@ -14,7 +15,7 @@ from runbooks.steps.connect_restart import AwaitTracked, AwaitUntracked, Restart
 from runbooks.steps.delivery import AwaitDelivery
 from runbooks.steps.postgres_index import AddPrimaryKey
 from runbooks.steps.postgres_migrate import RefreshTables
-from runbooks.steps.publication import Published, PublishTable
+from runbooks.steps.publication import Published, PublishTable, WithdrawTable
 from runbooks.steps.sink_create import CreateSink, DeleteSink, RemoveSink
 from runbooks.steps.topics import CreateTopic, DeleteTopic, RemoveEmptyTopic
 from systems.errors import SystemsError
@@ -194,6 +195,21 @@ def test_an_identity_that_would_end_the_applications_writes_is_not_given(sandbox
     sandbox.pg("ALTER PUBLICATION sequin_pub ADD TABLE releases (id)")
     assert "lists the columns of releases" in reason(PublishTable(of=of), run)
     assert sandbox.pg("UPDATE releases SET a = 2 RETURNING a") == [{"a": 2}]
+
+
+def test_a_publication_of_all_tables_keeps_what_is_withdrawn(sandbox: Sandbox, run: Story) -> None:
+    """Postgres would refuse to take one out of it, and nobody sends on what it says of that one."""
+    table(sandbox)
+    with psycopg.connect(sandbox.ready["postgres"], user="postgres", autocommit=True) as admin:
+        admin.execute("DROP PUBLICATION sequin_pub")
+        admin.execute("CREATE PUBLICATION sequin_pub FOR ALL TABLES")
+    step = WithdrawTable(of=Published(table=NAME, feeds=NAME, publication="sequin_pub", role="sequin"))
+    assert isinstance(step.look(run.at()), Todo)
+    step.act(run.at())
+    seen = step.look(run.at())
+    assert isinstance(seen, Done), seen
+    assert "with all others" in seen.said
+    assert sandbox.pg("SELECT relreplident::text AS i FROM pg_class WHERE relname = 'releases'") == [{"i": "d"}]
 
 
 @pytest.mark.long

@@ -234,6 +234,7 @@ def test_when_all_is_there_nothing_is_to_do() -> None:
     [
         (replace(REPOS, published=True, published_columns=("id", "url")), "publication-column-list", "(id, url)"),
         (replace(REPOS, published=True, row_filter="(stars > 9)"), "publication-row-filter", "(stars > 9)"),
+        (replace(REPOS, heirs=("old_repos",)), "inherited-table", "old_repos"),
         (replace(REPOS, unsent=("full_name",), refuses_unsent=True), "generated-column", "full_name"),
     ],
 )
@@ -242,7 +243,9 @@ def test_what_would_keep_changes_back_or_end_the_applications_writes_forbids_it(
 ) -> None:
     (hazard,) = (h for h in plan(facts(table)).blocked if h.slug == slug)
     assert said in hazard.message
-    assert plan(facts(replace(table, published_columns=None, row_filter="", refuses_unsent=False))).blocked == ()
+    assert (
+        plan(facts(replace(table, published_columns=None, row_filter="", heirs=(), refuses_unsent=False))).blocked == ()
+    )
 
 
 def test_a_sink_that_somebody_stopped_forbids_a_backfill_on_it() -> None:
@@ -356,6 +359,17 @@ def test_an_unreplicate_takes_the_way_down_from_its_beginning() -> None:
     assert "strong" in {step.gate for step in made.steps}
     with pytest.raises(Refused, match="nothing to do"):
         make_plan(Request(text="", job=Unreplicate(table="repos")), facts())
+
+
+def test_what_is_published_with_all_tables_cannot_be_taken_out_alone() -> None:
+    request = Request(text="", job=Unreplicate(table="repos"))
+    whole = make_plan(request, facts(replace(REPOS, identity="f", published=True, wholesale=True)))
+    assert whole.sql == (
+        'ALTER TABLE "public"."repos" REPLICA IDENTITY DEFAULT;',
+        'REVOKE SELECT ON "public"."repos" FROM "sequin";',
+    )
+    with pytest.raises(Refused, match="nothing to do"):
+        make_plan(request, facts(replace(REPOS, published=True, wholesale=True)))
 
 
 def test_an_unreplicate_takes_the_tables_name_where_the_data_source_has_another() -> None:

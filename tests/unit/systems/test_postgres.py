@@ -24,6 +24,7 @@ CREATE INDEX ON "activityRelations" (lower(note));
 ALTER TABLE "activityRelations" REPLICA IDENTITY FULL;
 CREATE TABLE plain (id int PRIMARY KEY, secret text);
 CREATE TABLE apart (id int);
+CREATE TABLE heir (name text) INHERITS (apart);
 DO $$ BEGIN CREATE ROLE sequin; EXCEPTION WHEN duplicate_object THEN NULL; END $$;
 GRANT SELECT ON plain TO sequin;
 CREATE PUBLICATION sequin_pub FOR TABLE "activityRelations", plain (id);
@@ -68,7 +69,7 @@ def test_the_catalog_tells_what_plans_rely_on(dsn: str) -> None:
         False,
     )
     assert (plain.published, plain.published_columns, plain.granted) == (True, ("id",), True)
-    assert (apart.published, apart.primary_key) == (False, ())
+    assert (apart.published, apart.primary_key, apart.heirs) == (False, (), ("heir",))
 
 
 def test_a_role_that_does_not_exist_has_no_grant(dsn: str) -> None:
@@ -143,6 +144,7 @@ def test_what_changes_come_without_is_told_and_postgres_would_refuse_to_write_it
         found = client.replication("summed", publication="some_of", role="sequin")
         assert found is not None
         assert (found.listed, found.unsent, found.refuses_unsent) == (True, ("twice", "thrice"), True)
+        assert found.alone
         known = client.catalog(publication="some_of", role="sequin")["summed"]
         assert (known.published_columns, known.row_filter) == (("id", "a"), "(id < 9)")
         assert (known.unsent, known.refuses_unsent) == (("twice", "thrice"), True)
@@ -159,6 +161,13 @@ def test_what_changes_come_without_is_told_and_postgres_would_refuse_to_write_it
         connection.execute("ALTER TABLE summed DROP COLUMN thrice")
         connection.execute("UPDATE summed SET a = 2")
         assert client.catalog(publication="some_of", role="sequin")["summed"].unsent == ()
+        connection.execute("CREATE PUBLICATION all_of FOR TABLES IN SCHEMA public")
+        among = client.replication("summed", publication="all_of", role="sequin")
+        assert among is not None
+        assert (among.published, among.alone) == (True, False)
+        assert client.catalog(publication="all_of", role="sequin")["summed"].wholesale
+        assert not client.catalog(publication="some_of", role="sequin")["summed"].wholesale
+        connection.execute("DROP PUBLICATION all_of")
 
 
 def test_an_index_is_built_by_postgres_itself_when_it_takes_long(dsn: str) -> None:
