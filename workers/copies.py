@@ -7,15 +7,13 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from cronsim import CronSim
-
 from ledger.values import Json
 from runbooks.copies import doctor
 from runbooks.facts import live
 from runbooks.facts.copy_figures import CopyFigures
 from runbooks.facts.copy_runs import CopyRun
 from runbooks.facts.model import Facts, Pipe
-from runbooks.schedules import runs_by_the_clock
+from runbooks.schedules import runs_by_the_clock, runs_of
 from runbooks.site import Site
 
 
@@ -94,4 +92,4 @@ def _bar(run: CopyRun) -> list[Any]:
 
 
 def _next(schedule: str, now: datetime) -> str:
-    return next(CronSim(schedule, now)).isoformat()
+    return next(runs_of(schedule, now)).isoformat()

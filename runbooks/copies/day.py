@@ -6,9 +6,7 @@ What a schedule says of days and months is left out: a copy that runs once a mon
 from collections.abc import Iterable
 from functools import cache
 
-from cronsim import CronSim
-
-from runbooks.schedules import SOME_DAY, runs_by_the_clock
+from runbooks.schedules import SOME_DAY, runs_by_the_clock, runs_of
 
 MINUTES = 24 * 60
 _ALL = (1 << MINUTES) - 1
@@ -21,7 +19,7 @@ def starts(schedule: str | None) -> Minutes:
     """The minutes at which a schedule starts a run; none without one."""
     if not runs_by_the_clock(schedule):
         return 0
-    cron = CronSim(schedule or "", SOME_DAY)
+    cron = runs_of(schedule or "", SOME_DAY)
     return sum(1 << hour * 60 + minute for hour in cron.hours for minute in cron.minutes)
 
 

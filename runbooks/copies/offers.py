@@ -6,12 +6,11 @@ comes twice replaces itself. All else is a sentence that says why not, and what 
 
 from dataclasses import dataclass
 
-from cronsim import CronSim
-
 from runbooks.copies.judging import Judged, by_schedule, judged, scheduled
 from runbooks.copies.trace import Trace
 from runbooks.facts.model import Facts, Pipe
 from runbooks.lineage import Lineage
+from runbooks.schedules import next_run
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ def _instead(pipe: Pipe, found: Judged, facts: Facts) -> str:
             f"`copy {pipe.name} run clear` counts and shows the rows of its last run, and deletes them before it runs."
         )
     if scheduled(pipe):
-        tick = next(CronSim(pipe.output.schedule or "", facts.now), None)
+        tick = next_run(pipe.output.schedule, facts.now)
         return f"Its schedule runs it next at {tick:%Y-%m-%d %H:%M} UTC." if tick else ""
     return f"Look at what {pipe.output.target} lacks, and run it in Tinybird if that is what you want."
 

@@ -3,8 +3,6 @@
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
-from cronsim import CronSim
-
 from runbooks.copies.judging import scheduled
 from runbooks.copies.laid import laid_out
 from runbooks.copies.offers import Offers, offers
@@ -17,6 +15,7 @@ from runbooks.lineage import Lineage
 from runbooks.plan import Estimate, Hazard, Plan, Reason
 from runbooks.questions import count_of
 from runbooks.request import CopyDeed, Request
+from runbooks.schedules import next_run
 from runbooks.steps.copy_clear import ClearRun
 from runbooks.steps.copy_once import RunOnce
 from runbooks.words import counted
@@ -171,7 +170,7 @@ def _seen_twice(copy: Pipe, lineage: Lineage) -> Iterator[Hazard]:
 
 def _ticks(name: str, took: int, facts: Facts) -> Iterator[Hazard]:
     copy = facts.pipes[name]
-    tick = next(CronSim(copy.output.schedule or "", facts.now), None) if scheduled(copy) else None
+    tick = next_run(copy.output.schedule, facts.now) if scheduled(copy) else None
     if tick is not None and tick <= facts.now + timedelta(seconds=took) + _SOON:
         yield found(
             "schedule-collision",

@@ -3,8 +3,6 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from cronsim import CronSim
-
 from runbooks.copies.judging import by_schedule, scheduled
 from runbooks.copies.laid import laid_out
 from runbooks.errors import Refused
@@ -15,6 +13,7 @@ from runbooks.hazards import found
 from runbooks.lineage import Lineage
 from runbooks.plan import Hazard, Plan
 from runbooks.request import CopyDeed, Request
+from runbooks.schedules import next_run
 from runbooks.steps.copy_stop import StartSchedule, StopSchedule
 
 
@@ -57,7 +56,7 @@ def resume(request: Request, job: CopyDeed, pipe: Pipe, facts: Facts, lineage: L
         raise Refused(f"`{pipe.name}` runs on demand only: it has no schedule to resume.", pipe.name)
     if facts.live and scheduled(pipe):
         raise Refused(f"`{pipe.name}` runs by its schedule already: there is nothing to resume.", pipe.name)
-    tick = next(CronSim(pipe.output.schedule or "", facts.now), None)
+    tick = next_run(pipe.output.schedule, facts.now)
     when = f", next at {tick:%Y-%m-%d %H:%M} UTC" if tick else ""
     return laid_out(
         request,

@@ -3,18 +3,17 @@
 import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
 from typing import Any
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSimError
 
 from runbooks.datafile.lines import Directive, directives, unquoted
 from runbooks.datafile.schema import read_columns, read_index, split_top
 from runbooks.errors import DatafileError
 from runbooks.facts.model import Column, Datasource, Index, Node, Pipe, PipeKind
+from runbooks.schedules import SOME_DAY, runs_of
 
 _DROPPED = frozenset({"token", "test", "from"})
-_SOME_DAY = datetime(2026, 1, 1, tzinfo=UTC)  # an expression is checked against some moment
 _OLD_ENGINE_WORDS = frozenset({"sorting_key", "partition_key", "primary_key", "sampling_key", "ttl"})
 
 
@@ -138,7 +137,7 @@ def _tags(read: _Read, value: str) -> None:
 def _schedule(read: _Read, value: str) -> None:
     if not value.startswith("@"):
         try:
-            CronSim(value, _SOME_DAY)
+            runs_of(value, SOME_DAY)
         except CronSimError as exc:
             raise ValueError(f"COPY_SCHEDULE {value} is no cron expression such as 8 * * * *") from exc
     read.schedule = value

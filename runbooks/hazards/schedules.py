@@ -5,13 +5,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from itertools import takewhile
 
-from cronsim import CronSim
-
 from runbooks.facts.model import Pipe
 from runbooks.hazards import Context, found, on_facts, on_plan
 from runbooks.lineage import Lineage
 from runbooks.plan import Hazard
-from runbooks.schedules import period_s, runs_by_the_clock
+from runbooks.schedules import period_s, runs_by_the_clock, runs_of
 from runbooks.strategies import NOTHING_HELD
 from runbooks.strategies.paused import appending_behind, ticks_within
 
@@ -70,7 +68,7 @@ def schedule_collision(at: Context) -> Iterator[Hazard]:
 
 def _starts(schedule: str, now: datetime) -> frozenset[str]:
     """The minutes of the day that begins now at which a copy starts."""
-    moments = takewhile(lambda moment: moment < now + timedelta(days=1), CronSim(schedule, now))
+    moments = takewhile(lambda moment: moment < now + timedelta(days=1), runs_of(schedule, now))
     return frozenset(f"{moment:%H:%M}" for moment in moments)
 
 

@@ -4,8 +4,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import ClassVar
 
-from cronsim import CronSim
-
+from runbooks.schedules import runs_of
 from runbooks.site import Site
 from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
 
@@ -60,7 +59,7 @@ class SetSchedule(Step):
         """How long it is until the later time, where the earlier one of this period is over."""
         if self.mode != "append":
             return None
-        later = next(CronSim(self.cron if self.minutes > 0 else self.was, at.now))
+        later = next(runs_of(self.cron if self.minutes > 0 else self.was, at.now))
         left = later - at.now
         return left.total_seconds() if left <= timedelta(minutes=abs(self.minutes)) else None
 

@@ -3,10 +3,11 @@
 Where the logs cannot be read as they are, the Jobs API is asked instead, which knows the last 100 jobs and no rows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from runbooks.schedules import runs_by_the_clock
 from runbooks.words import counted
 from systems.errors import SystemsError
 from systems.tinybird import SYSTEM, Tinybird
@@ -42,16 +43,18 @@ def asked(tinybird: Tinybird, environment: str, until: datetime | None, overlap_
         jobs=jobs.jobs,
         writes=writes.writes,
     )
-    return Asked(look, pipes, " ".join(part for part in (no_jobs, no_writes) if part))
+    return Asked(
+        look, pipes, " ".join(part for part in (no_jobs, no_writes, not_understood(look.pipes.values())) if part)
+    )
 
 
 def copy_pipe(info: PipeInfo) -> CopyPipe:
-    cron = info.cron if info.cron and not info.cron.startswith("@") else None
+    on_demand = not info.cron or (info.cron.startswith("@") and not runs_by_the_clock(info.cron))
     mode = info.copy_mode or next((node.mode for node in info.nodes if node.id == info.copy_node), None)
     return CopyPipe(
         id=info.id,
         name=info.name,
-        cron=cron,
+        cron=None if on_demand else info.cron,
         running=info.schedule_status in (None, "running"),
         mode=mode or "append",
         target=info.copy_target or "",
@@ -94,6 +97,12 @@ def _listed(tinybird: Tinybird) -> Sequence[LoggedJob]:
         for job in tinybird.jobs(kind="copy")
         if job.pipe_id and job.created_at
     ]
+
+
+def not_understood(pipes: Iterable[CopyPipe]) -> str:
+    """Copies whose schedule nobody here can read: that one of them does not come is not seen."""
+    odd = sorted(p.name for p in pipes if p.cron and p.running and not runs_by_the_clock(p.cron))
+    return f"When these copies should run is not understood, and not watched: {', '.join(odd)}." if odd else ""
 
 
 def _lacks(table: str, logged: LoggedJobs | LoggedWrites) -> str:

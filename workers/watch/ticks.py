@@ -3,7 +3,9 @@
 from datetime import UTC, datetime
 from functools import lru_cache
 
-from cronsim import CronSim, CronSimError
+from cronsim import CronSimError
+
+from runbooks.schedules import runs_of
 
 
 @lru_cache(maxsize=20_000)
@@ -30,6 +32,6 @@ def ticks(cron: str, after: float, until: float, most: int) -> list[float]:
 def _step(cron: str, at: float, *, reverse: bool) -> float | None:
     try:
         moment = datetime.fromtimestamp(int(at), UTC)
-        return next(CronSim(cron, moment, reverse=reverse)).timestamp()
+        return next(runs_of(cron, moment, reverse=reverse)).timestamp()
     except (CronSimError, StopIteration, OverflowError, ValueError):
         return None

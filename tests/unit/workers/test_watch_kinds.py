@@ -8,7 +8,9 @@ import pytest
 from config.watch import WatchedPipe, WatchSettings
 from ledger.pauses import Pause
 from systems.tinybird_logs import LoggedWrite
+from systems.tinybird_model import PipeInfo
 from tests.support.watching import HOUR, Stage, at, job, pipe, wrote
+from workers.watch.asking import copy_pipe, not_understood
 from workers.watch.reconcile import Became, Closed, Opened, Reopened
 
 A = pipe()
@@ -197,6 +199,25 @@ def test_a_new_schedule_is_not_blamed_for_the_ticks_before_it(stage: Stage) -> N
     assert stage.incidents == {}
     stage.look(day(3) + 400)
     assert stage.told == [("late", "a_copy")]
+
+
+def test_a_schedule_in_one_word_is_watched_and_one_that_nobody_reads_is_told_of() -> None:
+    known = {"kind": "copy", "description": "", "tags": (), "nodes": (), "copy_node": "n", "copy_mode": "replace"}
+    daily, odd, by_hand = (
+        PipeInfo(f"t_{name}", name, copy_target="d", cron=cron, schedule_status="running", **known)  # pyright: ignore[reportArgumentType]  # a field each
+        for name, cron in (("daily", "@daily"), ("odd", "0 24 * * *"), ("by_hand", "@on-demand"))
+    )
+    watched = Stage()
+    seen = [copy_pipe(info) for info in (daily, odd, by_hand)]
+    watched.has(*seen)
+    watched.look(HOUR)
+    (change,) = watched.look(24 * HOUR + 1200)
+    assert isinstance(change, Opened)
+    assert (change.found.kind, change.found.name) == ("late", "daily")
+    said = not_understood(seen)
+    assert "odd" in said
+    assert "daily" not in said
+    assert "by_hand" not in said
 
 
 def test_a_pipe_that_runs_only_by_hand_is_never_missed() -> None:
