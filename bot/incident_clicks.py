@@ -96,6 +96,7 @@ def _offer(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, found: Incid
     if asked is None or found.state != "open" or found.times != pressed.times:
         return tell(f"Incident {found.id} no longer offers that; look at its newest card. {UNCHANGED}", said="stale")
     shown = found.under or found.id
+    incident_decisions.hold(conn, shown)  # of two who press at once the second sees the first one's run
     if (run := incident_views.unfinished_run(conn, shown)) is not None:
         return tell(f"Run {run} is about this already; it is in the thread. No second run was made.", said="under way")
     card = incident_decisions.card_of(conn, found.id)

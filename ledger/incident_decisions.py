@@ -63,6 +63,11 @@ def decide(
         return _DEEDS[deed](conn, Click(actor.id, deed, row, calendar(conn), until, holder))
 
 
+def hold(conn: Conn, incident: int) -> None:
+    """Let nobody else do anything about it, or about what it is listed under, until the transaction ends."""
+    _locked(conn, incident)
+
+
 def card_of(conn: Conn, incident: int) -> Message | None:
     """The card that shows it: its own, or that of the incident it is listed under."""
     row = incidents.get(conn, incident)

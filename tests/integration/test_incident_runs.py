@@ -1,12 +1,20 @@
 """What may safely be done to a pipe is pressed on its incident's card, and followed to its end in its thread."""
 
+from threading import Thread
+
 import pytest
 
-from ledger import incidents
+import bot.context
+import bot.jobs
+from bot import clicks
+from bot.handling import sender_of
+from ledger import inbox, incidents
 from tests.support.drive import Drive
 from tests.support.incident_story import PIPE, Story
 from tests.support.people import People
 from tests.support.sandbox import Sandbox
+
+_LOCKED = "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
 
 
 @pytest.fixture
@@ -38,6 +46,35 @@ def test_run_again_is_a_run_in_the_incidents_thread(
     late = people.ben.clicks("Run again", on=card)
     story.talk()
     assert "no longer offers that" in late.ephemeral().text
+
+
+def test_of_two_who_press_at_once_the_second_hears_of_the_firsts_run(
+    story: Story, people: People, sandbox: Sandbox
+) -> None:
+    """Two workers have a click each: the second looks for a run while that of the first is not committed."""
+    story.opens(offers=("run",))
+    card = story.card()
+    people.ben.clicks("Run again", on=card)
+    sandbox.until(lambda: len(_waiting(story)) == 1, what="the first click")
+    late = people.chen.clicks("Run again", on=card)
+    sandbox.until(lambda: len(_waiting(story)) == 2, what="the second click")
+    first, second = sorted(_waiting(story))
+    other = Thread(target=bot.jobs.inbox, args=(second,))
+    with story.pool.connection() as conn, inbox.handling(conn, first) as row:
+        assert row is not None
+        outcome = clicks.handle(bot.context.context(), conn, row, sender_of(row))
+        inbox.finish(conn, first, outcome.said)
+        other.start()
+        sandbox.until(lambda: sandbox.ledger(_LOCKED), what="the second worker at the incident")
+    other.join(30)
+    story.talk()
+    assert len(sandbox.ledger("SELECT id FROM ledger.run")) == 1
+    assert late.ephemeral().text.startswith("Run 1 is about this already")
+
+
+def _waiting(story: Story) -> list[int]:
+    with story.pool.connection() as conn:
+        return inbox.unhandled(conn, 0)
 
 
 def test_who_may_not_run_copies_is_told_so_and_the_incident_stays_as_it_is(story: Story, people: People) -> None:
