@@ -14,6 +14,7 @@ from ledger.silences import Silence
 
 MOST = 15
 MOST_READERS = 20
+MOST_OF_A_REASON = 80  # the incident's card has more of it
 LONGEST_ERROR = 2500
 
 
@@ -49,7 +50,7 @@ def line(listed: Listed, names: Names, now: datetime, link: str = "") -> str:
 
 def _until(silence: Silence, now: datetime) -> str:
     at = f" until {clock(silence.until, now)}" if silence.until else ""
-    return at + (f" (“{cut(prose(silence.reason), 300)}”)" if silence.reason else "")
+    return at + (f" (“{cut(prose(silence.reason), MOST_OF_A_REASON)}”)" if silence.reason else "")
 
 
 def blocks(listed: Sequence[Listed], names: Names, now: datetime) -> list[Block]:

@@ -167,6 +167,17 @@ def test_a_storm_is_one_card_within_slacks_limits(many: int) -> None:
     assert card.text.endswith("One more is listed with it." if many == 1 else f"{many} more are listed with it.")
 
 
+def test_a_list_of_long_names_and_reasons_stays_within_slacks_limits() -> None:
+    """Over them its first line alone would be sent: how many there are, and not which."""
+    name = f"insights_{'x' * 191}"
+    listed = [Listed(row(n, name=name), 3, row(n, name=name)) for n in range(50)]
+    quiet = [Silence("staging", f"t_{n}", name, ANA, "why so " * 60, None, NOW) for n in range(50)]
+    links = {str(n): f"https://example.slack.com/archives/C0123456789/p{n:016}" for n in range(50)}
+    card = incident_list.listing(listed, quiet, PEOPLE, NOW, links)
+    assert troubles(card) == []
+    assert sum(name in line for line in lines(card)) == 2 * incident_list.MOST
+
+
 def test_the_card_of_a_storm_is_about_all_of_it() -> None:
     told = detail("116 copies are in trouble at once in staging.", storm=True)
     card = incident.card(view(folded=storm(115), told=told), PEOPLE)
