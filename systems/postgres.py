@@ -221,7 +221,8 @@ def _assemble(schema: str, tables: _Rows, columns: _Rows, indexes: _Rows, publis
     filters = {row[0]: row[2] for row in published}
     wholesale = {row[0] for row in published if row[3]}
     found: dict[str, TableInfo] = {}
-    for oid, name, identity, granted, owned, rows, size, changes, partitioned, heirs, unsent, refuses in tables:
+    for oid, name, identity, granted, owned, rows, size, changes, partitioned, *told in tables:
+        heirs, unsent, refuses, veiled, veiled_there = told
         mine = [row for row in indexes if row[0] == oid and row[3] and all(row[3])]
         listed = lists.get(name)
         found[name] = TableInfo(
@@ -245,5 +246,7 @@ def _assemble(schema: str, tables: _Rows, columns: _Rows, indexes: _Rows, publis
             row_filter=filters.get(name, ""),
             unsent=tuple(unsent),
             refuses_unsent=refuses,
+            veiled=veiled,
+            veiled_there=veiled_there,
         )
     return found

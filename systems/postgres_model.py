@@ -34,6 +34,8 @@ class TableInfo:
     row_filter: str = ""  # of the publication: other rows are not sent
     unsent: tuple[str, ...] = ()  # generated columns that changes come without
     refuses_unsent: bool = False  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE
+    veiled: bool = False  # row security chooses the rows that the role of tbops sees
+    veiled_there: bool = False  # the same of the role that Sequin reads with
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,10 @@ SELECT c.oid::bigint, c.relname,
        CASE WHEN c.reltuples < 0 THEN NULL ELSE c.reltuples::bigint END, pg_total_relation_size(c.oid),
        coalesce(s.n_tup_ins + s.n_tup_upd + s.n_tup_del, 0), c.relkind = 'p',
        array(SELECT h.inhrelid::regclass::text FROM pg_inherits h WHERE h.inhparent = c.oid AND c.relkind = 'r'
-             ORDER BY 1), {_UNSENT}
+             ORDER BY 1), {_UNSENT},
+       row_security_active(c.oid),
+       coalesce(c.relrowsecurity AND NOT (r.rolsuper OR r.rolbypassrls)
+                AND (c.relforcerowsecurity OR NOT pg_has_role(r.oid, c.relowner, 'USAGE')), false)
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 LEFT JOIN pg_roles r ON r.rolname = %(role)s
 LEFT JOIN pg_publication p ON p.pubname = %(publication)s

@@ -221,6 +221,8 @@ def table(info: postgres_model.TableInfo) -> model.PgTable:
         row_filter=info.row_filter,
         unsent=info.unsent,
         refuses_unsent=info.refuses_unsent,
+        veiled=info.veiled,
+        veiled_there=info.veiled_there,
     )
 
 

@@ -147,6 +147,8 @@ class PgTable:
     row_filter: str = ""  # of the publication: other rows are not sent
     unsent: tuple[str, ...] = ()  # generated columns that changes come without
     refuses_unsent: bool = False  # with such a column and identity FULL Postgres refuses every UPDATE and DELETE
+    veiled: bool = False  # row security chooses the rows that the role of tbops sees
+    veiled_there: bool = False  # the same of the role that Sequin reads with
 
     def column(self, name: str) -> PgColumn | None:
         return next((c for c in self.columns if c.name == name), None)

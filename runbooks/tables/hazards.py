@@ -24,6 +24,7 @@ def of_route(route: Route, facts: Facts, migration: str) -> tuple[Hazard, ...]:
     every = [
         *_of_table(route),
         *standstill(route),
+        *_of_security(route, facts),
         *_of_version(route, facts),
         *_of_partitions(route, facts),
         *_of_twins(route, facts),
@@ -230,6 +231,28 @@ def _of_platform(route: Route, facts: Facts) -> Iterator[Hazard]:
             f"Kafka Connect is restarted with all {len(facts.connector.topics)} topics: each stands still for about a "
             "minute and goes on where it was.",
             "Choose a quiet moment.",
+        )
+
+
+def _of_security(route: Route, facts: Facts) -> Iterator[Hazard]:
+    table = route.table
+    if table.veiled:
+        yield found(
+            "row-security",
+            "error",
+            table.name,
+            f"Row security chooses which rows of {table.name} the role of tbops sees: what it does not see would be "
+            "proven without being there.",
+            "Let its owner be exempt (ALTER TABLE … NO FORCE ROW LEVEL SECURITY), or give the role BYPASSRLS.",
+        )
+    elif table.veiled_there:
+        yield found(
+            "row-security",
+            "warning",
+            table.name,
+            f"Row security chooses which rows of {table.name} {facts.names.sequin_role} sees: a backfill brings no "
+            "others, though changes of all are sent.",
+            f"Give {facts.names.sequin_role} BYPASSRLS, or a policy that shows it every row.",
         )
 
 

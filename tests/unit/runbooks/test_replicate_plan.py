@@ -248,6 +248,12 @@ def test_what_would_keep_changes_back_or_end_the_applications_writes_forbids_it(
     )
 
 
+def test_rows_that_row_security_hides_are_told_of() -> None:
+    """From Sequin they are missed by the proof; from us they would be proven unseen."""
+    assert slugs(plan(facts(replace(REPOS, veiled_there=True))))["row-security"] == "warning"
+    assert slugs(plan(facts(replace(REPOS, veiled=True, veiled_there=True))))["row-security"] == "error"
+
+
 def test_a_sink_that_somebody_stopped_forbids_a_backfill_on_it() -> None:
     known = facts()
     paused = Sink("repos_sink", "public.repos", "repos", "paused", "paused", "main")

@@ -170,6 +170,27 @@ def test_what_changes_come_without_is_told_and_postgres_would_refuse_to_write_it
         connection.execute("DROP PUBLICATION all_of")
 
 
+def test_whose_rows_row_security_chooses_is_told(dsn: str) -> None:
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("CREATE TABLE secured (id int PRIMARY KEY)")
+        connection.execute("CREATE ROLE keeper")
+        connection.execute("ALTER TABLE secured OWNER TO keeper")
+        connection.execute("ALTER TABLE secured ENABLE ROW LEVEL SECURITY")
+
+    def veiled(role: str) -> tuple[bool, bool]:
+        known = Postgres(dsn, read_only).catalog(publication="sequin_pub", role=role)["secured"]
+        return known.veiled, known.veiled_there
+
+    assert veiled("sequin") == (False, True)  # those who ask here are superusers
+    assert veiled("keeper") == (False, False)
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("ALTER TABLE secured FORCE ROW LEVEL SECURITY")
+        assert veiled("keeper") == (False, True)
+        connection.execute("ALTER ROLE keeper BYPASSRLS")
+        assert veiled("keeper") == (False, False)
+        connection.execute("DROP TABLE secured; DROP ROLE keeper")
+
+
 def test_an_index_is_built_by_postgres_itself_when_it_takes_long(dsn: str) -> None:
     """A transaction that is older than the index holds it up; the client is away long before it is done."""
     client = Postgres(dsn, allowed)
