@@ -103,6 +103,15 @@ def test_a_file_is_written_only_over_what_was_read(sandbox: Sandbox) -> None:
     assert sandbox.github.get(f"{HERE}/contents/{MEMBERS}", params={"ref": BRANCH}).status_code == 404
 
 
+def test_what_is_no_base64_is_refused_and_its_lines_may_be_broken(sandbox: Sandbox) -> None:
+    odd = {"message": "odd", "content": "%ü%%", "branch": "main"}
+    refused = (422, "content is not valid Base64")
+    assert _refusal(sandbox.github.put(f"{HERE}/contents/odd.txt", json=odd)) == refused
+    assert _refusal(sandbox.github.post(f"{HERE}/git/blobs", json={**odd, "encoding": "base64"})) == refused
+    assert sandbox.github.put(f"{HERE}/contents/odd.txt", json={**odd, "content": "eHh4\neA==\n"}).status_code == 201
+    assert sandbox.github.get(f"{HERE}/contents/odd.txt").json()["content"].strip() == "eHh4eA=="
+
+
 def test_a_large_file_is_shown_without_its_content(sandbox: Sandbox) -> None:
     _branch(sandbox)
     assert _put(sandbox, "large.txt", "x" * 1_000_001).status_code == 201

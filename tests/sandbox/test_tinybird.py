@@ -50,6 +50,12 @@ def test_a_missing_or_wrong_token_is_refused_with_403(tb: Tinybird, headers: dic
     assert answer.json()["error"]
 
 
+def test_a_method_or_a_path_that_there_is_not_is_told_as_any_error(tb: Tinybird) -> None:
+    for method, path, status in (("PATCH", "/v0/datasources", 405), ("GET", "/v0/events", 405), ("GET", "/v0/no", 404)):
+        answer = tb.client.request(method, path)
+        assert (answer.status_code, sorted(answer.json())) == (status, ["error"])
+
+
 def test_the_token_may_come_in_the_query(tb: Tinybird) -> None:
     answer = httpx.get(f"{tb.url}/v0/sql?&token={tb.stand_in.admin_token}&q=SELECT%201", timeout=ANSWER_S)
     assert (answer.status_code, answer.text) == (200, "1\n")

@@ -1,7 +1,6 @@
 """``contents``: one file read, written or removed, a commit each time."""
 
 import base64
-import binascii
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -38,8 +37,8 @@ class Contents:
         if not isinstance(body.get("content"), str):
             raise Refused(422, 'Invalid request.\n\n"content" wasn\'t supplied.')
         try:
-            content = base64.b64decode(body["content"], validate=False)
-        except binascii.Error:
+            content = base64.b64decode("".join(body["content"].split()), validate=True)  # clients may break its lines
+        except ValueError:  # binascii.Error is one
             raise Refused(422, "content is not valid Base64") from None
         branch, head, files = self._branch(repository, body)
         there = files.get(path)

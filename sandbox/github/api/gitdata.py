@@ -1,7 +1,6 @@
 """The Git Data API: refs, blobs, trees, commits. Objects are seen by nobody until a ref names them."""
 
 import base64
-import binascii
 import re
 from typing import Any
 
@@ -86,8 +85,9 @@ class GitData:
         if not isinstance(content, str):
             raise Refused(422, 'Invalid request.\n\n"content" wasn\'t supplied.')
         try:
-            made = base64.b64decode(content) if body.get("encoding") == "base64" else content.encode()
-        except binascii.Error:
+            coded = body.get("encoding") == "base64"
+            made = base64.b64decode("".join(content.split()), validate=True) if coded else content.encode()
+        except ValueError:  # binascii.Error is one
             raise Refused(422, "content is not valid Base64") from None
         return JSONResponse({"sha": repository.add_blob(made)}, status_code=201)
 

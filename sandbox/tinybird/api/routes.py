@@ -80,8 +80,11 @@ def application(platform: Platform, control: Sequence[Route]) -> Starlette:
     async def unknown(_: Request, exc: Exception) -> Response:
         return JSONResponse({"error": "Not found"}, 404)
 
+    async def not_so(_: Request, exc: Exception) -> Response:
+        return JSONResponse({"error": "Method not allowed"}, 405)
+
     routes = [Route(path, _bound(platform, handler), methods=[method]) for method, path, handler in _ROUTES]
-    return Starlette(routes=[*control, *routes], exception_handlers={ApiError: refused, 404: unknown})
+    return Starlette(routes=[*control, *routes], exception_handlers={ApiError: refused, 404: unknown, 405: not_so})
 
 
 def _bound(platform: Platform, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
