@@ -19,6 +19,7 @@ CI = ("Tinybird-CI",)
 
 def test_datafiles_and_a_migration_go_by_one_pull_request(sandbox: Sandbox) -> None:
     sandbox.knobs(github__required_checks=CI[0], github__check_delay_s=1_000.0, github__check_takes_s=1_000.0)
+    sandbox.knobs(github__mergeable_after_s=0.0)  # or two looks are at two answers
     with story(sandbox) as told:
         project = told.at().names.project
         assert project is not None
