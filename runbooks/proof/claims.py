@@ -29,9 +29,9 @@ def provable(
     for part in datasource.sorting_key:
         column = datasource.column(part)
         rule = comparable(column, source) if column else None
-        if rule is None or rule.near:  # a number whose last bits are left out tells no two rows apart
-            return f"its key {part} cannot be compared with Postgres"
-        key.append(rule)
+        if column is None or rule is None or (rule.near and "Float" in column.type):
+            return f"its key {part} cannot be compared with Postgres"  # last bits left out tell no two rows apart
+        key.append(rule.nearly)
     version_column = datasource.column(datasource.version)
     version = compared_version(version_column, source) if version_column else None
     if not key or version is None:

@@ -24,6 +24,7 @@ _DAYS = {
 }
 _DECIMAL = re.compile(r"^Decimal(?:32|64|128|256)?\((?:\d+, *)?(\d+)\)$")
 _NUMERIC = re.compile(r"^numeric\(\d+,(\d+)\)$")
+_NO_TEXT = r"^([[{]|-?[0-9]+([.][0-9]+|[eE][-+]?[0-9]+|[.][0-9]+[eE][-+]?[0-9]+)$)"  # of JSON
 _INT = re.compile(r"^U?Int(8|16|32|64|128|256)$")
 
 
@@ -31,8 +32,8 @@ _INT = re.compile(r"^U?Int(8|16|32|64|128|256)$")
 class Compared:
     """One column as an expression on each side; both give the same text for the same value, never NULL.
 
-    ``near``: another such pair, for numbers whose last bits may differ. Those of one number may fall on two sides of
-    where the texts change, of one pair or of the other, and hardly ever of both.
+    ``near``: another such pair; a row is equal by one of them. For numbers whose last bits may differ: those of one
+    number may fall on two sides of where the texts change, of one pair or of the other, and hardly ever of both.
     """
 
     name: str
@@ -79,11 +80,23 @@ def comparable(column: Column, columns: dict[str, PgColumn]) -> Compared | None:
     if inside:
         if pg_type not in ("jsonb", "json") or kind != "String":
             return None  # a number or a boolean inside JSON is written in more ways than one
-        pg, pg_type = (
-            "".join([pg, *(f" -> {pg_literal(key)}" for key in inside[:-1]), f" ->> {pg_literal(inside[-1])}"]),
-            "text",
-        )
+        return _inside(_Side(pg, pg_type, column.name, kind, nullable, column.default), inside)
     return _rule(_Side(pg, pg_type, column.name, kind, nullable, column.default))
+
+
+def _inside(side: _Side, keys: list[str]) -> Compared | None:
+    """A text within JSON. What is none there has no text of its own: objects and lists, whose keys and blanks stand as
+    each side likes, and numbers with a point are equal to any such. A text that looks like one is ``near`` itself."""
+    before = "".join([side.pg, *(f" -> {pg_literal(key)}" for key in keys[:-1])])
+    value, text = f"{before} -> {pg_literal(keys[-1])}", f"{before} ->> {pg_literal(keys[-1])}"
+    plain = _rule(replace(side, pg=text, pg_type="text"))
+    if plain is None:
+        return None
+    kind = f"{side.pg_type}_typeof({value})"
+    other = f"{kind} IN ('object', 'array') OR ({kind} = 'number' AND {text} ~ '[.eE]')"
+    here = f"CASE WHEN {other} THEN chr(28) ELSE {plain.postgres} END"
+    there = f"if(match({plain.clickhouse}, {ch_literal(_NO_TEXT)}), char(28), {plain.clickhouse})"
+    return Compared(side.name, here, there, near=(plain.postgres, plain.clickhouse))
 
 
 def compared_version(column: Column, columns: dict[str, PgColumn]) -> tuple[str, str, int] | None:

@@ -168,6 +168,26 @@ def test_an_infinite_time_ends_no_question_and_its_row_is_missing(
     assert seen.found["proof"]["without_version"] == 1
 
 
+def test_what_is_no_text_within_json_is_no_fault_and_another_text_is(
+    served: Served, dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(prove, "PATIENCE_MACHINE_S", 0.0)
+    sent = [{"long": 1, "b": None}, [1, {"long": 1, "b": 2}], 1.5, 7, True, "[gone]", "1.50", "", None]
+    people = [{**p, "attributes": {"country": {"default": v}}} for p, v in zip(rows(len(sent)), sent, strict=True)]
+    postgres, tinybird = source(dsn, people), target(served, people)
+    with psycopg.connect(dsn) as connection:  # as Postgres alone writes such a number
+        connection.execute(
+            """UPDATE people SET attributes = '{"country": {"default": 1.500}}' WHERE id = %s""", (people[2]["id"],)
+        )
+    step = proof_of(tinybird, postgres, ("country",))
+    assert isinstance(carried_out(step, site(tinybird, postgres)), Done)
+    wrong = {0: "text", 3: 8, 5: "[left]", 6: "1.51", 7: {}}
+    send(served, [{**people[n], "attributes": {"country": {"default": v}}} for n, v in wrong.items()])
+    seen = carried_out(step, site(tinybird, postgres))
+    assert isinstance(seen, Astray)
+    assert f"{len(wrong)} with another value" in seen.reason
+
+
 def test_columns_may_have_the_names_that_questions_give(served: Served, dsn: str) -> None:
     served.reset()
     tinybird = Tinybird(served.url, served.stand_in.admin_token, allowed)
