@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-_PATIENCE_S = 20.0  # less than a publisher's claim lasts
+PATIENCE_S = 20.0  # less than a publisher's claim lasts
 _HOUR_S = 3600
 _DAY_S = 24 * _HOUR_S
 _WIDTH, _ROW, _HEAD, _LOAD = 6.4, 0.18, 1.4, 1.5  # inches
@@ -34,7 +34,7 @@ def drawn(day: Mapping[str, Any]) -> bytes:
     """The PNG of what ``bot.cards.day`` prepared. Raises ``NoPicture``."""
     command = [sys.executable, "-m", "bot.picture"]
     try:
-        done = subprocess.run(command, input=json.dumps(day).encode(), capture_output=True, timeout=_PATIENCE_S)
+        done = subprocess.run(command, input=json.dumps(day).encode(), capture_output=True, timeout=PATIENCE_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NoPicture(str(error)) from error
     if done.returncode or not done.stdout.startswith(b"\x89PNG"):

@@ -18,7 +18,7 @@ from sandbox.processes import Processes, package_folder
 from sandbox.seed import seed_named
 from sandbox.standin import World
 
-START_PATIENCE_S = 10.0
+START_PATIENCE_S = 60.0
 PARTITIONS = 2  # more than one, so that nobody gets away with looking at partition 0 only
 
 _quiet = logging.getLogger("sandbox.kafka.client")

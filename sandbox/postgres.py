@@ -22,7 +22,7 @@ SOURCE = "cm"
 SOURCE_TEMPLATE = "cm_seed"
 LEDGER = "tbops"
 SLOT = "sequin_slot"
-START_PATIENCE_S = 20.0
+START_PATIENCE_S = 60.0
 
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -127,7 +127,7 @@ class Postgres:
         with psycopg.connect(self._world.dsn("postgres"), autocommit=True) as admin:
             # a reader that hung on would keep the database from being dropped; a free slot goes with it
             admin.execute(
-                "SELECT pg_terminate_backend(active_pid, 2000) FROM pg_replication_slots WHERE active_pid IS NOT NULL"
+                "SELECT pg_terminate_backend(active_pid, 20000) FROM pg_replication_slots WHERE active_pid IS NOT NULL"
             )
             admin.execute(f"DROP DATABASE {SOURCE} WITH (FORCE)")
             admin.execute(f"CREATE DATABASE {SOURCE} TEMPLATE {SOURCE_TEMPLATE} OWNER tbops_migrator")

@@ -23,7 +23,7 @@ from sandbox.slack.people import ANA, BEN, CHEN, ROOMS
 from sandbox.standin import World
 
 ENVIRONMENT = "sandbox"
-START_PATIENCE_S = 40.0
+START_PATIENCE_S = 120.0
 LOOK_AGAIN_S = 0.05
 _WATCH_LEAST_S = 3.0
 QUEUES = {"talk", "work"}  # as ``tbops worker`` serves them

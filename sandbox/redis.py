@@ -10,7 +10,7 @@ import time
 from sandbox.processes import Processes, package_folder
 from sandbox.standin import World
 
-START_PATIENCE_S = 10.0
+START_PATIENCE_S = 60.0
 
 
 class Redis:

@@ -118,9 +118,7 @@ def test_a_click_while_the_ledger_is_away_is_answered_and_works_afterwards(
 
 def test_a_restarted_broker_is_asked_anew(sandbox: Sandbox) -> None:
     """Seen to fail with the old client kept: the former coordinator never answered again."""
-    kafka = Kafka(sandbox.ready["kafka"], call_s=1.0)
-    assert kafka.committed("connect-tinybird-sink", "members") == {}
-    sandbox.reset()  # a new broker at the old place
+    kafka = Kafka(sandbox.ready["kafka"], call_s=2.0)
 
     def answered() -> bool:
         try:
@@ -129,3 +127,5 @@ def test_a_restarted_broker_is_asked_anew(sandbox: Sandbox) -> None:
             return False
 
     sandbox.until(answered, what="the group's offsets")
+    sandbox.reset()  # a new broker at the old place
+    sandbox.until(answered, what="the group's offsets, asked of the new one")
