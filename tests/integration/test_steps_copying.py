@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -59,11 +60,12 @@ def equal(run: Story) -> bool:
 
 
 def write(sandbox: Sandbox, n: int, title: str, *, known: bool = False, into: str = "activities") -> None:
-    """Somebody writes activities: new ones, or newer versions of known ones."""
+    """Somebody writes activities: new ones, or newer versions of known ones, by the platform's clock."""
+    now = datetime.fromtimestamp(sandbox.clock.time(), UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
     columns = "id, type, toString(timestamp) AS timestamp, platform, sourceId, toString(createdAt) AS createdAt"
     rows = sandbox.tb(f"SELECT {columns}, attributes, isContribution FROM activities FINAL ORDER BY id LIMIT {n}")
     for number, row in enumerate(rows):
-        row |= {"updatedAt": "2027-01-01 00:00:00.000", "title": title, "score": 7}
+        row |= {"updatedAt": now, "title": title, "score": 7}
         row["id"] = row["id"] if known else f"new-{title}-{number}"
     body = "\n".join(json.dumps(row) for row in rows)
     answer = sandbox.tinybird.post("/v0/events", params={"name": into, "wait": "true"}, content=body)
