@@ -113,7 +113,7 @@ def counts(route: Route, facts: Facts) -> tuple[Count, ...]:
 
 
 def _filled_counts(route: Route) -> tuple[Count, ...]:
-    if route.standing is None or route.standing.rows != 0:
+    if route.given or route.standing is None or route.standing.rows != 0:
         return ()
     table = f"{pg_name(route.table.schema)}.{pg_name(route.table.name)}"
     return (Count(FILLED, "postgres", f"SELECT count(*) FROM (SELECT FROM {table} LIMIT 1) s"),)

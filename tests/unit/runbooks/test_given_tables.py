@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from runbooks.datafile import read_datasource
 from runbooks.ddl import Draft, NotClear, statements
 from runbooks.errors import Refused
 from runbooks.facts.model import Facts, ProjectFiles
@@ -251,6 +252,14 @@ def test_git_is_asked_only_where_postgres_lacks_the_table() -> None:
     known = Request(text="", job=Replicate(table="people"))
     assert all(isinstance(question, Shapes) for question in questions_of(known, unknown))
     assert questions_of(ASKED, live()) == (), "tbops.toml names no GitHub"
+
+
+def test_rows_of_a_table_that_is_not_there_are_not_counted() -> None:
+    """An empty data source may stand already: what fills it is the replicate itself."""
+    known = given(V5__makeOrders=MAKES)
+    made = read_datasource("orders", plan(known).datafiles["orders.datasource"])
+    there = replace(known, datasources={**known.datasources, "orders": replace(made, rows=0)})
+    assert all(isinstance(question, Shapes) for question in questions_of(ASKED, there))
 
 
 def test_a_name_is_folded_as_postgres_does() -> None:
