@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from bot import channels, forms, silencing
+from bot import channels, forms, silencing, watched
 from bot import grammar as g
 from bot.asking import UNCHANGED, groups, no_environment, request
 from bot.clicks import decide
@@ -85,10 +85,10 @@ def _question(
 
 
 def _doctor(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment: str | None) -> Outcome:
-    """A worker asks the systems; where the bot may speak it asks itself."""
-    at = ctx.settings.environments[environment or ctx.settings.default_environment]
-    check = channels.check(ctx.slack, conn, at.channels)
-    return _question(ctx, conn, row, sender, "doctor", environment, checks=[check])
+    """A worker asks the systems; where the bot may speak it asks itself, and what the watch sees the ledger."""
+    name = environment or ctx.settings.default_environment
+    of_channels = channels.check(ctx.slack, conn, ctx.settings.environments[name].channels)
+    return _question(ctx, conn, row, sender, "doctor", environment, checks=[of_channels, watched.check(conn, name)])
 
 
 def _probe(ctx: Context, conn: Conn, row: InboxRow, sender: Sender, environment: str | None) -> Outcome:

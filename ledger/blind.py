@@ -28,3 +28,10 @@ def looked_at(conn: Conn, environment: str) -> datetime | None:
     """When a look last came to its end."""
     row = conn.execute(_sql["looked_at"], {"environment": environment}).fetchone()
     return row["looked_at"] if row else None
+
+
+def trouble(conn: Conn, environment: str) -> str | None:
+    """What the last look went without, or why it did not come to its end; empty where it saw all. None before there
+    was one."""
+    row = conn.execute(_sql["trouble"], {"environment": environment}).fetchone()
+    return str(row["trouble"] or "") if row else None

@@ -8,3 +8,8 @@ WHERE environment = %(environment)s
 -- looked_at --
 -- When a look last came to its end
 SELECT looked_at FROM ledger.watch WHERE environment = %(environment)s
+
+-- trouble --
+-- What the last look went without, or why it failed
+SELECT trouble FROM ledger.watch
+WHERE environment = %(environment)s AND coalesce(looked_at, failing_since) IS NOT NULL

@@ -196,7 +196,9 @@ def test_a_look_leaves_it_to_the_bot_to_say_that_somebody_watches(sandbox: Sandb
 
 
 @pytest.mark.parametrize("dropped", ["started_at,error", "pipe_id,job_type", "updated_at"])
-def test_columns_that_a_log_lacks_are_done_without(sandbox: Sandbox, drive: Drive, look: Look, dropped: str) -> None:
+def test_columns_that_a_log_lacks_are_done_without_and_the_doctor_says_so(
+    sandbox: Sandbox, drive: Drive, people: People, look: Look, dropped: str
+) -> None:
     look()
     sandbox.knobs(tinybird__jobs_log_drop=dropped, tinybird__ops_log_drop="rows,rows_quarantine")
     breaks(sandbox, "memory")
@@ -207,6 +209,9 @@ def test_columns_that_a_log_lacks_are_done_without(sandbox: Sandbox, drive: Driv
     trouble = watch_row(sandbox)["trouble"]
     assert "tinybird.jobs_log has no column" in trouble
     assert "tinybird.datasources_ops_log has no column rows or rows_quarantine any longer." in trouble
+    people.ana.types("/tb doctor")
+    drive()
+    assert trouble in people.ana.sees()[-1].words
 
 
 def test_times_as_text_are_read(sandbox: Sandbox, drive: Drive, look: Look) -> None:
