@@ -12,8 +12,9 @@ from systems.redact import redact
 from systems.shapes import Shape
 
 SYSTEM = "connect"
-# 409 is a rebalance, no leader, or a stale config: "Cannot complete request momentarily" (§4.1).
-_REBALANCE = frozenset({409})
+# 409 is a rebalance, no leader, or a stale config: "Cannot complete request momentarily"; for a few seconds after its
+# start a worker knows of no connector and answers 404 (facts/systems.md §4.1).
+_LATER = frozenset({404, 409})
 _SECRET_LIKE = re.compile(r"[^\s,;:=\"']{8,}")
 
 
@@ -50,7 +51,7 @@ class Connect:
     """One worker or cluster. ``token`` is for a proxy in front of it; Connect itself has none."""
 
     def __init__(self, url: str, permit: Permit, *, token: str | None = None, wire: Wire | None = None) -> None:
-        manner = Manner(later=_REBALANCE, again=frozenset({409, 429, 502, 503, 504}))
+        manner = Manner(later=_LATER, again=frozenset({409, 429, 502, 503, 504}))
         self._http = Http(SYSTEM, url, token, permit, manner=manner, wire=wire)
 
     def permitted(self, permit: Permit) -> "Connect":

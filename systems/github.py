@@ -144,6 +144,14 @@ class Repository:
         mine = [found for found in listed if found.inside("head").text("ref") == branch]
         return self.pull(int(mine[0].need("number"))) if mine else None
 
+    def open_pulls(self, base: str) -> tuple[PullInfo, ...]:
+        """The pull requests that wait for ``base`` to take them, the oldest first; the first hundred. Lists do not say
+        whether one can be merged."""
+        path = f"{self._path}/pulls"
+        asked = {"base": base, "state": "open", "sort": "created", "direction": "asc", "per_page": str(_PAGE)}
+        listed = Shape(SYSTEM, f"GET {path}", {"pulls": self._http.get(path, asked)}).each("pulls")
+        return tuple(_pull(each) for each in listed)
+
     def checks(self, sha: str) -> Checks:
         """What ran on a commit: ask for the sha that was pushed, never for a branch. See ``verdict``."""
         runs: list[CheckRun] = []

@@ -22,9 +22,6 @@ class _Scope(Step):
     token: str
     datasource: str
 
-    def reads(self) -> tuple[str, ...]:
-        return (f"tinybird/token/{self.token}/scopes",)
-
     def writes(self) -> tuple[str, ...]:
         return (f"tinybird/token/{self.token}/scopes",)
 

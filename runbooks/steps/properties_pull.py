@@ -2,11 +2,12 @@
 ``topics`` key is written again (facts/systems.md §7). The pull request shows ciphertext, so its words say what changed.
 """
 
+import re
 from typing import ClassVar
 
 from runbooks.site import Site
-from runbooks.step import Astray, Done, Seen, Step, Todo
-from runbooks.steps.pull_merge import MergePull
+from runbooks.step import Astray, Done, Seen, Step, Todo, Wait
+from runbooks.steps.pull_merge import LOOK_AGAIN_S, MergePull
 from runbooks.steps.pull_request import TOPICS, DeleteBranch, OfBranch, pushed_key, short
 from runbooks.tracked import TopicsError, topics_of, with_topic, without_topic
 from systems.encrypted import EncryptedFile, Plain
@@ -15,6 +16,7 @@ from systems.github_model import is_known_branch
 
 BRANCH = TOPICS
 SECOND = "tbops/run-{run}-topics-off"  # where one run puts a topic on the list and takes another one off it
+_OF_A_RUN = re.compile(r"tbops/run-(\d+)-topics(?:-off)?")
 
 
 def subject(topic: str, *, listed: bool) -> str:
@@ -76,9 +78,17 @@ class CommitTopic(OfProperties):
                 return Astray(f"{self.repository} has no branch {self.base}")
             if self._so(at, self.base):
                 return Done(f"{self.base} of {self.repository} has it so already.", {key: None})
-            return Todo()
+            return self._ahead(at) or Todo()
         except TopicsError as error:
             return Astray(f"{self.path} was left as it is: {error}")
+
+    def _ahead(self, at: Site) -> Wait | None:
+        """Every change of ciphertext conflicts with every other: the request of another run is merged first."""
+        for pull in self._there(at).open_pulls(self.base):
+            of = _OF_A_RUN.fullmatch(pull.head)
+            if of and int(of[1]) != at.run:
+                return Wait(LOOK_AGAIN_S, f"run {of[1]} changes the file too: {pull.url} is merged or closed first")
+        return None
 
     def act(self, at: Site) -> None:
         there = self._there(at)

@@ -56,6 +56,21 @@ def test_no_secret_is_left_anywhere(drive: Drive, sandbox: Sandbox, people: Peop
 
 
 @pytest.mark.long
+def test_two_that_were_planned_at_once_both_come(drive: Drive, sandbox: Sandbox) -> None:
+    """The first changes what both write: the token's list, the publication, the sealed file, the connector."""
+    sandbox.pg(
+        'CREATE TABLE notes (id uuid PRIMARY KEY, body text NOT NULL, "updatedAt" timestamptz NOT NULL DEFAULT now());'
+        "INSERT INTO notes SELECT gen_random_uuid(), 'note ' || n FROM generate_series(1, 50) n"
+    )
+    runs = [drive.run(f"/tb replicate {table}") for table in (TABLE, "notes")]
+    for run in runs:
+        drive.until(run, "succeeded")
+    for table in (TABLE, "notes"):
+        there = sandbox.pg(f"SELECT count(*)::text AS n FROM {table}")
+        assert sandbox.tb(f"SELECT toString(count()) AS n FROM {table} FINAL") == there
+
+
+@pytest.mark.long
 def test_it_asks_no_more_of_the_systems_than_it_needs(drive: Drive, sandbox: Sandbox) -> None:
     """Calls of one replicate, planning included; what moves rows asks for itself and is not counted."""
     after = sandbox.log.last()

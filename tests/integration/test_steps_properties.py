@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from javaproperties import loads
 
+from runbooks.step import Todo, Wait
 from runbooks.steps.properties_pull import BRANCH, CommitTopic, MergeTopic
 from runbooks.steps.pull_request import DeleteBranch, OpenPull
 from runbooks.tracked import topics_of
@@ -67,6 +68,20 @@ def test_a_topic_is_added_and_all_else_is_as_it_was(run: Story) -> None:
     run.found.clear()  # another run
     assert run.take(*steps(run, listed=False)), run.astray
     assert opened(run) == before
+
+
+def test_a_request_of_another_run_goes_first(run: Story) -> None:
+    """Any two changes of ciphertext conflict."""
+    commit, there = steps(run)[0], cluster(run)
+    base = there.head("main")
+    assert base is not None
+    there.commit_files("tbops/run-6-topics", base, {"topics.enc": b"sealed"}, "topics: +others")
+    other = there.open_pull("tbops/run-6-topics", "main", "topics: +others", "")
+    seen = commit.look(run.at())
+    assert isinstance(seen, Wait)
+    assert seen.why == f"run 6 changes the file too: {other.url} is merged or closed first"
+    there.close_pull(other.number)
+    assert isinstance(commit.look(run.at()), Todo)
 
 
 @pytest.mark.long

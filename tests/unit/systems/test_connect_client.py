@@ -116,3 +116,12 @@ def test_each_task_is_told_with_the_first_line_of_its_trace() -> None:
     assert status.tasks == ("RUNNING", "FAILED")
     assert [(task.id, task.state) for task in status.told] == [(0, "RUNNING"), (1, "FAILED")]
     assert status.told[1].trouble == status.trouble == "Refused with Authorization: Bearer ***"
+
+
+def test_a_worker_that_starts_knows_of_no_connector_yet() -> None:
+    """So that whoever looks meanwhile looks again (facts/systems.md §4.1)."""
+    body = {"error_code": 404, "message": "No status found for connector tinybird-sink"}
+    wire = Wire(transport=httpx.MockTransport(lambda _: httpx.Response(404, json=body)), sleep=lambda _: None)
+    with pytest.raises(SystemsError, match="No status found") as caught:
+        Connect("http://connect.example", read_only, wire=wire).status("tinybird-sink")
+    assert caught.value.retryable
