@@ -18,7 +18,9 @@ RUN UV_PROJECT_ENVIRONMENT=/opt/tbops uv sync --frozen --no-default-groups --no-
 FROM python:3.11-slim
 RUN useradd --system --uid 10001 --no-create-home tbops
 COPY --from=build /opt/tbops /opt/tbops
-ENV PATH=/opt/tbops/bin:$PATH PYTHONUNBUFFERED=1
+ENV PATH=/opt/tbops/bin:$PATH PYTHONUNBUFFERED=1 MPLCONFIGDIR=/opt/tbops/matplotlib
+# the list of fonts, which each process would make anew, as its user has no home: the first picture would come late
+RUN python -c "import matplotlib.font_manager" && chown -R tbops /opt/tbops/matplotlib
 WORKDIR /etc/tbops
 USER 10001
 EXPOSE 3000
