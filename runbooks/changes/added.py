@@ -1,20 +1,22 @@
 """``add field`` and ``add fields``: new columns on both sides."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+from runbooks.changes.casts import misfits
 from runbooks.changes.made import made
-from runbooks.changes.postgres import migration, table_name
+from runbooks.changes.postgres import column_of, migration, table_name
 from runbooks.changes.target import checked
 from runbooks.datafile import describe, schema_sql
 from runbooks.errors import Refused
 from runbooks.facts.model import Column, Datasource, Facts
 from runbooks.fields import Where, plan_field, where
 from runbooks.lineage import Lineage
-from runbooks.questions import Rehearsal
+from runbooks.questions import Count, Question, Rehearsal
 from runbooks.request import AddFields, NewField
 from runbooks.strategies import Altered, PlannedChange, PlannedField
-from runbooks.strategies.parts import ALTER
+from runbooks.strategies.parts import ALTER, MISFITS_OF
 from runbooks.types import clickhouse, literals
 
 
@@ -32,9 +34,7 @@ def add_fields(
         sql=sql,
         migration=migration(f"add_{names[:80]}_to_{target.name}", sql) if sql else None,
         targets=_targets(target.name, after, facts, lineage),
-        questions=(Rehearsal(ALTER, target.name, schema_sql(after.columns)),)
-        if any(f.expression for f in fields)
-        else (),
+        questions=tuple(_questions(target.name, after, fields, place)),
     )
     return planned, inferred
 
@@ -59,6 +59,17 @@ def _fields(
         fields.append(planned)
         inferred += said
     return tuple(fields), inferred
+
+
+def _questions(name: str, after: Datasource, fields: tuple[PlannedField, ...], place: Where) -> Iterator[Question]:
+    if any(field.expression for field in fields):
+        yield Rehearsal(ALTER, name, schema_sql(after.columns))
+    for field in fields:
+        source = column_of(field.column, place) if place.table and field.in_postgres else None
+        bad = misfits(source.name, source.type, None, clickhouse.parse(field.column.type)) if source else None
+        if bad:
+            counted = f"SELECT count(*) FROM {table_name(place)} WHERE {bad}"
+            yield Count(MISFITS_OF.format(field.column.name), "postgres", counted)
 
 
 def _with_columns(datasource: Datasource, added: tuple[Column, ...]) -> Datasource:

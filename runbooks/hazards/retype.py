@@ -6,7 +6,7 @@ from runbooks.facts.model import Column
 from runbooks.hazards import Context, found, on_plan
 from runbooks.plan import Hazard, Reader
 from runbooks.questions import count_of
-from runbooks.strategies.parts import DEPENDENTS, MISFITS, REWRITE_BYTES_PER_S
+from runbooks.strategies.parts import DEPENDENTS, MISFITS, MISFITS_OF, REWRITE_BYTES_PER_S
 from runbooks.types import clickhouse
 from runbooks.types.clickhouse import Type
 
@@ -14,22 +14,33 @@ from runbooks.types.clickhouse import Type
 @on_plan
 def values_do_not_fit(at: Context) -> Iterator[Hazard]:
     for before, after in _changed(at):
-        count = count_of(at.facts.answers, MISFITS)
-        if MISFITS not in at.facts.answers or count == 0:
-            continue
-        to = at.planned.retype.after if at.planned.retype else after.type
-        rows = (
-            f"{count:,} {'row holds' if count == 1 else 'rows hold'}"
-            if count
-            else "It could not be counted how many rows hold"
-        )
-        yield found(
-            "values-do-not-fit",
-            "error",
-            f"{at.planned.name}.{before.name}",
-            f"{rows} a {before.name} that is no {to}.",
-            "Mend those rows first, or choose a type that holds them.",
-        )
+        yield from _misfits(at, MISFITS, before.name, at.planned.retype.after if at.planned.retype else after.type)
+
+
+@on_plan
+def values_do_not_fit_a_new_column(at: Context) -> Iterator[Hazard]:
+    """Those that Postgres has already: Tinybird would hold others for them, and say nothing."""
+    for field in at.planned.fields:
+        name = field.column.name
+        yield from _misfits(at, MISFITS_OF.format(name), name, field.column.type)
+
+
+def _misfits(at: Context, key: str, column: str, to: str) -> Iterator[Hazard]:
+    count = count_of(at.facts.answers, key)
+    if key not in at.facts.answers or count == 0:
+        return
+    rows = (
+        f"{count:,} {'row holds' if count == 1 else 'rows hold'}"
+        if count
+        else "It could not be counted how many rows hold"
+    )
+    yield found(
+        "values-do-not-fit",
+        "error",
+        f"{at.planned.name}.{column}",
+        f"{rows} a {column} that is no {to}.",
+        "Mend those rows first, or choose a type that holds them.",
+    )
 
 
 @on_plan

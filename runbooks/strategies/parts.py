@@ -23,6 +23,7 @@ NULLS = "nulls"
 DUPLICATES = "rows that share a key"
 MISFITS = "values that do not fit"
 DEPENDENTS = "views and triggers"
+MISFITS_OF = MISFITS + ": {}"  # of a new column that Postgres has filled already, by its name
 REWRITE_BYTES_PER_S = 50_000_000  # assumed: what Postgres writes anew under its lock
 CONNECT_ROWS_PER_S = 1_000.0  # assumed where it was not measured: 10 rows a POST, some 100 POSTs a second
 RESTART_S = 20  # Sequin's sweep starts a backfill within 20 s (facts/systems.md §1.4)

@@ -10,7 +10,7 @@ from runbooks.facts.model import Facts, Limits, PgColumn
 from runbooks.plan import Plan
 from runbooks.planner import make_plan, questions_of
 from runbooks.questions import Count
-from runbooks.request import ChangeType, Migrate, Request
+from runbooks.request import AddFields, ChangeType, Migrate, NewField, Request
 from runbooks.types import clickhouse
 from tests.support.estate import FILES, PEOPLE, PEOPLE_TABLE, from_files, live
 
@@ -207,3 +207,21 @@ def test_a_constant_default_goes_along() -> None:
     assert kept_in("0", "bigint") == "E'0'::bigint"
     assert kept_in("'a'::text", "character varying(3)") == "'a'::character varying(3)"
     assert kept_in("now()", "date") == "now()"
+
+
+def test_values_that_postgres_has_and_a_new_column_could_not_hold_are_counted() -> None:
+    """ClickHouse takes its first day for every earlier one, and says nothing."""
+    born = PgColumn("born", "date", nullable=True)
+    table = replace(PEOPLE_TABLE, columns=(*PEOPLE_TABLE.columns, born))
+    known = live(table=table)
+
+    def asked(kind: str) -> Request:
+        added = AddFields(fields=(NewField(name="born", type=kind),))
+        return Request(text="…", job=Migrate(datasources=("people",), change=added))
+
+    (count,) = (q for q in questions_of(asked("Nullable(Date)"), known) if isinstance(q, Count))
+    assert count.sql.endswith("WHERE \"born\" IS NOT NULL AND \"born\" NOT BETWEEN '1970-01-01' AND '2149-06-06'")
+    none, some = (make_plan(asked("Nullable(Date)"), replace(known, answers={count.key: n})) for n in (0, 2))
+    assert not none.blocked
+    assert [h.message for h in some.blocked] == ["2 rows hold a born that is no Nullable(Date)."]
+    assert not [q for q in questions_of(asked("Nullable(Date32)"), known) if isinstance(q, Count)]
