@@ -57,7 +57,7 @@ def test_a_question_is_answered_when_the_worker_has_found_out(talk: Stage) -> No
     with talk.pool.connection() as conn:
         questions.answer(conn, 1, {"environment": "sandbox", "checks": checks})
     talk.settle()
-    assert talk.whispers("ana")[-1] == "Doctor in sandbox: 1 of 3 checks failed."
+    assert talk.whispers("ana")[-1] == "Doctor in sandbox: 1 of 4 checks failed."
     assert [m for m in talk.slack.messages() if not m["ephemeral"]] == []
 
 
