@@ -123,7 +123,7 @@ def test_what_a_person_let_run_again_keeps_the_new_table_and_the_old_one_under_t
     enabled(sandbox, moved=moved, rewrites=False)
     run = drive.run(MEMBERS)
     drive.until_step(run, EXCHANGED + 1)
-    assert sandbox.connect.put("/connectors/tinybird-sink/resume").is_success
+    sandbox.connector_is("RUNNING")
     people.ben.types(f"/tb abort {run}")
     drive.until(run, "aborted")
     assert stands(sandbox, "members")[0] == "joinedAt, id"

@@ -71,11 +71,11 @@ def test_a_copy_whose_gap_cannot_be_copied_stays_paused_and_nothing_of_the_run_s
         )
         assert "Timeout exceeded" in left.reason
         assert (lately.schedule(sandbox), lately.runs_own_pipes(sandbox)) == ("shutdown", [])
-        assert sandbox.connect.put("/connectors/tinybird-sink/pause").is_success
+        sandbox.connector_is("PAUSED")
         held = to_its_end(run, back)
         assert isinstance(held, Astray)
         assert f"{lately.COPY} stays paused: the connector tinybird-sink does not run" in held.reason
-        assert sandbox.connect.put("/connectors/tinybird-sink/resume").is_success
+        sandbox.connector_is("RUNNING")
         sandbox.knobs(tinybird__copy_rows_per_s=50_000.0, tinybird__copy_timeout_s=3600.0)
         assert isinstance(to_its_end(run, back), Done)
     assert (lately.schedule(sandbox), lately.runs_own_pipes(sandbox)) == ("running", [])

@@ -28,7 +28,7 @@ def run(sandbox: Sandbox) -> Iterator[Story]:
     with story(sandbox) as told:
         before, after = tables(told)
         CreateBeside.of(standing(before, after), after).act(told.at())
-        assert sandbox.connect.put("/connectors/tinybird-sink/pause").is_success
+        sandbox.connector_is("PAUSED")
         yield told
 
 
@@ -71,9 +71,9 @@ def test_a_table_gives_way_only_to_a_proven_one_while_nothing_comes(run: Story, 
     pipe.act(run.at())
     assert "it would copy the table into itself" in reason(step.look(proven(run)))
     assert sandbox.tinybird.delete("/v0/pipes/members__copy_run_7").is_success
-    assert sandbox.connect.put("/connectors/tinybird-sink/resume").is_success
+    sandbox.connector_is("RUNNING")
     assert "is not paused any more" in reason(step.look(proven(run)))
-    assert sandbox.connect.put("/connectors/tinybird-sink/pause").is_success
+    sandbox.connector_is("PAUSED")
     assert isinstance(step.look(proven(run)), Todo)
     assert sandbox.tinybird.delete(f"/v0/datasources/{BESIDE}").is_success
     assert f"there is no {BESIDE} with the planned schema" in reason(step.look(proven(run)))

@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 import httpx
 import psycopg
@@ -140,6 +140,12 @@ class Sandbox:
 
     def connector(self) -> Json:
         return _ok(self.connect.get("/connectors/tinybird-sink/status"))
+
+    def connector_is(self, state: Literal["PAUSED", "RUNNING"]) -> None:
+        """Pause or resume the connector by hand, and wait for its tasks, which follow later than the answer."""
+        verb = {"PAUSED": "pause", "RUNNING": "resume"}[state]
+        assert self.connect.put(f"/connectors/tinybird-sink/{verb}").is_success
+        self.until(lambda: {t["state"] for t in self.connector()["tasks"]} == {state}, what=f"the tasks {state}")
 
     def restart(self, deployment: str, stamp: str) -> None:
         """Have its pods made anew, as ``kubectl rollout restart`` does it."""
