@@ -92,7 +92,7 @@ def test_postgres_digest() -> None:
         conn.execute("SET max_parallel_workers_per_gather = 0; SET jit = off")
         conn.execute('CREATE TABLE members (id uuid PRIMARY KEY, nickname text, "updatedAt" timestamptz NOT NULL)')
         conn.execute(
-            "INSERT INTO members SELECT md5(n::text)::uuid, 'nick' || n % 1000,"
+            "INSERT INTO members SELECT md5(n::text)::uuid, 'nick' || n %% 1000,"
             " timestamptz '2026-01-01' + n * interval '1 s' FROM generate_series(1, %s::int) n",
             [ROWS_PG],
         )
