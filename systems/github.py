@@ -138,8 +138,7 @@ class Repository:
         lists do not say whether it can be merged."""
         owner = self.name.partition("/")[0]
         asked = {"head": f"{owner}:{branch}", "base": base, "state": "all", "sort": "created", "direction": "desc"}
-        path = f"{self._path}/pulls"
-        listed = Shape(SYSTEM, f"GET {path}", {"pulls": self._http.get(path, asked)}).each("pulls")
+        listed = self._listed("/pulls", asked)
         # GitHub ignores a head that it does not understand and lists every pull request
         mine = [found for found in listed if found.inside("head").text("ref") == branch]
         return self.pull(int(mine[0].need("number"))) if mine else None
@@ -147,10 +146,8 @@ class Repository:
     def open_pulls(self, base: str) -> tuple[PullInfo, ...]:
         """The pull requests that wait for ``base`` to take them, the oldest first; the first hundred. Lists do not say
         whether one can be merged."""
-        path = f"{self._path}/pulls"
         asked = {"base": base, "state": "open", "sort": "created", "direction": "asc", "per_page": str(_PAGE)}
-        listed = Shape(SYSTEM, f"GET {path}", {"pulls": self._http.get(path, asked)}).each("pulls")
-        return tuple(_pull(each) for each in listed)
+        return tuple(_pull(each) for each in self._listed("/pulls", asked))
 
     def checks(self, sha: str) -> Checks:
         """What ran on a commit: ask for the sha that was pushed, never for a branch. See ``verdict``."""
@@ -171,15 +168,12 @@ class Repository:
 
     def last_commit(self, branch: str, folder: str) -> str | None:
         """The newest commit of a branch, or at a sha, that touches something below a folder."""
-        path = f"{self._path}/commits"
-        asked = {"sha": branch, "path": folder, "per_page": "1"}
-        found = Shape(SYSTEM, f"GET {path}", {"commits": self._http.get(path, asked)}).each("commits")
+        found = self._listed("/commits", {"sha": branch, "path": folder, "per_page": "1"})
         return str(found[0].need("sha")) if found else None
 
     def pulls_with(self, sha: str) -> tuple[PullInfo, ...]:
         """The pull requests that brought a commit, the newest first."""
-        path = f"{self._path}/commits/{_inside(sha)}/pulls"
-        found = Shape(SYSTEM, f"GET {path}", {"pulls": self._http.get(path)}).each("pulls")
+        found = self._listed(f"/commits/{_inside(sha)}/pulls")
         return tuple(sorted((_pull(each) for each in found), key=lambda pull: -pull.number))
 
     def merge(self, number: int, sha: str, method: str) -> str:
@@ -210,6 +204,11 @@ class Repository:
         except UnicodeDecodeError:
             body = {"content": base64.b64encode(content).decode(), "encoding": "base64"}
             return {**entry, "sha": self._change("POST", "/git/blobs", body).need("sha")}
+
+    def _listed(self, path: str, params: Mapping[str, str] | None = None) -> Sequence[Shape]:
+        """Each of a list, which GitHub answers without anything around it."""
+        whole = f"{self._path}{path}"
+        return Shape(SYSTEM, f"GET {whole}", {"listed": self._http.get(whole, params)}).each("listed")
 
     def _get(self, path: str, params: Mapping[str, str] | None = None) -> Shape:
         whole = f"{self._path}{path}"

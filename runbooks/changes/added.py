@@ -34,7 +34,7 @@ def add_fields(
         sql=sql,
         migration=migration(f"add_{names[:80]}_to_{target.name}", sql) if sql else None,
         targets=_targets(target.name, after, facts, lineage),
-        questions=tuple(_questions(target.name, after, fields, place)),
+        questions=tuple(_questions(after, fields, place)),
     )
     return planned, inferred
 
@@ -61,9 +61,9 @@ def _fields(
     return tuple(fields), inferred
 
 
-def _questions(name: str, after: Datasource, fields: tuple[PlannedField, ...], place: Where) -> Iterator[Question]:
+def _questions(after: Datasource, fields: tuple[PlannedField, ...], place: Where) -> Iterator[Question]:
     if any(field.expression for field in fields):
-        yield Rehearsal(ALTER, name, schema_sql(after.columns))
+        yield Rehearsal(ALTER, after.name, schema_sql(after.columns))
     for field in fields:
         source = column_of(field.column, place) if place.table and field.in_postgres else None
         bad = misfits(source.name, source.type, None, clickhouse.parse(field.column.type)) if source else None
